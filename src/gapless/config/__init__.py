@@ -1,0 +1,1 @@
+"""gapless.yaml: models, loading with places, overlays, schema."""

@@ -1,0 +1,76 @@
+"""The whole of gapless.yaml."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from gapless.config.balancers import BalancerConfig
+from gapless.config.base import Section
+from gapless.config.hosts import HostConfig
+from gapless.config.quantities import Argv, Duration, Secret
+from gapless.config.services import DefaultsConfig, ServiceConfig
+
+
+class WebhookConfig(Section):
+    """POSTs each event as JSON, signed."""
+
+    url: str
+    secret: Secret | None = None
+    """Key of the HMAC-SHA256 signature header."""
+    timeout: Duration = 10.0
+
+
+class SinkConfig(Section):
+    """Where events go besides the journal. Exactly one kind; ``types`` narrows."""
+
+    jsonl: str | None = None
+    """File that gets every event as a line."""
+    compat: str | None = None
+    """File in the older five-type form (SERVICE_RESTART_START …)."""
+    command: Argv | None = None
+    """Program that gets the event on its standard input."""
+    webhook: WebhookConfig | None = None
+    types: tuple[str, ...] = ()
+    """Event types or prefixes (``rollout.``); default: all."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        kinds = [k for k in ("jsonl", "compat", "command", "webhook") if getattr(self, k)]
+        if len(kinds) != 1:
+            raise ValueError("give exactly one of jsonl, compat, command, webhook")
+        return self
+
+
+class ProveConfig(Section):
+    """What ``--prove`` sends during the change."""
+
+    url: str | None = None
+    command: Argv | None = None
+    rate: Annotated[float, Field(gt=0, le=1000)] = 20.0
+    """Requests per second; half on new connections, half kept alive."""
+    timeout: Duration = 5.0
+    expect: int | Literal["2xx"] = "2xx"
+
+    @model_validator(mode="after")
+    def _one_probe(self) -> Self:
+        if (self.url is None) == (self.command is None):
+            raise ValueError("give exactly one of url, command")
+        return self
+
+
+class ProjectConfig(Section):
+    """gapless.yaml after overlays and defaults."""
+
+    project: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+    """Name under which hosts and journal keep what belongs together."""
+    environment: str | None = None
+    """Set by -e; not written by hand."""
+    hosts: dict[str, HostConfig]
+    defaults: DefaultsConfig = DefaultsConfig()
+    balancers: dict[str, BalancerConfig] = Field(default_factory=dict)
+    services: dict[str, ServiceConfig]
+    events: tuple[SinkConfig, ...] = ()
+    """Sinks."""
+    prove: ProveConfig | None = None

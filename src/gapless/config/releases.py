@@ -1,0 +1,69 @@
+"""``release:`` and ``migrate:`` — what is deployed and what its data needs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from gapless.config.base import Section
+from gapless.config.quantities import Argv, Duration, Secret
+
+
+class SchemaConfig(Section):
+    """Which schema version a release needs, so that going back past a migration is refused."""
+
+    version: Annotated[int, Field(ge=0)] | None = None
+    """The version this release works with."""
+    file: str | None = None
+    """File in the release that holds the version (an integer)."""
+    reads: tuple[int, int] | None = None
+    """Oldest and newest version this release can live with; default: exactly its own."""
+
+
+class ReleaseConfig(Section):
+    """What is deployed and where to."""
+
+    directory: str | None = None
+    """Directory on the machine gapless runs on; its content is the release."""
+    to: str
+    """Folder on the host: holds releases/NAME and the link ``current``; with in_place the content
+    itself."""
+    in_place: bool = False
+    """Copy over the live folder instead of switching a link; the old content is kept aside for the
+    way back."""
+    exclude: tuple[str, ...] = ()
+    """rsync patterns left out."""
+    keep: Annotated[int, Field(ge=1)] = 5
+    """Releases kept on the host besides the current and the last good one."""
+    owner: str | None = None
+    """user:group of the files; default: the login's."""
+    schema_: Annotated[SchemaConfig | None, Field(alias="schema")] = None
+    """Schema version the release declares."""
+
+    @model_validator(mode="after")
+    def _a_source(self) -> Self:
+        if self.directory is None:
+            raise ValueError("give the release's source: directory")
+        return self
+
+
+class MigrateConfig(Section):
+    """A schema change, run once per service before its first instance."""
+
+    run: Argv
+    """The migration; runs in the new release on the first host."""
+    cwd: str | None = None
+    """Working directory; default: the new release, else the unit's own WorkingDirectory."""
+    env: dict[str, str] = Field(default_factory=dict)
+    secrets: dict[str, Secret] = Field(default_factory=dict)
+    """Environment variables read from env:, file: or command: at the moment of use."""
+    user: str | None = None
+    """Run as this user."""
+    timeout: Duration = 600.0
+    """Limit; a migration that does not end is stopped with all its processes and counts as
+    failed."""
+    current: Argv | None = None
+    """Prints the live schema version (an integer)."""
+    down: Argv | None = None
+    """Takes the schema back to {version}; without it going back past a migration is refused."""

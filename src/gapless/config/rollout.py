@@ -1,0 +1,28 @@
+"""``rollout:`` — order, batches and what happens on failure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gapless.config.base import Section
+from gapless.config.quantities import Amount, Duration
+
+
+class RolloutConfig(Section):
+    """How the instances of a service are replaced."""
+
+    strategy: Literal["rolling"] = "rolling"
+    canary: Amount = 0
+    """Instances that go first, one after another; the rest follows only if they pass."""
+    batch: Amount = 1
+    """Instances replaced at the same time."""
+    max_unavailable: Amount = 1
+    """Instances that may be out at any moment, broken and unreachable ones included."""
+    max_failed: Annotated[int, Field(ge=0)] = 0
+    """Failed instances over the whole rollout before it stops."""
+    on_failure: Literal["rollback", "stop", "pause"] = "rollback"
+    """Undo every instance of this rollout, leave it as it is, or wait for a person."""
+    pause: Duration = 0.0
+    """Between two batches."""

@@ -1,0 +1,1 @@
+"""Drivers: transports, runtimes, balancers, checks, releases, sinks — one file a driver."""

@@ -1,0 +1,1 @@
+"""What sends traffic to instances: haproxy, command."""

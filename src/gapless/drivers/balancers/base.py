@@ -1,0 +1,118 @@
+"""The balancer contract: traffic away from an instance and back, observed and not assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from gapless.model import Fence, Instance
+
+
+class Evidence(StrEnum):
+    """How sure a drain is."""
+
+    COUNTED = "COUNTED"
+    """The balancer counted its open connections down to zero."""
+    INFERRED = "INFERRED"
+    """Something else shows it (old workers gone)."""
+    TIMED = "TIMED"
+    """Only time passed."""
+
+
+class MemberState(StrEnum):
+    """What a balancer reports of a member."""
+
+    UP = "up"
+    DRAINING = "draining"
+    DRAINED = "drained"
+    DOWN = "down"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One instance as one node of the balancer sees it. ``connections`` None: not counted.
+
+    ``checked`` tells whether a health check of the balancer has passed since the last change
+    (HAProxy: UP alone does not say so)."""
+
+    node: str
+    name: str
+    state: MemberState
+    connections: int | None = None
+    weight: int | None = None
+    checked: bool = True
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a balancer can do, for plan and strategy."""
+
+    weights: bool = False
+    dynamic_members: bool = False
+    survives_reload: bool = True
+    resets_keepalives: bool = False
+    nodes: int = 1
+    drain_evidence: Evidence = Evidence.TIMED
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Outcome of a drain: the evidence, seconds it took, connections left at the limit."""
+
+    evidence: Evidence
+    seconds: float
+    left: int = 0
+    members: tuple[Member, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Requests since the balancer started, per member and summed over nodes."""
+
+    requests: int = 0
+    errors: int = 0
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Balancer(Protocol):
+    """One named balancer. All of its nodes must agree before a step is done."""
+
+    @property
+    def name(self) -> str:
+        """Name in gapless.yaml."""
+        ...
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Hosts whose fences guard it (where its nodes are)."""
+        ...
+
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    async def members(self, instance: Instance) -> tuple[Member, ...]:
+        """The instance as every node sees it now."""
+        ...
+
+    async def serving(self) -> int:
+        """Least number of members any node reports up: what the floor is held against."""
+        ...
+
+    async def drain(self, instance: Instance, fences: Sequence[Fence]) -> Drained:
+        """Take it out on every node and wait until each reports it idle. A member that is out
+        already is fine. Raises TrafficError with the nodes' answers."""
+        ...
+
+    async def admit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """Put it back and wait until every node reports it up after a passed check."""
+        ...
+
+    async def counters(self, instance: Instance) -> Counters:
+        """Requests and errors it has seen."""
+        ...

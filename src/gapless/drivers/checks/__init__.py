@@ -1,0 +1,1 @@
+"""Questions about health: http, tcp, unix, command, systemd."""

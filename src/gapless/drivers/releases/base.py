@@ -1,0 +1,75 @@
+"""The release contract: bring a version next to the live one, switch to it, go back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gapless.drivers.transports.base import Transport
+from gapless.model import Command
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRef:
+    """One version: ``name`` is its folder (short content digest or given), ``digest`` what its
+    content is, ``schema`` the schema version it declares, ``reads`` the versions it can live
+    with."""
+
+    name: str
+    digest: str = ""
+    path: str = ""
+    """Folder on the host."""
+    schema: int | None = None
+    reads: tuple[int, int] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for plan and journal."""
+        return {
+            "name": self.name,
+            "digest": self.digest,
+            "path": self.path,
+            "schema": self.schema,
+            "reads": list(self.reads) if self.reads else None,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ReleaseRef:
+        """The reference a plan or journal holds."""
+        reads = data.get("reads")
+        return cls(
+            data["name"],
+            data.get("digest", ""),
+            data.get("path", ""),
+            data.get("schema"),
+            (reads[0], reads[1]) if reads else None,
+        )
+
+
+class Release(Protocol):
+    """How one service's versions are brought to hosts."""
+
+    def resolve(self) -> ReleaseRef:
+        """The version the configuration means now (reads the source; contacts no host)."""
+        ...
+
+    async def current(self, transport: Transport) -> ReleaseRef | None:
+        """What the host has live, None when nothing."""
+        ...
+
+    async def stage(self, transport: Transport, ref: ReleaseRef) -> int:
+        """Bring it next to the live one and verify its digest there; returns bytes sent. Nothing
+        running changes. A staged release that is complete already is left as it is."""
+        ...
+
+    async def unstage(self, transport: Transport, ref: ReleaseRef) -> None:
+        """Remove a staged release that is not live."""
+        ...
+
+    def activation(self, ref: ReleaseRef) -> tuple[Command, ...]:
+        """Commands that make it live by one rename(2); part of the critical switch."""
+        ...
+
+    async def prune(self, transport: Transport, keep: tuple[str, ...]) -> tuple[str, ...]:
+        """Remove all but the newest ``keep`` configured and those named; returns the removed."""
+        ...

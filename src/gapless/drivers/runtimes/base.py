@@ -1,0 +1,106 @@
+"""The runtime contract: what starts, stops and replaces an instance on a host.
+
+Drivers describe what to do (``plan_*`` return commands as data); the engine runs them as critical
+actions through the transport. So most tests assert exact commands without a host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gapless.drivers.transports.base import Transport
+from gapless.model import Command, Observation, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSnapshot:
+    """What is needed to go back, besides the release: unit fragments by path, with content.
+
+    ``files`` maps absolute path to (base64 content, octal mode); ``stored`` is the folder on the
+    host that holds the same files, for the manual commands.
+    """
+
+    files: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    stored: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for the journal."""
+        return {
+            "files": {p: list(f) for p, f in self.files.items()},
+            "stored": self.stored,
+            "facts": dict(self.facts),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RuntimeSnapshot:
+        """The snapshot a journal record holds."""
+        files = {p: (f[0], f[1]) for p, f in data.get("files", {}).items()}
+        return cls(files, data.get("stored", ""), data.get("facts", {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """How an instance is replaced: the commands, the manner, and the time they may take.
+
+    ``manner``: reload or restart. ``fallback`` commands run as a second action when the first
+    manner fails (reload → restart).
+    """
+
+    manner: str
+    commands: tuple[Command, ...]
+    timeout: float
+    fallback: tuple[Command, ...] = ()
+
+
+class Runtime(Protocol):
+    """One service's instances, of one kind."""
+
+    @property
+    def unit(self) -> str:
+        """systemd unit name for soak and logs; "" when there is none."""
+        ...
+
+    async def observe(self, transport: Transport) -> Observation:
+        """State and identity now, from the host."""
+        ...
+
+    async def preflight(self, transport: Transport) -> tuple[Verdict, ...]:
+        """Fitness of the runtime itself: unit exists and is loaded, sudo works, dependencies of
+        the unit active, limits sane. Each finding is a verdict with its remedy in ``wanted``."""
+        ...
+
+    async def snapshot(self, transport: Transport, folder: str) -> RuntimeSnapshot:
+        """Copy what is needed to go back into ``folder`` on the host (all fragments and
+        drop-ins)."""
+        ...
+
+    async def fingerprint(self, transport: Transport) -> str:
+        """Digest of what defines the instance (fragments), for stale plans and drift."""
+        ...
+
+    async def replacement(
+        self, transport: Transport, install: Mapping[str, str], reload_allowed: bool
+    ) -> Replacement:
+        """Commands that replace the instance. ``install`` maps staged file → final path (unit
+        files), moved into place first; daemon-reload is part of it when fragments changed."""
+        ...
+
+    async def restoration(self, transport: Transport, snapshot: RuntimeSnapshot) -> Replacement:
+        """Commands that go back: stop, restore files, daemon-reload, start (also clears a failed
+        state)."""
+        ...
+
+    def replaced(self, before: Observation, now: Observation, manner: str) -> bool:
+        """Whether the identity shows a replacement (restart) or the reload was taken."""
+        ...
+
+    def soak_identity(self, ready: Observation) -> Mapping[str, str]:
+        """Properties that must not change during the soak (InvocationID, NRestarts, MainPID …)."""
+        ...
+
+    def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:
+        """The commands a person types when the way back failed."""
+        ...

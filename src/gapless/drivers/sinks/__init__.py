@@ -1,0 +1,1 @@
+"""Who receives events: jsonl, compat, command, webhook."""

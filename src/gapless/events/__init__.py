@@ -1,0 +1,1 @@
+"""Events: one typed, versioned stream for everybody."""

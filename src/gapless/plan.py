@@ -1,0 +1,257 @@
+"""The plan: frozen data that says what will be done, in which order, with which undo.
+
+It is stored with the rollout and executed as it stands. It carries the definitions it was made
+from (hosts, services, balancers; secrets only as references), so a rollout never depends on what
+gapless.yaml says later. Steps are keyed by name — ``wave2/web3/shop.api/switch`` — never by
+position.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+SCHEMA = 1
+
+
+class Verb(StrEnum):
+    """What the plan is for."""
+
+    RESTART = "restart"
+    DEPLOY = "deploy"
+    ROLLBACK = "rollback"
+
+
+class StepKind(StrEnum):
+    """The steps of the one lifecycle, in the words of the design."""
+
+    PREFLIGHT = "preflight"
+    SNAPSHOT = "snapshot"
+    STAGE = "stage"
+    MIGRATE = "migrate"
+    DRAIN = "drain"
+    EVACUATE = "evacuate"
+    SWITCH = "switch"
+    READY = "ready"
+    REJOIN = "rejoin"
+    WARM = "warm"
+    ADMIT = "admit"
+    SOAK = "soak"
+    VERIFY = "verify"
+    COMMIT = "commit"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Instances (host names) of one service replaced at the same time."""
+
+    name: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """What the plan leaves alone, and why."""
+
+    service: str
+    hosts: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlan:
+    """How one service is replaced.
+
+    ``floor`` instances serve at any moment; ``total`` counts all instances, touched or not.
+    ``expected`` seconds for one instance, from history where ``known``. ``wave`` is the level in
+    the dependency order. ``from_``/``to`` hold releases by host ("" = same) and the new one.
+    """
+
+    name: str
+    wave: int
+    after: tuple[str, ...]
+    steps: tuple[StepKind, ...]
+    batches: tuple[Batch, ...]
+    total: int
+    floor: int
+    max_failed: int
+    on_failure: str
+    pause: float
+    expected: float
+    known: bool = False
+    strategy: str = "rolling"
+    to: Mapping[str, Any] = field(default_factory=dict)
+    from_: Mapping[str, str] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    """What each host looked like when the plan was made; a plan is stale when it differs."""
+    snapshots: Mapping[str, Any] = field(default_factory=dict)
+    """Rollback plans: what each host goes back to."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know: costs, what undo cannot do."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Hosts in the order they are replaced."""
+        return tuple(host for batch in self.batches for host in batch.hosts)
+
+    @property
+    def key_prefix(self) -> str:
+        """First part of its step keys."""
+        return f"wave{self.wave}"
+
+    def step_key(self, host: str, step: StepKind) -> str:
+        """Name of a step on a host; the migration belongs to the service, not a host."""
+        if step is StepKind.MIGRATE:
+            return f"wave{self.wave}/-/{self.name}/migrate"
+        return f"wave{self.wave}/{host}/{self.name}/{step.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole rollout as data. ``created`` seconds since the epoch is not part of the digest.
+
+    ``parallel`` services at the same time, ``connections`` being made at the same time,
+    ``deadline`` seconds for all of it (0: none), ``expected`` seconds along the critical path.
+    """
+
+    project: str
+    verb: Verb
+    services: tuple[ServicePlan, ...]
+    definitions: Mapping[str, Any]
+    environment: str = ""
+    untouched: tuple[Untouched, ...] = ()
+    parallel: int = 10
+    connections: int = 30
+    deadline: float = 0.0
+    host_deadline: float = 900.0
+    expected: float = 0.0
+    skip_migrations: bool = False
+    force: str = ""
+    """Reason given with --force; empty when health gates hold."""
+    parent: str = ""
+    """Rollout this one takes back."""
+    observed: bool = True
+    """Whether hosts were asked when it was made (a plan made offline cannot be found stale)."""
+    created: float = 0.0
+    schema: int = SCHEMA
+
+    def service(self, name: str) -> ServicePlan:
+        """The plan of one service."""
+        return next(service for service in self.services if service.name == name)
+
+    def instances(self) -> Iterator[tuple[ServicePlan, str]]:
+        """Every instance that will be touched, in order."""
+        for service in self.services:
+            for host in service.hosts:
+                yield service, host
+
+    @property
+    def digest(self) -> str:
+        """sha256 over everything but the time it was made."""
+        data = to_json(self)
+        data.pop("created")
+        canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def to_json(plan: Plan) -> dict[str, Any]:
+    """Plain data, complete."""
+    return {
+        "schema": plan.schema,
+        "project": plan.project,
+        "verb": plan.verb.value,
+        "environment": plan.environment,
+        "services": [_service_to_json(service) for service in plan.services],
+        "untouched": [
+            {"service": u.service, "hosts": list(u.hosts), "why": u.why} for u in plan.untouched
+        ],
+        "definitions": dict(plan.definitions),
+        "parallel": plan.parallel,
+        "connections": plan.connections,
+        "deadline": plan.deadline,
+        "host_deadline": plan.host_deadline,
+        "expected": plan.expected,
+        "skip_migrations": plan.skip_migrations,
+        "force": plan.force,
+        "parent": plan.parent,
+        "observed": plan.observed,
+        "created": plan.created,
+    }
+
+
+def from_json(data: Mapping[str, Any]) -> Plan:
+    """The plan that ``to_json`` wrote; raises ValueError for a schema this version cannot read."""
+    if data.get("schema") != SCHEMA:
+        raise ValueError(
+            f"plan schema {data.get('schema')} cannot be read by this version (it reads {SCHEMA})"
+        )
+    return Plan(
+        project=data["project"],
+        verb=Verb(data["verb"]),
+        services=tuple(_service_from_json(service) for service in data["services"]),
+        definitions=data["definitions"],
+        environment=data["environment"],
+        untouched=tuple(
+            Untouched(u["service"], tuple(u["hosts"]), u["why"]) for u in data["untouched"]
+        ),
+        parallel=data["parallel"],
+        connections=data["connections"],
+        deadline=data["deadline"],
+        host_deadline=data["host_deadline"],
+        expected=data["expected"],
+        skip_migrations=data["skip_migrations"],
+        force=data["force"],
+        parent=data["parent"],
+        observed=data["observed"],
+        created=data["created"],
+    )
+
+
+def _service_to_json(service: ServicePlan) -> dict[str, Any]:
+    return {
+        "name": service.name,
+        "wave": service.wave,
+        "after": list(service.after),
+        "steps": [step.value for step in service.steps],
+        "batches": [{"name": b.name, "hosts": list(b.hosts)} for b in service.batches],
+        "total": service.total,
+        "floor": service.floor,
+        "max_failed": service.max_failed,
+        "on_failure": service.on_failure,
+        "pause": service.pause,
+        "expected": service.expected,
+        "known": service.known,
+        "strategy": service.strategy,
+        "to": dict(service.to),
+        "from": dict(service.from_),
+        "fingerprints": dict(service.fingerprints),
+        "snapshots": dict(service.snapshots),
+        "notes": list(service.notes),
+    }
+
+
+def _service_from_json(data: Mapping[str, Any]) -> ServicePlan:
+    return ServicePlan(
+        name=data["name"],
+        wave=data["wave"],
+        after=tuple(data["after"]),
+        steps=tuple(StepKind(step) for step in data["steps"]),
+        batches=tuple(Batch(b["name"], tuple(b["hosts"])) for b in data["batches"]),
+        total=data["total"],
+        floor=data["floor"],
+        max_failed=data["max_failed"],
+        on_failure=data["on_failure"],
+        pause=data["pause"],
+        expected=data["expected"],
+        known=data["known"],
+        strategy=data["strategy"],
+        to=data["to"],
+        from_=data["from"],
+        fingerprints=data["fingerprints"],
+        snapshots=data["snapshots"],
+        notes=tuple(data["notes"]),
+    )
