@@ -35,7 +35,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from gapless.model import Verdict
 
 
 class FailureKind(StrEnum):
@@ -146,10 +149,11 @@ class LockHeld(GaplessError):
 
 
 class StepError(GaplessError):
-    """A step did not reach its goal."""
+    """A step did not reach its goal; ``verdict`` is the answer that decided, where one did."""
 
     code = "GL-401"
     exit_code = 5
+    verdict: Verdict | None = None
 
 
 class NotReady(StepError):

@@ -15,13 +15,15 @@ class ProcessId:
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
-        """The process that has `pid` now, or None."""
+        """The process that runs as `pid` now, or None; one that only waits to be reaped is none."""
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        # The name, in parentheses, may hold anything; 20 fields behind it is the start time.
-        return cls(pid, int(stat.rpartition(")")[2].split()[19]))
+        # The name, in parentheses, may hold anything; behind it come the state and, 19 fields
+        # further on, the start time.
+        fields = stat.rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else cls(pid, int(fields[19]))
 
 
 def is_first_of_namespace(pid: int) -> bool:

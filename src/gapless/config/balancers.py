@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from gapless.config.base import Section
-from gapless.config.quantities import Argv, Duration
+from gapless.config.quantities import Argv, Count, Duration, Flag, Names
 
 
 class HaproxyConfig(Section):
@@ -15,14 +15,14 @@ class HaproxyConfig(Section):
 
     socket: str
     """Admin socket: a path on the node, or ``host:port``."""
-    on: tuple[str, ...] = ()
+    on: Names = ()
     """Hosts that run it; default: the machine gapless runs on."""
     backend: str
     """Backend with one server line per instance."""
     server: str = "{name}"
     """Server name in the backend; {host} is the host's full name, {name} its first label,
     {service} the service."""
-    shutdown_sessions: bool = False
+    shutdown_sessions: Flag = False
     """Whether connections left at the drain limit are cut by HAProxy."""
 
 
@@ -35,7 +35,7 @@ class CommandBalancerConfig(Section):
     """Puts the instance back; must be harmless when it is in already."""
     state: Argv | None = None
     """Prints up, drained, draining (with a number of connections, if known) or down."""
-    on: tuple[str, ...] = ()
+    on: Names = ()
     """Host that runs the commands; default: the machine gapless runs on."""
     timeout: Duration = 10.0
     """Limit of each command."""
@@ -45,7 +45,9 @@ class BalancerConfig(Section):
     """Exactly one driver, and the limits of draining and admitting."""
 
     haproxy: HaproxyConfig | None = None
+    """HAProxy, through its runtime API."""
     command: CommandBalancerConfig | None = None
+    """Any other balancer, through commands."""
     drain_timeout: Duration = 30.0
     """How long connections may take to end before on_drain_timeout decides."""
     on_drain_timeout: Literal["proceed", "fail"] = "proceed"
@@ -53,7 +55,7 @@ class BalancerConfig(Section):
     and admit again."""
     admit_timeout: Duration = 30.0
     """How long the balancer may take to report the instance up."""
-    floor: Annotated[int, Field(ge=0)] = 0
+    floor: Count = 0
     """Least number of servers that must be up in it besides the one being drained."""
 
     @model_validator(mode="after")

@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from gapless.config.base import Section
-from gapless.config.quantities import Argv, Duration
+from gapless.config.quantities import Argv, Count, Duration, Positive
+
+_STATUS = re.compile(r"[1-5][0-9]{2}(-[1-5][0-9]{2})?|[1-5]xx")
+
+
+def parse_status(value: Any) -> Any:
+    """A code (200), a class (2xx), a range (200-204), or a list of those."""
+    listed = value if isinstance(value, (list, tuple)) else (value,)
+    for code in listed:
+        text = str(code)
+        if isinstance(code, bool) or not _STATUS.fullmatch(text):
+            raise ValueError(f"{code!r} is no HTTP status; write 200, 2xx or 200-204")
+        first, _, last = text.partition("-")
+        if last and int(first) > int(last):
+            raise ValueError(f"{text} counts down; write {last}-{first}")
+    if not listed:
+        raise ValueError("no status is wanted; write 200, 2xx or 200-204")
+    return value
+
+
+def parse_pattern(value: Any) -> Any:
+    """A regular expression that compiles."""
+    if isinstance(value, str):
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"{value!r} is not a regular expression: {error}") from None
+    return value
+
+
+Pattern = Annotated[str, BeforeValidator(parse_pattern)]
+"""A regular expression that is searched for."""
+
+_CODE = {
+    "anyOf": [
+        {"type": "integer", "minimum": 100, "maximum": 599},
+        {"type": "string", "pattern": f"^({_STATUS.pattern})$"},
+    ]
+}
+Status = Annotated[
+    int | str | tuple[int | str, ...],
+    BeforeValidator(parse_status),
+    WithJsonSchema({"anyOf": [_CODE, {"type": "array", "items": _CODE, "minItems": 1}]}),
+]
+"""Which HTTP status codes are wanted."""
 
 
 class Expect(Section):
     """What an HTTP answer must look like; every line given must hold."""
 
-    status: int | str | tuple[int | str, ...] = "200-299"
+    status: Status = "200-299"
     """One code (200), a class (2xx), a range (200-204), or a list of those."""
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, Pattern] = Field(default_factory=dict)
     """Header name to a regular expression that its value must contain."""
-    body: str | None = None
+    body: Pattern | None = None
     """Regular expression that the body must contain."""
     json_: dict[str, Any] | None = Field(default=None, alias="json")
     """A JSON object that must be contained in the answer, at any depth."""
@@ -29,23 +74,57 @@ class HttpCheck(Section):
     """Ask a URL. ``{host}``, ``{instance}`` and ``{release}`` are filled in."""
 
     url: str
+    """Where to ask; ``{host}``, ``{instance}`` and ``{release}`` are filled in."""
     method: Literal["GET", "HEAD", "POST"] = "GET"
+    """HTTP method."""
     headers: dict[str, str] = Field(default_factory=dict)
+    """Headers sent with the request."""
     unix: str | None = None
     """Send the request through this unix socket."""
     expect: Expect = Expect()
+    """What the answer must look like."""
     tls: Literal["verify", "insecure"] = "verify"
+    """Whether the certificate is verified."""
     ca: str | None = None
     """Certificate authority file on the asking side."""
     server_name: str | None = None
     """TLS and Host name when it differs from the URL's."""
 
 
-class HealthConfig(Section):
+class HealthTimings(Section):
+    """How often and how patiently a health question is asked."""
+
+    timeout: Duration = 30.0
+    """How long a new instance may take to become healthy."""
+    interval: Duration = 2.0
+    """Between two questions while watching."""
+    poll: Duration = 0.1
+    """Between two questions while waiting for a new instance."""
+    answer: Duration = 5.0
+    """How long one answer may take."""
+    retries: Count = 3
+    """How often a failed answer of an instance that is being watched is asked again."""
+    retry_delay: Duration = 5.0
+    """Between those."""
+    passes: Positive = 1
+    """Successes in a row that make an instance ready."""
+
+
+def _form(value: Any) -> str:
+    return "mapping" if isinstance(value, (dict, HttpCheck)) else "address"
+
+
+class HealthConfig(HealthTimings):
     """How to tell that an instance is healthy. Give at most one of http, tcp, unix, command;
     without any the systemd state alone is asked (it always is, too)."""
 
-    http: str | HttpCheck | None = None
+    http: (
+        Annotated[
+            Annotated[str, Tag("address")] | Annotated[HttpCheck, Tag("mapping")],
+            Discriminator(_form),
+        ]
+        | None
+    ) = None
     """URL, or a mapping with url, headers, tls …"""
     expect: Expect | None = None
     """Short form of http.expect."""
@@ -55,35 +134,26 @@ class HealthConfig(Section):
     """Unix socket path that must accept a connection."""
     command: Argv | None = None
     """Program that must exit 0 (Nagios codes: 1 and 2 FAIL, 3 INCONCLUSIVE)."""
-    output: str | None = None
+    output: Pattern | None = None
     """Regular expression the command's output must contain."""
     ask_from: Annotated[Literal["host", "controller"], Field(alias="from")] = "host"
     """Who asks: the host itself (sees localhost) or the machine gapless runs on."""
-    timeout: Duration = 30.0
-    """How long a new instance may take to become healthy."""
-    interval: Duration = 2.0
-    """Between two questions while watching."""
-    poll: Duration = 0.1
-    """Between two questions while waiting for a new instance."""
-    answer: Duration = 5.0
-    """How long one answer may take."""
-    retries: Annotated[int, Field(ge=0)] = 3
-    """How often a failed answer of an instance that is being watched is asked again."""
-    retry_delay: Duration = 5.0
-    """Between those."""
-    passes: Annotated[int, Field(ge=1)] = 1
-    """Successes in a row that make an instance ready."""
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
-        asked = [name for name in ("http", "tcp", "unix", "command") if getattr(self, name)]
+        asked = self.questions
         if len(asked) > 1:
             raise ValueError(f"{' and '.join(asked)} are two checks; give a list of health entries")
         if self.expect is not None and not isinstance(self.http, str):
-            raise ValueError("expect belongs to an http check")
+            raise ValueError("expect belongs to an http check written as a URL")
         if self.output is not None and self.command is None:
             raise ValueError("output belongs to a command check")
         return self
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """Which of http, tcp, unix, command are given."""
+        return tuple(kind for kind in ("http", "tcp", "unix", "command") if getattr(self, kind))
 
     @property
     def http_check(self) -> HttpCheck | None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from gapless.config.base import Section
-from gapless.config.quantities import Duration
+from gapless.config.quantities import Duration, Flag, Names, Port
 
 
 class HostConfig(Section):
@@ -18,7 +16,7 @@ class HostConfig(Section):
     ~/.ssh/config says)."""
     transport: Literal["ssh", "local"] = "ssh"
     """``local`` runs on the machine gapless itself runs on."""
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    port: Port | None = None
     """SSH port; default: ~/.ssh/config, else 22."""
     user: str | None = None
     """Login name; default: ~/.ssh/config, else yours."""
@@ -31,9 +29,9 @@ class HostConfig(Section):
     another key is refused, always."""
     known_hosts: str | None = None
     """Another known_hosts file for this host."""
-    sudo: bool = True
+    sudo: Flag = True
     """Whether ``sudo -n`` is used for privileged commands when the login is not root."""
-    groups: tuple[str, ...] = ()
+    groups: Names = ()
     """Names by which services and --hosts select this host."""
     zone: str | None = None
     """Rack or zone."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from gapless.config.balancers import BalancerConfig
 from gapless.config.base import Section
+from gapless.config.health import Status
 from gapless.config.hosts import HostConfig
-from gapless.config.quantities import Argv, Duration, Secret
+from gapless.config.quantities import Argv, Duration, Names, Secret
 from gapless.config.services import DefaultsConfig, ServiceConfig
 
 
@@ -17,9 +18,11 @@ class WebhookConfig(Section):
     """POSTs each event as JSON, signed."""
 
     url: str
+    """Where events are sent."""
     secret: Secret | None = None
     """Key of the HMAC-SHA256 signature header."""
     timeout: Duration = 10.0
+    """Limit of one request."""
 
 
 class SinkConfig(Section):
@@ -32,7 +35,8 @@ class SinkConfig(Section):
     command: Argv | None = None
     """Program that gets the event on its standard input."""
     webhook: WebhookConfig | None = None
-    types: tuple[str, ...] = ()
+    """URL that gets each event."""
+    types: Names = ()
     """Event types or prefixes (``rollout.``); default: all."""
 
     @model_validator(mode="after")
@@ -47,11 +51,15 @@ class ProveConfig(Section):
     """What ``--prove`` sends during the change."""
 
     url: str | None = None
+    """Address at the front door that is asked."""
     command: Argv | None = None
+    """Program that asks once and exits 0 when it was answered."""
     rate: Annotated[float, Field(gt=0, le=1000)] = 20.0
     """Requests per second; half on new connections, half kept alive."""
     timeout: Duration = 5.0
-    expect: int | Literal["2xx"] = "2xx"
+    """Limit of one request; longer is a failure."""
+    expect: Status = "2xx"
+    """Which HTTP status codes are wanted."""
 
     @model_validator(mode="after")
     def _one_probe(self) -> Self:
@@ -68,9 +76,14 @@ class ProjectConfig(Section):
     environment: str | None = None
     """Set by -e; not written by hand."""
     hosts: dict[str, HostConfig]
+    """Machines, or ranges of them (``web[1:4].example``), and how each is reached."""
     defaults: DefaultsConfig = DefaultsConfig()
+    """What services fall back to."""
     balancers: dict[str, BalancerConfig] = Field(default_factory=dict)
+    """What sends traffic to instances, by name."""
     services: dict[str, ServiceConfig]
+    """What is restarted and deployed, by name."""
     events: tuple[SinkConfig, ...] = ()
-    """Sinks."""
+    """Where events go besides the journal."""
     prove: ProveConfig | None = None
+    """What --prove asks during the change, to measure the gap."""

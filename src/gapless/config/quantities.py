@@ -6,16 +6,28 @@ import re
 import shlex
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    Strict,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 
 
 def parse_duration(value: Any) -> float:
     """Seconds from ``500ms``, ``30s``, ``1m30s``; a bare number has no unit and is refused."""
     if value == 0 and not isinstance(value, bool):
         return 0.0
+    if isinstance(value, (bool, dict, list, tuple)) or value is None:
+        raise ValueError("write a duration: 500ms, 30s, 5m or 1h30m")
     if not isinstance(value, str):
         raise ValueError(f"a duration needs a unit, for example {value}s")
     text = value.replace(" ", "")
@@ -29,21 +41,20 @@ def parse_duration(value: Any) -> float:
 
 def format_duration(seconds: float) -> str:
     """The shortest exact way to write ``seconds``: 0.5 → 500ms, 90 → 1m30s."""
-    if seconds == 0:
-        return "0s"
-    if seconds < 1 or seconds != int(seconds):
-        milliseconds = round(seconds * 1000)
-        if seconds < 1:
-            return f"{milliseconds}ms"
-        if milliseconds % 1000:
-            return f"{milliseconds / 1000:g}s"
-    rest = round(seconds)
-    out = ""
+    if 0 < seconds < 1:
+        return f"{_plain(seconds * 1000)}ms"
+    if seconds != int(seconds):
+        return f"{_plain(seconds)}s"
+    rest, out = int(seconds), ""
     for unit in ("d", "h", "m", "s"):
         count, rest = divmod(rest, int(_UNITS[unit]))
         if count:
             out += f"{count}{unit}"
-    return out
+    return out or "0s"
+
+
+def _plain(number: float) -> str:
+    return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 Duration = Annotated[
@@ -51,7 +62,13 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema(
-        {"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d))+$", "examples": ["30s", "1m30s"]}
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^((\d+(\.\d+)?(ms|s|m|h|d) ?)+|0)$"},
+                {"const": 0},
+            ],
+            "examples": ["30s", "1m30s"],
+        }
     ),
 ]
 """Seconds inside the program; a number with its unit in files."""
@@ -65,10 +82,10 @@ def parse_amount(value: Any) -> int | str:
         if value < 0:
             raise ValueError("a number of instances cannot be negative")
         return value
-    text = str(value).strip()
-    if text.isdigit():
+    text = value.strip() if isinstance(value, str) else ""
+    if text.isascii() and text.isdigit():
         return int(text)
-    match = re.fullmatch(r"(\d{1,3})\s*%", text)
+    match = re.fullmatch(r"([0-9]{1,3})\s*%", text)
     if not match or not 0 <= int(match.group(1)) <= 100:
         raise ValueError(f"{value!r} is neither a number of instances (2) nor a share (25%)")
     return f"{int(match.group(1))}%"
@@ -139,5 +156,52 @@ def parse_secret(value: Any) -> str:
     return value
 
 
-Secret = Annotated[str, BeforeValidator(parse_secret)]
+Secret = Annotated[
+    str,
+    BeforeValidator(parse_secret),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(env|file|command):.*\S",
+            "examples": ["env:API_TOKEN", "file:/etc/shop/token", "command:pass show shop/token"],
+        }
+    ),
+]
 """Where a secret is to be read from, at the moment it is needed."""
+
+
+class OneOrMany:
+    """Marks a tuple that may be written as its only item."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Wrap a lone item before the tuple is validated."""
+        return core_schema.no_info_before_validator_function(_listed, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """An item, or a list of items."""
+        many = handler(schema)
+        return {"anyOf": [many["items"], many]}
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, (str, dict)) else value
+
+
+Names = Annotated[tuple[str, ...], OneOrMany()]
+"""One name, or a list of names."""
+
+Flag = Annotated[bool, Strict()]
+"""true or false; yes, on and 1 are text and numbers here."""
+
+Count = Annotated[int, Strict(), Field(ge=0)]
+"""A whole number, zero included."""
+
+Positive = Annotated[int, Strict(), Field(ge=1)]
+"""A whole number from one."""
+
+Port = Annotated[int, Strict(), Field(ge=1, le=65535)]
+"""A TCP port."""

@@ -7,18 +7,26 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from gapless.config.base import Section
-from gapless.config.quantities import Argv, Duration, Secret
+from gapless.config.quantities import Argv, Count, Duration, Flag, Names, Positive, Secret
 
 
 class SchemaConfig(Section):
     """Which schema version a release needs, so that going back past a migration is refused."""
 
-    version: Annotated[int, Field(ge=0)] | None = None
+    version: Count | None = None
     """The version this release works with."""
     file: str | None = None
     """File in the release that holds the version (an integer)."""
-    reads: tuple[int, int] | None = None
+    reads: tuple[Count, Count] | None = None
     """Oldest and newest version this release can live with; default: exactly its own."""
+
+    @model_validator(mode="after")
+    def _one_version(self) -> Self:
+        if (self.version is None) == (self.file is None):
+            raise ValueError("give exactly one of version, file")
+        if self.reads and self.reads[0] > self.reads[1]:
+            raise ValueError("reads is the oldest, then the newest version")
+        return self
 
 
 class ReleaseConfig(Section):
@@ -29,12 +37,12 @@ class ReleaseConfig(Section):
     to: str
     """Folder on the host: holds releases/NAME and the link ``current``; with in_place the content
     itself."""
-    in_place: bool = False
+    in_place: Flag = False
     """Copy over the live folder instead of switching a link; the old content is kept aside for the
     way back."""
-    exclude: tuple[str, ...] = ()
+    exclude: Names = ()
     """rsync patterns left out."""
-    keep: Annotated[int, Field(ge=1)] = 5
+    keep: Positive = 5
     """Releases kept on the host besides the current and the last good one."""
     owner: str | None = None
     """user:group of the files; default: the login's."""
@@ -56,6 +64,7 @@ class MigrateConfig(Section):
     cwd: str | None = None
     """Working directory; default: the new release, else the unit's own WorkingDirectory."""
     env: dict[str, str] = Field(default_factory=dict)
+    """Environment variables; what must stay secret belongs to secrets."""
     secrets: dict[str, Secret] = Field(default_factory=dict)
     """Environment variables read from env:, file: or command: at the moment of use."""
     user: str | None = None

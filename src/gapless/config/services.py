@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from gapless.config.base import Section
-from gapless.config.health import HealthConfig
-from gapless.config.quantities import Argv, Duration
+from gapless.config.health import HealthConfig, HealthTimings
+from gapless.config.quantities import Argv, Duration, Names, OneOrMany
 from gapless.config.releases import MigrateConfig, ReleaseConfig
 from gapless.config.rollout import RolloutConfig
 
+_UNIT_TYPES = frozenset(("service", "socket", "target", "timer", "mount", "path", "slice", "scope"))
 
-def _listed(value: Any) -> Any:
-    return (value,) if isinstance(value, (str, dict)) else value
+
+def unit_name(name: str) -> str:
+    """The full name of a unit: ``.service`` is added when no unit type is given."""
+    known = "." in name and name.rsplit(".", 1)[1] in _UNIT_TYPES
+    return name if known or not name else f"{name}.service"
 
 
 class SystemdConfig(Section):
     """A systemd unit."""
 
-    unit: str
+    unit: Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.@\\-]{1,255}$")]
     """Unit name; ``.service`` may be left out."""
     reload: Literal["no", "try", "only"] = "no"
     """``try``: reload first and restart when that is not possible; ``only``: never restart."""
@@ -35,23 +39,21 @@ class SystemdConfig(Section):
         if isinstance(data, str):
             data = {"unit": data}
         if isinstance(data, dict) and isinstance(data.get("unit"), str):
-            name = data["unit"]
-            if "." not in name or name.rsplit(".", 1)[1] not in _UNIT_TYPES:
-                data = {**data, "unit": f"{name}.service"}
+            data = {**data, "unit": unit_name(data["unit"])}
         return data
-
-
-_UNIT_TYPES = frozenset(("service", "socket", "target", "timer", "mount", "path", "slice", "scope"))
 
 
 class CommandRuntimeConfig(Section):
     """Anything that has commands to start and stop it."""
 
     start: Argv
+    """Starts it; must be harmless when it runs already."""
     stop: Argv
+    """Stops it and returns when it has stopped; must be harmless when it does not run."""
     status: Argv
     """Exits 0 while it runs and prints an identity that changes when it is replaced."""
     reload: Argv | None = None
+    """Makes it read its configuration again; without it, it is stopped and started."""
     timeout: Duration = 60.0
     """Limit of each command."""
 
@@ -59,23 +61,27 @@ class CommandRuntimeConfig(Section):
 class ServiceConfig(Section):
     """One service: where it runs, what runs it, how to tell that it is healthy."""
 
-    on: Annotated[tuple[str, ...], BeforeValidator(_listed)]
-    """Groups or hosts that run one instance each."""
+    on: Names
+    """Groups, hosts or host ranges that run one instance each."""
     systemd: SystemdConfig | None = None
     """Unit name, or a mapping."""
     command: CommandRuntimeConfig | None = None
-    after: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """Commands that start and stop it, for what is not a systemd unit."""
+    after: Names = ()
     """Services that must be done (and healthy) first."""
-    health: Annotated[tuple[HealthConfig, ...], BeforeValidator(_listed)] = ()
+    health: Annotated[tuple[HealthConfig, ...], OneOrMany()] = ()
     """One check or a list; defaults.health fills what is not said."""
     soak: Duration | None = None
     """How long a new instance is watched; default: defaults.soak."""
-    balancer: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    balancer: Names = ()
     """Balancers that send traffic to it."""
     release: ReleaseConfig | None = None
+    """What deploy brings; without it the service is only restarted."""
     migrate: MigrateConfig | None = None
+    """Schema change before the first instance."""
     rollout: RolloutConfig = RolloutConfig()
-    verify: Annotated[tuple[HealthConfig, ...], BeforeValidator(_listed)] = ()
+    """Order, batches and what happens on failure; defaults.rollout fills what is not said."""
+    verify: Annotated[tuple[HealthConfig, ...], OneOrMany()] = ()
     """Checks asked once after the soak; a failure undoes the instance."""
     expected: Duration | None = None
     """Time one instance takes, for the plan's estimate until history knows better."""
@@ -90,21 +96,15 @@ class ServiceConfig(Section):
 class DefaultsConfig(Section):
     """What services fall back to."""
 
-    health: dict[str, Any] = Field(
-        default_factory=lambda: {
-            "timeout": "30s",
-            "interval": "2s",
-            "retries": 3,
-            "retry_delay": "5s",
-        }
-    )
+    health: HealthTimings = HealthTimings()
     """Timing keys of health (timeout, interval, retries …)."""
     soak: Duration = 30.0
-    rollout: dict[str, Any] = Field(default_factory=dict)
+    """How long a new instance is watched."""
+    rollout: RolloutConfig = RolloutConfig()
     """Keys of rollout."""
-    parallel: Annotated[int, Field(ge=1)] = 10
+    parallel: Positive = 10
     """Services in work at the same time."""
-    connections: Annotated[int, Field(ge=1)] = 30
+    connections: Positive = 30
     """Connections being made at the same time."""
     deadline: Duration = 0.0
     """Limit of a whole rollout; 0: none."""

@@ -1,0 +1,133 @@
+"""Any balancer that has commands to take an instance out, put it back and tell its state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from gapless.clock import Clock
+from gapless.config.balancers import BalancerConfig
+from gapless.drivers.balancers.base import (
+    Capabilities,
+    Counters,
+    Drained,
+    Evidence,
+    Member,
+    MemberState,
+)
+from gapless.drivers.balancers.command_node import CommandNode
+from gapless.drivers.balancers.fanout import Fanout
+from gapless.drivers.balancers.fill import own_name
+from gapless.drivers.balancers.sight import together
+from gapless.drivers.transports.base import Transport
+from gapless.model import Fence, Instance
+
+_POLL = 0.25  # each look is a process on a host,
+_REPEAT = 2.0  # and each order an action in its journal
+
+
+class CommandBalancer:
+    """Drain, admit and, if there is one, state.
+
+    With a state command the balancer's own word is waited for; the evidence of a drain is COUNTED
+    when every answer had a number (``draining 3``, ``drained 0``), else INFERRED. Without one a
+    drain lasts all of ``drain_timeout`` and says TIMED, and an admit is believed: its members say
+    UNKNOWN, ``checked`` False and "not observed". ``members`` is who may be in it, for ``serving``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: BalancerConfig,
+        transports: Callable[[str], Transport],
+        clock: Clock,
+        *,
+        address: Callable[[str], str] = own_name,
+        members: Sequence[Instance] = (),
+    ) -> None:
+        if config.command is None:
+            raise ValueError(f"balancer {name} has no commands")
+        self._name = name
+        self._config = config
+        self._clock = clock
+        self._hosts = config.command.on or ("",)
+        self._observable = config.command.state is not None
+        self._nodes = [
+            CommandNode(name, host, config.command, partial(transports, host), address)
+            for host in self._hosts
+        ]
+        self._fanout = Fanout(name, config, self._nodes, clock, poll=_POLL, repeat=_REPEAT)
+        self._all = tuple(members)
+        self._taken_out: set[Instance] = set()
+
+    @property
+    def name(self) -> str:
+        """Name in gapless.yaml."""
+        return self._name
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Hosts the commands run on, "" for this machine; fences are given in this order."""
+        return self._hosts
+
+    def capabilities(self) -> Capabilities:
+        """Only what the commands can show."""
+        evidence = Evidence.INFERRED if self._observable else Evidence.TIMED
+        return Capabilities(nodes=len(self._nodes), drain_evidence=evidence)
+
+    async def members(self, instance: Instance) -> tuple[Member, ...]:
+        """The instance as every node reports it now."""
+        return tuple(sight.member for sight in await self._fanout.look(instance))
+
+    async def serving(self) -> int:
+        """Least number of known members any node reports up.
+
+        Without a state command nobody can know: those which were not taken out by us.
+        """
+        if not self._observable:
+            return len([one for one in self._all if one not in self._taken_out])
+        looks = await together(self.members(instance) for instance in self._all)
+        up = [[member.state is MemberState.UP for member in look] for look in looks]
+        return min((sum(node) for node in zip(*up, strict=True)), default=0)
+
+    async def drain(self, instance: Instance, fences: Sequence[Fence]) -> Drained:
+        """Out, until reported drained; without a state command, until the time is over."""
+        if self._observable:
+            drained = await self._fanout.drain(instance, fences)
+        else:
+            drained = await self._drain_blindly(instance, fences)
+        self._taken_out.add(instance)
+        return drained
+
+    async def admit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """In, until reported up; without a state command, believed and said to be so."""
+        if self._observable:
+            members = await self._fanout.admit(instance, fences)
+        else:
+            members = await self._admit_blindly(instance, fences)
+        self._taken_out.discard(instance)
+        return members
+
+    async def counters(self, instance: Instance) -> Counters:
+        """Nothing is counted."""
+        return Counters()
+
+    async def _drain_blindly(self, instance: Instance, fences: Sequence[Fence]) -> Drained:
+        begun = self._clock.monotonic()
+        guards = self._fanout.guards(fences)
+        pairs = zip(self._nodes, guards, strict=True)
+        await together(node.put_out(instance, fence) for node, fence in pairs)
+        await self._clock.sleep(self._config.drain_timeout)
+        members = await self.members(instance)
+        return Drained(Evidence.TIMED, self._clock.monotonic() - begun, members=members)
+
+    async def _admit_blindly(
+        self, instance: Instance, fences: Sequence[Fence]
+    ) -> tuple[Member, ...]:
+        guards = self._fanout.guards(fences)
+        seen = await self._fanout.look(instance)
+        pairs = zip(self._nodes, seen, guards, strict=True)
+        await together(
+            node.put_in(instance, sight, fence, fresh=True) for node, sight, fence in pairs
+        )
+        return await self.members(instance)

@@ -1,0 +1,174 @@
+"""The commands of a balancer on one of the hosts that have them."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+
+from gapless.config.balancers import CommandBalancerConfig
+from gapless.drivers.balancers.base import Member, MemberState
+from gapless.drivers.balancers.fill import fill, own_name
+from gapless.drivers.balancers.sight import NoAnswer, Sight
+from gapless.drivers.transports.base import Transport
+from gapless.errors import FenceRefused, LostContact, TrafficError, TransportError
+from gapless.model import Command, Completed, CriticalAction, Fence, Instance
+
+_ANSWER = re.compile(r"(up|drained|draining|down|missing)(?:\s+(\d+))?(?:\s|$)", re.IGNORECASE)
+
+
+class CommandNode:
+    """Runs drain, admit and state there. An order with a fence is a critical action."""
+
+    def __init__(
+        self,
+        balancer: str,
+        host: str,
+        config: CommandBalancerConfig,
+        transport: Callable[[], Transport],
+        address: Callable[[str], str] = own_name,
+    ) -> None:
+        self._balancer = balancer
+        self._host = host
+        self._config = config
+        self._transport = transport
+        self._address = address
+        self._numbers = itertools.count(1)
+        self._out: set[Instance] = set()
+
+    @property
+    def label(self) -> str:
+        """Name of the node for people."""
+        return self._host or "localhost"
+
+    async def see(self, instance: Instance) -> Sight:
+        """What the state command prints; without one, only that nothing was observed."""
+        if self._config.state is None:
+            return self._unobserved(instance)
+        command = self._command(self._config.state, instance)
+        completed = await self._run(command)
+        if not completed.ok:
+            raise self._failed(command, completed)
+        answer = _ANSWER.match(completed.stdout.strip())
+        if answer is None:
+            raise TrafficError(
+                f"the state command answers nonsense on {self.label}",
+                where=self._balancer,
+                evidence=f"{command} → {completed.stdout.strip()[:200] or '(nothing)'}",
+                next="it has to print up, drained, draining (with a number) or down",
+            )
+        return self._sight(instance, command, MemberState(answer[1].lower()), answer[2])
+
+    async def put_out(self, instance: Instance, fence: Fence | None) -> None:
+        """Run the drain command."""
+        await self._order("drain", self._command(self._config.drain, instance), instance, fence)
+        self._out.add(instance)
+
+    async def put_in(
+        self, instance: Instance, sight: Sight, fence: Fence | None, *, fresh: bool
+    ) -> None:
+        """Run the admit command."""
+        await self._order("admit", self._command(self._config.admit, instance), instance, fence)
+        self._out.discard(instance)
+
+    def _command(self, argv: tuple[str, ...], instance: Instance) -> Command:
+        filled = tuple(fill(word, instance, self._address) for word in argv)
+        return Command(filled, timeout=self._config.timeout)
+
+    async def _order(
+        self, verb: str, command: Command, instance: Instance, fence: Fence | None
+    ) -> None:
+        if fence is None:
+            completed = await self._run(command)
+        else:
+            completed = await self._act(verb, command, instance, fence)
+        if not completed.ok:
+            raise self._failed(command, completed)
+
+    async def _run(self, command: Command) -> Completed:
+        try:
+            return await self._transport().run(command)
+        except TransportError as error:
+            raise self._silent(command, error) from error
+
+    async def _act(
+        self, verb: str, command: Command, instance: Instance, fence: Fence
+    ) -> Completed:
+        """The outcome of a critical action; asked again with its key after a lost connection.
+
+        The fence's number is part of the key: a resumed rollout has a higher one, and its first
+        drain must not get the outcome recorded for the first drain before the crash.
+        """
+        key = (
+            f"{fence.rollout}.{fence.number}/{instance}/{self._balancer}/{verb}"
+            f"#{next(self._numbers)}"
+        )
+        action = CriticalAction(key, (command,), fence, timeout=command.timeout + 5.0)
+        transport = self._transport()
+        try:
+            try:
+                settled = await transport.act(action)
+            except LostContact:
+                await transport.connect()
+                settled = await transport.act(action)
+        except FenceRefused:
+            raise
+        except TransportError as error:
+            raise self._silent(command, error) from error
+        if settled.completed:
+            return settled.completed[-1]
+        raise TrafficError(
+            f"what became of {verb} on {self.label} is not known ({settled.status})",
+            where=self._balancer,
+            evidence=str(command),
+            next="run it by hand; it has to be harmless when it holds already",
+        )
+
+    def _sight(
+        self, instance: Instance, command: Command, state: MemberState, number: str | None
+    ) -> Sight:
+        count = int(number) if number is not None else None
+        # "down" does not say whether it was taken out as well: then our last order does.
+        down = state is MemberState.DOWN and instance in self._out
+        out = down or state in (MemberState.DRAINED, MemberState.DRAINING)
+        raw = f"{state.value} {number}" if number is not None else state.value
+        up = state is MemberState.UP
+        trouble = None
+        if state is MemberState.MISSING:
+            trouble = TrafficError(
+                f"{instance} is not in the balancer", where=self._balancer, evidence=str(command)
+            )
+        member = Member(self.label, str(instance), state, count, checked=up, raw=raw)
+        return Sight(
+            member,
+            out,
+            idle=(down or state is MemberState.DRAINED) and not count,
+            shut=not up,
+            accepted=up,
+            counted=count is not None,
+            trouble=trouble,
+        )
+
+    def _unobserved(self, instance: Instance) -> Sight:
+        raw = "not observed: the balancer has no state command"
+        member = Member(self.label, str(instance), MemberState.UNKNOWN, checked=False, raw=raw)
+        return Sight(member, out=False, idle=False, shut=True, accepted=False, counted=False)
+
+    def _failed(self, command: Command, completed: Completed) -> TrafficError:
+        end = "took too long" if completed.timed_out else f"ended with {completed.status}"
+        return TrafficError(
+            f"{command.argv[0]} {end} on {self.label}",
+            where=self._balancer,
+            evidence=f"{command}\n{completed.evidence()}".strip(),
+            next=f"run it by hand on {self.label}",
+        )
+
+    def _silent(self, command: Command, error: TransportError) -> NoAnswer | FenceRefused:
+        if isinstance(error, FenceRefused):
+            return error
+        return NoAnswer(
+            f"{command.argv[0]} could not be run on {self.label}",
+            where=self._balancer,
+            evidence="\n".join(filter(None, (str(error), error.evidence))),
+            next=error.next,
+        )

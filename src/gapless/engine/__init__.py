@@ -1,0 +1,1 @@
+"""Interprets plans: steps, journal, recovery, gates, locks, interrupts."""

@@ -1,0 +1,65 @@
+"""The drivers of one rollout, made from the plan's own definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from gapless.config.services import ServiceConfig
+from gapless.drivers.balancers.base import Balancer
+from gapless.drivers.releases.base import Release
+from gapless.drivers.runtimes.base import Runtime
+from gapless.drivers.transports.base import Probe, Transport
+
+
+class Assembly(Protocol):
+    """Hands out drivers; makes each once. ``host`` "" is the machine gapless runs on."""
+
+    @property
+    def project(self) -> str:
+        """Project name."""
+        ...
+
+    def transport(self, host: str) -> Transport:
+        """The one connection to a host."""
+        ...
+
+    def service(self, name: str) -> ServiceConfig:
+        """A service as configured."""
+        ...
+
+    def hosts_of(self, service: str) -> tuple[str, ...]:
+        """All hosts that run the service, touched or not."""
+        ...
+
+    def runtime(self, service: str) -> Runtime:
+        """What starts and stops it."""
+        ...
+
+    def release(self, service: str) -> Release | None:
+        """How its versions come to hosts."""
+        ...
+
+    def balancers(self, service: str) -> tuple[Balancer, ...]:
+        """What sends traffic to it."""
+        ...
+
+    def health(self, service: str, host: str) -> Sequence[Probe]:
+        """Its health checks as asked on a host."""
+        ...
+
+    def verify(self, service: str, host: str) -> Sequence[Probe]:
+        """Its checks after the soak."""
+        ...
+
+    def reconnect_limit(self, host: str) -> float:
+        """Seconds a lost host may take to come back."""
+        ...
+
+    def state_dir(self, host: str) -> str:
+        """Folder on the host for copies needed to go back."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ...

@@ -1,0 +1,130 @@
+"""What the steps of a rollout share, and what one instance's steps hand to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gapless.clock import Clock
+from gapless.config.services import ServiceConfig
+from gapless.drivers.runtimes.base import Runtime
+from gapless.drivers.transports.base import Transport
+from gapless.engine.assembly import Assembly
+from gapless.engine.floor import Floor
+from gapless.engine.interrupts import Interrupts
+from gapless.engine.journal import Journal, RolloutRecord, StepRecord, StepState
+from gapless.events.event import TRANSIENT, Event
+from gapless.model import Fence, Instance
+from gapless.plan import Plan, ServicePlan, StepKind
+
+Observer = Callable[[Event], None]
+
+
+@dataclass
+class RolloutContext:
+    """One rollout under way. ``claimant`` is the id under which hosts know its locks (a rollback
+    acts under its parent's)."""
+
+    record: RolloutRecord
+    plan: Plan
+    journal: Journal
+    clock: Clock
+    assembly: Assembly
+    observer: Observer
+    interrupts: Interrupts
+    claimant: str
+    fences: dict[tuple[str, str], Fence] = field(default_factory=dict)
+    floors: dict[str, Floor] = field(default_factory=dict)
+    steps: dict[str, StepRecord] = field(default_factory=dict)
+    lost: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Instances given up before anything was done to them, with the reason."""
+
+    def event(self, type: str, **fields: Any) -> Event:  # noqa: A002 - the event's own word
+        """An event of this rollout, stamped."""
+        return Event(
+            type, rollout=self.record.id, actor=self.record.actor, ts=self.clock.now(), **fields
+        )
+
+    def emit(self, type: str, **fields: Any) -> None:  # noqa: A002
+        """Journal an event (unless it is transient) and show it."""
+        event = self.event(type, **fields)
+        if type not in TRANSIENT:
+            event = self.journal.append(event)
+        self.observer(event)
+
+    def begin(self, key: str, attempt: int, before: Mapping[str, Any], event: Event) -> None:
+        """Commit an intent."""
+        self.observer(self.journal.begin(self.record.id, key, attempt, before, event))
+        self.steps[key] = StepRecord(key, attempt, StepState.BEGUN, before, begun=event.ts)
+
+    def finish(
+        self, key: str, attempt: int, state: StepState, result: Mapping[str, Any], event: Event
+    ) -> None:
+        """Commit an outcome."""
+        self.observer(
+            self.journal.finish(self.record.id, key, attempt, state, result, event)
+        )  # fmt: skip
+        old = self.steps.get(key)
+        before = old.before if old else {}
+        begun = old.begun if old else event.ts
+        self.steps[key] = StepRecord(key, attempt, state, before, result, begun, event.ts)
+
+
+@dataclass
+class InstanceContext:
+    """One instance being replaced (or taken back)."""
+
+    rollout: RolloutContext
+    service: ServicePlan
+    host: str
+    facts: dict[StepKind, Mapping[str, Any]] = field(default_factory=dict)
+    """What the steps so far found out, from the journal after a crash."""
+
+    @property
+    def instance(self) -> Instance:
+        """Its name."""
+        return Instance(self.service.name, self.host)
+
+    @property
+    def transport(self) -> Transport:
+        """The connection to its host."""
+        return self.rollout.assembly.transport(self.host)
+
+    @property
+    def runtime(self) -> Runtime:
+        """What starts and stops it."""
+        return self.rollout.assembly.runtime(self.service.name)
+
+    @property
+    def config(self) -> ServiceConfig:
+        """Its service as configured."""
+        return self.rollout.assembly.service(self.service.name)
+
+    @property
+    def fence(self) -> Fence | None:
+        """The right to act on it."""
+        return self.rollout.fences.get((self.service.name, self.host))
+
+    @property
+    def folder(self) -> str:
+        """Where its host keeps what is needed to go back."""
+        rollout = self.rollout
+        root = rollout.assembly.state_dir(self.host)
+        return f"{root}/{rollout.plan.project}/{self.service.name}/{rollout.record.id}"
+
+    def key(self, step: StepKind | str) -> str:
+        """Journal key of one of its steps."""
+        if isinstance(step, StepKind):
+            return self.service.step_key(self.host, step)
+        return f"{self.service.key_prefix}/{self.host}/{self.service.name}/{step}"
+
+    def event(self, type: str, step: str = "", **data: Any) -> Event:  # noqa: A002
+        """An event about it."""
+        return self.rollout.event(
+            type, service=self.service.name, host=self.host, step=step, data=data
+        )
+
+    def emit(self, type: str, step: str = "", **data: Any) -> None:  # noqa: A002
+        """Journal and show an event about it."""
+        self.rollout.emit(type, service=self.service.name, host=self.host, step=step, data=data)

@@ -1,0 +1,60 @@
+"""The floor: the least number of instances that must serve at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from gapless.errors import FloorBroken
+
+
+class Floor:
+    """Counts who serves. An instance asks before it is taken out and waits while others are out;
+    broken and unreachable instances count as out for good."""
+
+    def __init__(self, service: str, hosts: Iterable[str], least: int) -> None:
+        self.service = service
+        self.hosts = frozenset(hosts)
+        self.least = least
+        self.broken: set[str] = set()
+        self.out: set[str] = set()
+        self._changed = asyncio.Condition()
+
+    @property
+    def serving(self) -> int:
+        """Instances that serve now, as far as is known."""
+        return len(self.hosts - self.broken - self.out)
+
+    async def leave(self, host: str) -> None:
+        """Take ``host`` out as soon as enough others serve; raises FloorBroken when they never
+        will."""
+        async with self._changed:
+            while not self._allows(host):
+                if not self.out:
+                    raise self._refusal(host)
+                await self._changed.wait()
+            self.out.add(host)
+
+    def _allows(self, host: str) -> bool:
+        # a broken instance serves nobody: repairing it costs nothing
+        return host in self.broken or host in self.out or self.serving - 1 >= self.least
+
+    def _refusal(self, host: str) -> FloorBroken:
+        broken = ", ".join(sorted(self.broken)) or "none"
+        return FloorBroken(
+            f"taking {host} out would leave {self.serving - 1} of {len(self.hosts)} instances of"
+            f" {self.service}; the floor is {self.least}",
+            where=f"{self.service}@{host}",
+            evidence=f"broken or unreachable: {broken}",
+            next="mend them first, or raise rollout.max_unavailable",
+        )
+
+    async def back(self, host: str, *, serves: bool) -> None:
+        """``host`` is done: it serves again, or it is broken."""
+        async with self._changed:
+            self.out.discard(host)
+            if serves:
+                self.broken.discard(host)
+            else:
+                self.broken.add(host)
+            self._changed.notify_all()

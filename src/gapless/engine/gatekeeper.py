@@ -1,0 +1,68 @@
+"""Between two batches: does the rollout go on? Pause, resume, promote, abort, Ctrl-C, deadline."""
+
+from __future__ import annotations
+
+from gapless.engine.context import RolloutContext
+
+LISTEN_EVERY = 0.5
+"""Seconds between two looks for requests while paused."""
+
+
+class Gatekeeper:
+    """Asked before every batch; remembers what it has read."""
+
+    def __init__(self, ctx: RolloutContext) -> None:
+        self._ctx = ctx
+        self._read = _heard(ctx)
+        self._paused = False
+        self.aborted = ""
+        self._deadline = (
+            ctx.clock.monotonic() + ctx.plan.deadline if ctx.plan.deadline else None
+        )  # fmt: skip
+
+    async def open(self) -> bool:
+        """Whether the next batch may begin; waits while paused."""
+        while True:
+            self._listen()
+            if self.aborted or self._ctx.interrupts.stop:
+                return False
+            if self._deadline is not None and self._ctx.clock.monotonic() > self._deadline:
+                self.aborted = f"the rollout was not done within {self._ctx.plan.deadline:g} s"
+                return False
+            if not self._paused:
+                return True
+            await self._ctx.clock.sleep(LISTEN_EVERY)
+
+    async def wait(self, seconds: float) -> None:
+        """The pause between batches; ended early by somebody who wants out."""
+        end = self._ctx.clock.monotonic() + seconds
+        while not self._ctx.interrupts.stop and not self.aborted:
+            left = end - self._ctx.clock.monotonic()
+            if left <= 0:
+                return
+            await self._ctx.clock.sleep(min(left, LISTEN_EVERY))
+            self._listen()
+
+    def _listen(self) -> None:
+        ctx = self._ctx
+        for request in ctx.journal.requests(ctx.record.id, self._read):
+            self._read = request.seq
+            if request.signal == "pause" and not self._paused:
+                self._paused = True
+                ctx.emit("rollout.paused", reason=f"asked for by {request.actor}")
+            elif request.signal in ("resume", "promote") and self._paused:
+                self._paused = False
+                ctx.emit("rollout.resumed", reason=f"asked for by {request.actor}")
+            elif request.signal == "abort":
+                self.aborted = f"asked for by {request.actor}"
+                ctx.interrupts.undo_current()
+
+
+def _heard(ctx: RolloutContext) -> int:
+    """Requests up to the last event of an earlier controller were for that one; an abort stays
+    asked for until the rollout is over."""
+    requests = ctx.journal.requests(ctx.record.id)
+    older = [r.seq for r in requests if r.signal != "abort"]
+    aborts = [r.seq for r in requests if r.signal == "abort"]
+    read = max(older, default=0)
+    return min(read, aborts[0] - 1) if aborts else read

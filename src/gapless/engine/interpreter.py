@@ -1,0 +1,207 @@
+"""Interprets a plan. The whole algorithm of a rollout:
+
+ 1. Hold the rollout's liveness, claim every service on every host and balancer node concerned.
+    Somebody else's claim refuses the rollout (exit 6).
+ 2. Examine every instance. One too many that is unfit refuses the rollout (exit 3); nothing was
+    changed up to here.
+ 3. Begin services whose dependencies are done, those with the longest chain behind them first, up
+    to ``parallel`` at the same time. Within a service: canary, then batches; never below the floor.
+ 4. A failed instance is undone at once. One failure too many (or a failed canary) fails the
+    service: what depends on it is skipped, everything else goes on.
+ 5. A failed service goes back as its ``on_failure`` says: a new plan, computed from what the
+    journal knows was switched and linked to this rollout, is interpreted by the same code.
+ 6. The outcome is what the journal holds: all new, all old, or a named mixed state.
+
+After a crash the same code runs again on the same journal: closed steps are taken as they are,
+open ones are put to the host first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from gapless.engine.claims import claim_all, release_all
+from gapless.engine.context import RolloutContext
+from gapless.engine.gatekeeper import Gatekeeper
+from gapless.engine.journal import RolloutState
+from gapless.engine.opening import examine_all, floor_of
+from gapless.engine.outcome import Ending, ending_of
+from gapless.engine.perform import failure_data
+from gapless.engine.rollback import roll_back
+from gapless.engine.servicing import ServiceOutcome, ServiceResult, run_service
+from gapless.errors import FenceRefused, GaplessError, LockHeld
+from gapless.plan import ServicePlan
+from gapless.schedule import priorities
+
+
+async def interpret(ctx: RolloutContext, *, resumed: bool) -> Ending:
+    """Work on the rollout until it ends, pauses or is interrupted; never raises GaplessError."""
+    try:
+        await claim_all(ctx)
+        if not resumed:
+            await examine_all(ctx)
+    except GaplessError as error:
+        return await _refuse(ctx, error, resumed)
+    ctx.emit("lock.taken", data={"services": [service.name for service in ctx.plan.services]})
+    if ctx.plan.force:
+        ctx.emit("force.used", reason=ctx.plan.force, data={"reason": ctx.plan.force})
+    ctx.emit("rollout.resumed" if resumed else "rollout.started")
+    gate = Gatekeeper(ctx)
+    try:
+        if resumed:
+            recall_losses(ctx)
+        results = await run_services(ctx, gate)
+        results = await _take_back(ctx, gate, results)
+    except BaseExceptionGroup as group:
+        refused = group.subgroup(FenceRefused)
+        if refused is None:
+            raise
+        return _superseded(ctx, _first(refused))
+    return await _close(ctx, gate, results)
+
+
+async def run_services(ctx: RolloutContext, gate: Gatekeeper) -> dict[str, ServiceResult]:
+    """Services in dependency order, as parallel as allowed, critical chain first."""
+    urgency = priorities(ctx.plan.services)
+    waiting = {service.name: service for service in ctx.plan.services}
+    results: dict[str, ServiceResult] = {}
+    async with asyncio.TaskGroup() as group:
+        running: dict[asyncio.Task[ServiceResult], str] = {}
+        while waiting or running:
+            _skip_orphans(ctx, waiting, results)
+            ready = [service for service in waiting.values() if _may_begin(ctx, service, results)]
+            ready.sort(key=lambda service: -urgency[service.name])
+            for service in ready[: ctx.plan.parallel - len(running)]:
+                del waiting[service.name]
+                task = group.create_task(run_service(ctx, service, gate))
+                running[task] = service.name
+            if not running:
+                break
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                results[running.pop(task)] = task.result()
+    return results
+
+
+def _may_begin(
+    ctx: RolloutContext, service: ServicePlan, results: dict[str, ServiceResult]
+) -> bool:
+    planned = {other.name for other in ctx.plan.services}
+    return all(
+        results[name].outcome is ServiceOutcome.DONE if name in results else name not in planned
+        for name in service.after
+    )
+
+
+def _skip_orphans(
+    ctx: RolloutContext, waiting: dict[str, ServicePlan], results: dict[str, ServiceResult]
+) -> None:
+    """What depends on something that did not succeed is not begun."""
+    progress = True
+    while progress:
+        progress = False
+        for service in list(waiting.values()):
+            blocker = next(
+                (
+                    results[name]
+                    for name in service.after
+                    if name in results and results[name].outcome is not ServiceOutcome.DONE
+                ),
+                None,
+            )
+            if blocker is None:
+                continue
+            del waiting[service.name]
+            stopped = blocker.outcome is ServiceOutcome.STOPPED
+            why = f"{blocker.service} {'was stopped' if stopped else 'is not done'}"
+            outcome = ServiceOutcome.STOPPED if stopped else ServiceOutcome.SKIPPED
+            results[service.name] = ServiceResult(service.name, outcome, why=why)
+            ctx.emit("service.skipped", service=service.name, data={"why": why})
+            progress = True
+
+
+async def _take_back(
+    ctx: RolloutContext, gate: Gatekeeper, results: dict[str, ServiceResult]
+) -> dict[str, ServiceResult]:
+    """Roll back the failed services that say so; an abort takes everything back."""
+    doomed = [
+        name
+        for name, result in results.items()
+        if gate.aborted
+        or (
+            result.outcome is ServiceOutcome.FAILED
+            and ctx.plan.service(name).on_failure == "rollback"
+        )
+    ]
+    if doomed:
+        await roll_back(ctx, doomed, results, run_services)
+    return results
+
+
+async def _refuse(ctx: RolloutContext, error: GaplessError, resumed: bool) -> Ending:
+    """Nothing was changed (or, resuming, nothing more)."""
+    await release_all(ctx)
+    data = failure_data(error)
+    if resumed:
+        ending = Ending("interrupted", 6 if isinstance(error, LockHeld) else 5, error)
+        ctx.journal.close_rollout(
+            ctx.record.id, RolloutState.INTERRUPTED, ending.outcome, ending.exit_code,
+            ctx.event("rollout.interrupted", data={**data, **ending.data()}),
+        )  # fmt: skip
+        return ending
+    held = isinstance(error, LockHeld)
+    ending = Ending("lock_held" if held else "refused", 6 if held else 3, error)
+    event = ctx.event("rollout.refused", data={**data, **ending.data()})
+    ctx.observer(
+        ctx.journal.close_rollout(
+            ctx.record.id, RolloutState.ENDED, ending.outcome, ending.exit_code, event
+        )
+    )
+    return ending
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> FenceRefused:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, FenceRefused)
+    return error
+
+
+def _superseded(ctx: RolloutContext, error: FenceRefused) -> Ending:
+    """A newer rollout owns a host: stop at once, change nothing more."""
+    ending = Ending("lock_held", 6, error)
+    event = ctx.event("rollout.interrupted", data={**failure_data(error), **ending.data()})
+    ctx.observer(
+        ctx.journal.close_rollout(
+            ctx.record.id, RolloutState.INTERRUPTED, ending.outcome, ending.exit_code, event
+        )
+    )
+    return ending
+
+
+async def _close(
+    ctx: RolloutContext, gate: Gatekeeper, results: dict[str, ServiceResult]
+) -> Ending:
+    ending = ending_of(ctx, gate, results)
+    if ending.state is RolloutState.ENDED:
+        await release_all(ctx)
+        ctx.emit("lock.released")
+    event = ctx.event(ending.event, reason=gate.aborted, data=ending.data())
+    ctx.observer(
+        ctx.journal.close_rollout(
+            ctx.record.id, ending.state, ending.outcome, ending.exit_code, event
+        )
+    )
+    return ending
+
+
+def recall_losses(ctx: RolloutContext) -> None:
+    """After a crash: what the journal says is broken counts for the floor."""
+    for service in ctx.plan.services:
+        floor = floor_of(ctx, service)
+        for host in service.hosts:
+            record = ctx.steps.get(f"{service.key_prefix}/{host}/{service.name}/outcome")
+            broken = record is not None and record.result.get("outcome") == "broken"
+            if broken or (service.name, host) in ctx.lost:
+                floor.broken.add(host)

@@ -1,0 +1,193 @@
+"""One journaled step: observe, commit the intent, act, commit the outcome.
+
+1. An outcome in the journal is taken as it is; nothing is done twice.
+2. An intent without outcome (crash) is put to the host first: met → recorded as observed, else
+   the action runs again under a new attempt.
+3. Contact lost while acting is the same situation: reconnect within the host's limit, then 2.
+4. A person who wants out cuts steps short, but never a critical one.
+5. A failure is committed with its evidence and the last log lines of the new copy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from gapless.engine.context import InstanceContext
+from gapless.engine.journal import StepRecord, StepState
+from gapless.engine.steps.base import Facts, Step
+from gapless.errors import FailureKind, GaplessError, LostContact, StepError, TransportError
+from gapless.plan import StepKind
+
+MAX_LOSSES = 3
+"""Lost connections in one step before it counts as lost: a host that keeps going away is down."""
+
+RECONNECT_EVERY = 1.0
+"""Seconds between two tries to reach a lost host."""
+
+
+class UndoRequested(StepError):
+    """A person asked for the current batch to be undone."""
+
+    code = "GL-408"
+    kind = FailureKind.CANCELLED
+
+
+async def perform(step: Step, ctx: InstanceContext, key: str | None = None) -> Facts:
+    """Bring the step to its goal, or raise StepError, Refused or TransportError."""
+    key = key or ctx.key(step.kind)
+    record = ctx.rollout.steps.get(key)
+    if record is not None and record.good:
+        return record.result
+    if record is not None and record.state is StepState.FAILED:
+        raise failed_before(ctx, record)
+    losses = 0
+    while True:
+        try:
+            return await _attempt(step, ctx, key)
+        except LostContact as error:
+            losses += 1
+            if losses >= MAX_LOSSES:
+                raise _fail(step, ctx, key, error) from None
+            try:
+                await reconnect(ctx, error)
+            except TransportError as gone:
+                raise _fail(step, ctx, key, gone) from None
+        except UndoRequested:
+            raise
+        except (StepError, GaplessError) as error:
+            raise _fail(step, ctx, key, error, await _log(step, ctx, error)) from None
+
+
+async def _attempt(step: Step, ctx: InstanceContext, key: str) -> Facts:
+    rollout = ctx.rollout
+    record = rollout.steps.get(key)
+    attempt = record.attempt if record else 0
+    if record is not None and not record.closed:
+        facts = await step.recover(ctx, record, action_key(ctx, key, attempt))
+        if facts is not None:
+            _succeed(step, ctx, key, attempt, StepState.OBSERVED, facts)
+            return facts
+    attempt += 1
+    before = await _cut_short(ctx, step.observe(ctx))
+    started = rollout.clock.monotonic()
+    rollout.begin(key, attempt, before, ctx.event("step.started", step.kind, attempt=attempt))
+    acting = step.act(ctx, before, action_key(ctx, key, attempt))
+    facts = await (acting if step.critical else _cut_short(ctx, acting))
+    seconds = round(rollout.clock.monotonic() - started, 3)
+    _succeed(step, ctx, key, attempt, StepState.DONE, facts, seconds)
+    return facts
+
+
+def action_key(ctx: InstanceContext, key: str, attempt: int) -> str:
+    """The idempotency key hosts know an action by."""
+    return f"{ctx.rollout.record.id}/{key}#{attempt}"
+
+
+async def _cut_short(ctx: InstanceContext, work: Any) -> Any:
+    """Await ``work`` unless a person asks for the undo first; the work is then cancelled, and
+    with it what it started on the host."""
+    task = asyncio.ensure_future(work)
+    undo = asyncio.ensure_future(ctx.rollout.interrupts.undo.wait())
+    try:
+        await asyncio.wait({task, undo}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise UndoRequested("the undo of the current batch was asked for", where=ctx.host)
+        return task.result()
+    finally:
+        for waiting in (task, undo):
+            if not waiting.done():
+                waiting.cancel()
+        await asyncio.gather(task, undo, return_exceptions=True)
+
+
+def _succeed(
+    step: Step,
+    ctx: InstanceContext,
+    key: str,
+    attempt: int,
+    state: StepState,
+    facts: Facts,
+    seconds: float = 0.0,
+) -> None:
+    kind = "step.observed" if state is StepState.OBSERVED else "step.succeeded"
+    shown = {name: facts[name] for name in step.shown if name in facts}
+    event = ctx.event(kind, step.kind, seconds=seconds, **shown)
+    ctx.rollout.finish(key, attempt, state, facts, event)
+    if step.kind is StepKind.MIGRATE:
+        ctx.emit("migration.succeeded", step.kind, **shown)
+
+
+def _fail(
+    step: Step, ctx: InstanceContext, key: str, error: GaplessError, log: str = ""
+) -> GaplessError:
+    record = ctx.rollout.steps.get(key)
+    data = failure_data(error)
+    if log:
+        data["log"] = log
+    event = ctx.event("step.failed", step.kind, **data)
+    ctx.rollout.finish(key, record.attempt if record else 1, StepState.FAILED, data, event)
+    if step.kind is StepKind.MIGRATE:
+        ctx.emit("migration.failed", step.kind, **data)
+    return error
+
+
+def failure_data(error: GaplessError) -> dict[str, Any]:
+    """What an event and the journal keep of an error."""
+    data: dict[str, Any] = {
+        "code": error.code,
+        "kind": error.kind.value,
+        "what": error.what,
+        "evidence": error.evidence,
+    }
+    if error.next:
+        data["next"] = error.next
+    verdict = getattr(error, "verdict", None)
+    if verdict is not None:
+        data["verdict"] = verdict.to_json()
+    return data
+
+
+def failed_before(ctx: InstanceContext, record: StepRecord) -> StepError:
+    """The failure the journal remembers, to be acted upon after a crash."""
+    data: Mapping[str, Any] = record.result
+    return StepError(
+        data.get("what", "failed before the controller went away"),
+        where=str(ctx.instance),
+        evidence=data.get("evidence", ""),
+    )
+
+
+_LOGGED = frozenset((StepKind.SWITCH, StepKind.READY, StepKind.SOAK, StepKind.VERIFY))
+
+
+async def _log(step: Step, ctx: InstanceContext, error: GaplessError) -> str:
+    """The last words of the new copy, fetched before it is removed; best effort."""
+    if step.kind not in _LOGGED or isinstance(error, TransportError) or not ctx.runtime.unit:
+        return ""
+    switch = ctx.rollout.steps.get(ctx.key(StepKind.SWITCH))
+    try:
+        return await ctx.transport.tail(ctx.runtime.unit, switch.begun if switch else 0.0)
+    except GaplessError:
+        return ""
+
+
+async def reconnect(ctx: InstanceContext, lost: LostContact) -> None:
+    """Reach the host again and renew its claim; raises LostContact when its limit is over."""
+    clock = ctx.rollout.clock
+    limit = ctx.rollout.assembly.reconnect_limit(ctx.host)
+    deadline = clock.monotonic() + limit
+    while True:
+        try:
+            await ctx.transport.connect()
+            return
+        except TransportError as error:
+            if clock.monotonic() >= deadline:
+                raise LostContact(
+                    f"the connection broke and the host did not come back within {limit:g} s",
+                    where=ctx.host,
+                    evidence=f"{lost.what}; last try: {error.what}",
+                    next=f"gapless doctor --hosts {ctx.host}, then: gapless resume",
+                ) from None
+            await clock.sleep(RECONNECT_EVERY)

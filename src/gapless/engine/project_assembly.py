@@ -1,0 +1,110 @@
+"""The real drivers of a rollout, made from the configuration its plan carries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from gapless.clock import Clock
+from gapless.config.hosts import HostConfig
+from gapless.config.project import ProjectConfig
+from gapless.config.services import ServiceConfig
+from gapless.drivers import registry
+from gapless.drivers.balancers.base import Balancer
+from gapless.drivers.checks.probes import build_probes
+from gapless.drivers.releases.base import Release
+from gapless.drivers.runtimes.base import Runtime
+from gapless.drivers.transports.base import Probe, Transport
+
+LOCAL = HostConfig(transport="local")
+
+
+class ProjectAssembly:
+    """Makes each driver once; connections open at first use."""
+
+    def __init__(self, config: ProjectConfig, clock: Clock) -> None:
+        self.config = config
+        self._clock = clock
+        self._connecting = asyncio.Semaphore(config.defaults.connections)
+        self._transports: dict[str, Transport] = {}
+        self._runtimes: dict[str, Runtime] = {}
+        self._releases: dict[str, Release | None] = {}
+        self._balancers: dict[str, Balancer] = {}
+
+    @property
+    def project(self) -> str:
+        """Project name."""
+        return self.config.project
+
+    def transport(self, host: str) -> Transport:
+        """The one connection to a host; "" is the machine gapless runs on."""
+        if host not in self._transports:
+            config = self.config.hosts[host] if host else LOCAL
+            self._transports[host] = registry.transport(host, config, self._connecting)
+        return self._transports[host]
+
+    def service(self, name: str) -> ServiceConfig:
+        """A service as configured."""
+        return self.config.services[name]
+
+    def hosts_of(self, service: str) -> tuple[str, ...]:
+        """All hosts that run the service: by name, or by group."""
+        wanted = set(self.service(service).on)
+        return tuple(
+            name
+            for name, host in self.config.hosts.items()
+            if name in wanted or wanted.intersection(host.groups)
+        )
+
+    def runtime(self, service: str) -> Runtime:
+        """What starts and stops it."""
+        if service not in self._runtimes:
+            self._runtimes[service] = registry.runtime(service, self.service(service))
+        return self._runtimes[service]
+
+    def release(self, service: str) -> Release | None:
+        """How its versions come to hosts."""
+        if service not in self._releases:
+            config = self.service(service).release
+            self._releases[service] = (
+                registry.release(service, config, self.project) if config else None
+            )
+        return self._releases[service]
+
+    def balancers(self, service: str) -> tuple[Balancer, ...]:
+        """What sends traffic to it."""
+        return tuple(self._balancer(name) for name in self.service(service).balancer)
+
+    def _balancer(self, name: str) -> Balancer:
+        if name not in self._balancers:
+            self._balancers[name] = registry.balancer(
+                name, self.config.balancers[name], self.transport, self._clock
+            )
+        return self._balancers[name]
+
+    def health(self, service: str, host: str) -> Sequence[Probe]:
+        """Its health checks as asked on a host."""
+        return self._probes(self.service(service).health, service, host)
+
+    def verify(self, service: str, host: str) -> Sequence[Probe]:
+        """Its checks after the soak."""
+        return self._probes(self.service(service).verify, service, host)
+
+    def _probes(self, checks: Sequence[object], service: str, host: str) -> Sequence[Probe]:
+        address = self.config.hosts[host].address or host
+        return build_probes(checks, host=host, address=address, service=service, release="")  # type: ignore[arg-type]
+
+    def reconnect_limit(self, host: str) -> float:
+        """Seconds a lost host may take to come back."""
+        return self.config.hosts[host].reconnect if host else LOCAL.reconnect
+
+    def state_dir(self, host: str) -> str:
+        """Folder on the host for copies needed to go back."""
+        config = self.config.hosts[host] if host else LOCAL
+        return f"{config.state_dir or '/var/lib/gapless'}/snapshots"
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await asyncio.gather(
+            *(transport.close() for transport in self._transports.values()), return_exceptions=True
+        )

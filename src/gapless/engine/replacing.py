@@ -1,0 +1,128 @@
+"""Replacing one instance: its steps in the order of the plan, or all the way back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from gapless.engine.context import InstanceContext
+from gapless.engine.journal import StepState
+from gapless.engine.perform import UndoRequested, failure_data, perform
+from gapless.engine.steps.lifecycle import STEPS
+from gapless.engine.undoing import undo_instance
+from gapless.errors import FailureKind, FenceRefused, GaplessError, NotRestored, StepError
+from gapless.plan import StepKind
+
+OUT_OF_SERVICE = frozenset((StepKind.DRAIN, StepKind.SWITCH))
+"""Steps that take an instance away from clients: the floor is asked before the first of them."""
+
+
+class InstanceOutcome(StrEnum):
+    """How one instance ended."""
+
+    DONE = "done"
+    RESTORED = "restored"
+    """Failed after the switch; the old one runs and passed the same checks."""
+    UNTOUCHED = "untouched"
+    """Failed before anything running was changed."""
+    BROKEN = "broken"
+    """The way back failed."""
+    LOST = "lost"
+    """Could not be reached before anything was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """One instance's outcome; ``error`` data says why it is not DONE."""
+
+    host: str
+    outcome: InstanceOutcome
+    error: Mapping[str, Any]
+    cancelled: bool = False
+
+    @property
+    def good(self) -> bool:
+        """Whether it is DONE."""
+        return self.outcome is InstanceOutcome.DONE
+
+
+async def replace_instance(ctx: InstanceContext, migrating: asyncio.Lock) -> Replaced:
+    """Run every step; on failure undo. Only FenceRefused and cancellation escape."""
+    recorded = ctx.rollout.steps.get(ctx.key("outcome"))
+    if recorded is not None and recorded.closed:
+        return Replaced(
+            ctx.host, InstanceOutcome(recorded.result["outcome"]), recorded.result.get("error", {})
+        )
+    floor = ctx.rollout.floors[ctx.service.name]
+    started = ctx.rollout.clock.monotonic()
+    serves = True
+    try:
+        await _forward(ctx, migrating)
+        result = Replaced(ctx.host, InstanceOutcome.DONE, {})
+    except FenceRefused:
+        raise
+    except GaplessError as error:
+        result = await _back(ctx, error)
+        serves = result.outcome is not InstanceOutcome.BROKEN
+    await floor.back(ctx.host, serves=serves)
+    _record(ctx, result, ctx.rollout.clock.monotonic() - started)
+    return result
+
+
+async def _forward(ctx: InstanceContext, migrating: asyncio.Lock) -> None:
+    floor = ctx.rollout.floors[ctx.service.name]
+    out = False
+    try:
+        async with asyncio.timeout(ctx.rollout.plan.host_deadline or None):
+            for kind in ctx.service.steps:
+                if ctx.rollout.interrupts.undo.is_set():
+                    raise UndoRequested("the undo of the current batch was asked for")
+                if kind in OUT_OF_SERVICE and not out:
+                    await floor.leave(ctx.host)
+                    out = True
+                if kind is StepKind.MIGRATE:
+                    async with migrating:
+                        ctx.facts[kind] = await perform(STEPS[kind], ctx)
+                else:
+                    ctx.facts[kind] = await perform(STEPS[kind], ctx)
+    except TimeoutError:
+        raise StepError(
+            f"the instance was not done within {ctx.rollout.plan.host_deadline:g} s",
+            where=str(ctx.instance),
+            next="raise defaults.host_deadline if that is too short",
+        ) from None
+
+
+async def _back(ctx: InstanceContext, error: GaplessError) -> Replaced:
+    cancelled = error.kind is FailureKind.CANCELLED
+    touched = ctx.key(StepKind.SWITCH) in ctx.rollout.steps
+    _recall_facts(ctx)
+    try:
+        await undo_instance(ctx)
+    except NotRestored as failed:
+        return Replaced(ctx.host, InstanceOutcome.BROKEN, failure_data(failed), cancelled)
+    outcome = InstanceOutcome.RESTORED if touched else InstanceOutcome.UNTOUCHED
+    return Replaced(ctx.host, outcome, failure_data(error), cancelled)
+
+
+def _recall_facts(ctx: InstanceContext) -> None:
+    """After a crash the undo needs what the journal knows of the steps before."""
+    for kind in ctx.service.steps:
+        record = ctx.rollout.steps.get(ctx.key(kind))
+        if record is not None and record.good:
+            ctx.facts.setdefault(kind, record.result)
+
+
+def _record(ctx: InstanceContext, result: Replaced, seconds: float) -> None:
+    state = StepState.DONE if result.good else StepState.FAILED
+    data = {
+        "outcome": result.outcome.value,
+        "seconds": round(seconds, 3),
+        "error": dict(result.error),
+    }
+    event_type = "step.succeeded" if result.good else "step.failed"
+    event = ctx.event(event_type, "instance", **{**data, **result.error})
+    ctx.rollout.finish(ctx.key("outcome"), 1, state, data, event)

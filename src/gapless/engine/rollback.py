@@ -1,0 +1,128 @@
+"""The way back of a service: a new plan computed from what was switched, linked to its rollout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from gapless.engine.context import RolloutContext
+from gapless.engine.gatekeeper import Gatekeeper
+from gapless.engine.interrupts import Interrupts
+from gapless.engine.journal import RolloutRecord, RolloutState, StepRecord
+from gapless.engine.replacing import InstanceOutcome, Replaced
+from gapless.engine.servicing import ServiceOutcome, ServiceResult
+from gapless.plan import Plan, ServicePlan, StepKind, Verb
+from gapless.undo import rollback_plan
+
+Runner = Callable[[RolloutContext, Gatekeeper], Awaitable[dict[str, ServiceResult]]]
+
+
+async def roll_back(
+    ctx: RolloutContext, doomed: list[str], results: dict[str, ServiceResult], run: Runner
+) -> None:
+    """Take back every instance of ``doomed`` that runs the new state; rewrites ``results``."""
+    child = _existing(ctx) or _new(ctx, doomed, results)
+    if child is None:
+        return
+    ctx.emit("rollback.started", data={"rollout": child.record.id, "hosts": _hosts(child.plan)})
+    back = await run(child, Gatekeeper(child))
+    good = all(r.outcome is ServiceOutcome.DONE and not r.failed for r in back.values())
+    for name, result in back.items():
+        _rewrite(results[name], result)
+    outcome, code = ("done", 0) if good else ("mixed", 5)
+    kind = "rollback.succeeded" if good else "rollback.failed"
+    event = child.event(kind, data={"outcome": outcome, "hosts": _hosts(child.plan)})
+    ctx.observer(
+        ctx.journal.close_rollout(child.record.id, RolloutState.ENDED, outcome, code, event)
+    )
+
+
+def _hosts(plan: Plan) -> list[str]:
+    return [f"{service.name}@{host}" for service, host in plan.instances()]
+
+
+def switched(
+    plan: Plan, steps: Mapping[str, StepRecord], services: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Per service and host the snapshot of every instance that ended on the new state and has
+    something to go back to."""
+    targets: dict[str, dict[str, Any]] = {}
+    for name in services:
+        service = plan.service(name)
+        for host in service.hosts:
+            outcome = steps.get(f"{service.key_prefix}/{host}/{name}/outcome")
+            kept = steps.get(service.step_key(host, StepKind.SNAPSHOT))
+            if outcome is None or kept is None:
+                continue
+            if outcome.result.get("outcome") == InstanceOutcome.DONE and _differs(
+                plan, service, kept.result
+            ):
+                targets.setdefault(name, {})[host] = dict(kept.result)
+    return targets
+
+
+def _differs(plan: Plan, service: ServicePlan, kept: Mapping[str, Any]) -> bool:
+    """Whether going back changes anything: a restart of the same release has nothing to undo."""
+    if plan.verb is Verb.RESTART:
+        return False
+    release = kept.get("release")
+    return (release or {}).get("name") != service.to.get("name") or not service.to
+
+
+def _new(
+    ctx: RolloutContext, doomed: list[str], results: Mapping[str, ServiceResult]
+) -> RolloutContext | None:
+    targets = switched(ctx.plan, ctx.steps, [n for n in doomed if results[n].instances])
+    if not targets:
+        return None
+    now = ctx.clock.now()
+    plan = rollback_plan(ctx.plan, targets, now=now, parent=ctx.record.id)
+    number = len(ctx.journal.children(ctx.record.id)) + 1
+    record = RolloutRecord(
+        id=f"{ctx.record.id}-undo{number}",
+        project=plan.project,
+        verb=plan.verb.value,
+        services=tuple(service.name for service in plan.services),
+        digest=plan.digest,
+        actor=ctx.record.actor,
+        controller=ctx.record.controller,
+        pid=os.getpid(),
+        started=now,
+        reason=f"takes {ctx.record.id} back",
+        environment=ctx.record.environment,
+        parent=ctx.record.id,
+    )
+    child = _child(ctx, record, plan, {})
+    event = child.event("rollout.planned", data={"digest": plan.digest, "verb": plan.verb.value})
+    ctx.observer(ctx.journal.open_rollout(record, plan, event))
+    return child
+
+
+def _existing(ctx: RolloutContext) -> RolloutContext | None:
+    """The rollback a crash interrupted."""
+    for record in ctx.journal.children(ctx.record.id):
+        if record.state is not RolloutState.ENDED:
+            _, plan = ctx.journal.load(record.id)
+            return _child(ctx, record, plan, dict(ctx.journal.steps(record.id)))
+    return None
+
+
+def _child(
+    ctx: RolloutContext, record: RolloutRecord, plan: Plan, steps: dict[str, StepRecord]
+) -> RolloutContext:
+    return replace(
+        ctx, record=record, plan=plan, steps=steps, floors={}, lost={}, interrupts=Interrupts()
+    )
+
+
+def _rewrite(result: ServiceResult, back: ServiceResult) -> None:
+    """An instance that went back is no longer new."""
+    for host, replaced in back.instances.items():
+        outcome = InstanceOutcome.RESTORED if replaced.good else InstanceOutcome.BROKEN
+        error = {} if replaced.good else replaced.error
+        result.instances[host] = Replaced(host, outcome, error)
+    if result.outcome is ServiceOutcome.DONE:
+        result.outcome = ServiceOutcome.FAILED
+        result.why = "taken back"

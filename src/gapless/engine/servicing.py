@@ -1,0 +1,125 @@
+"""One service: its batches one after another, the canary first, until too many fail."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gapless.engine.context import InstanceContext, RolloutContext
+from gapless.engine.gatekeeper import Gatekeeper
+from gapless.engine.opening import floor_of
+from gapless.engine.replacing import InstanceOutcome, Replaced, replace_instance
+from gapless.plan import Batch, ServicePlan
+
+
+class ServiceOutcome(StrEnum):
+    """How one service ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    """Not begun or not finished because the rollout was stopped."""
+    SKIPPED = "skipped"
+    """Not begun because of what it depends on."""
+
+
+@dataclass
+class ServiceResult:
+    """A service's outcome and that of each instance that was reached."""
+
+    service: str
+    outcome: ServiceOutcome = ServiceOutcome.DONE
+    instances: dict[str, Replaced] = field(default_factory=dict)
+    why: str = ""
+
+    @property
+    def failed(self) -> list[Replaced]:
+        """Instances that are not DONE."""
+        return [replaced for replaced in self.instances.values() if not replaced.good]
+
+
+async def run_service(ctx: RolloutContext, service: ServicePlan, gate: Gatekeeper) -> ServiceResult:
+    """Replace every instance; stops when more than ``max_failed`` failed or a canary did."""
+    result = ServiceResult(service.name)
+    ctx.emit("service.started", service=service.name, data={"instances": len(service.hosts)})
+    migrating = asyncio.Lock()
+    floor_of(ctx, service)
+    for number, batch in enumerate(service.batches):
+        settled = all(_closed(ctx, service, host) for host in batch.hosts)
+        if settled or await gate.open():
+            await _run_batch(ctx, service, batch, migrating, result)
+        else:
+            # nothing new is begun, but what a crash left half-done is brought to an end
+            result.outcome = ServiceOutcome.STOPPED
+            begun = tuple(host for host in batch.hosts if _begun(ctx, service, host))
+            await _run_batch(ctx, service, Batch(batch.name, begun), migrating, result)
+            continue
+        if _too_many_failed(service, batch, result):
+            result.outcome = ServiceOutcome.FAILED
+            result.why = _reason(result)
+            break
+        if service.pause and number + 1 < len(service.batches) and not settled:
+            await gate.wait(service.pause)
+    _tell(ctx, service, result)
+    return result
+
+
+def _closed(ctx: RolloutContext, service: ServicePlan, host: str) -> bool:
+    record = ctx.steps.get(f"{service.key_prefix}/{host}/{service.name}/outcome")
+    return record is not None and record.closed
+
+
+def _begun(ctx: RolloutContext, service: ServicePlan, host: str) -> bool:
+    prefix = f"{service.key_prefix}/{host}/{service.name}/"
+    return any(key.startswith(prefix) for key in ctx.steps)
+
+
+async def _run_batch(
+    ctx: RolloutContext,
+    service: ServicePlan,
+    batch: Batch,
+    migrating: asyncio.Lock,
+    result: ServiceResult,
+) -> None:
+    if not batch.hosts:
+        return
+    data = {"batch": batch.name, "hosts": list(batch.hosts)}
+    ctx.emit("batch.started", service=service.name, data=data)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_replace(ctx, service, host, migrating)) for host in batch.hosts]
+    for task in tasks:
+        replaced = task.result()
+        result.instances[replaced.host] = replaced
+    if all(task.result().good for task in tasks):
+        ctx.emit("batch.succeeded", service=service.name, data=data)
+
+
+async def _replace(
+    ctx: RolloutContext, service: ServicePlan, host: str, migrating: asyncio.Lock
+) -> Replaced:
+    lost = ctx.lost.get((service.name, host))
+    if lost is not None:
+        return Replaced(host, InstanceOutcome.LOST, {"what": lost, "kind": "failed"})
+    return await replace_instance(InstanceContext(ctx, service, host), migrating)
+
+
+def _too_many_failed(service: ServicePlan, batch: Batch, result: ServiceResult) -> bool:
+    canary_failed = batch.name.startswith("canary") and any(
+        not result.instances[host].good for host in batch.hosts
+    )
+    broken = any(r.outcome is InstanceOutcome.BROKEN for r in result.failed)
+    return canary_failed or broken or len(result.failed) > service.max_failed
+
+
+def _reason(result: ServiceResult) -> str:
+    first = result.failed[0]
+    return f"{first.host}: {first.error.get('what', first.outcome.value)}"
+
+
+def _tell(ctx: RolloutContext, service: ServicePlan, result: ServiceResult) -> None:
+    kinds = {ServiceOutcome.DONE: "service.succeeded", ServiceOutcome.FAILED: "service.failed"}
+    kind = kinds.get(result.outcome)
+    if kind is not None:
+        failed = [replaced.host for replaced in result.failed]
+        ctx.emit(kind, service=service.name, data={"reason": result.why, "failed": failed})

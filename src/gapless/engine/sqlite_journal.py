@@ -1,0 +1,473 @@
+"""The embedded journal: one SQLite file, WAL, synchronous=FULL, append-only events.
+
+FULL because an intent that a power cut may forget is no intent. ``status`` and ``watch`` open the
+same file for reading and never hold a running rollout up.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gapless.engine.journal import (
+    LockRecord,
+    Request,
+    RolloutRecord,
+    RolloutState,
+    StepRecord,
+    StepState,
+)
+from gapless.errors import JournalError, LockHeld
+from gapless.events.event import Event, timestamp
+from gapless.plan import Plan, from_json, to_json
+
+USER_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE rollouts (
+  id TEXT PRIMARY KEY, parent TEXT NOT NULL, state TEXT NOT NULL, record TEXT NOT NULL,
+  plan TEXT NOT NULL, started REAL NOT NULL);
+CREATE TABLE steps (
+  rollout TEXT NOT NULL, key TEXT NOT NULL, attempt INTEGER NOT NULL, state TEXT NOT NULL,
+  before TEXT NOT NULL, result TEXT NOT NULL, begun REAL NOT NULL, ended REAL NOT NULL,
+  PRIMARY KEY (rollout, key));
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, rollout TEXT NOT NULL, line TEXT NOT NULL);
+CREATE INDEX events_by_rollout ON events (rollout, seq);
+CREATE TABLE requests (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, rollout TEXT NOT NULL, signal TEXT NOT NULL,
+  actor TEXT NOT NULL, ts REAL NOT NULL);
+CREATE TABLE locks (service TEXT PRIMARY KEY, record TEXT NOT NULL);
+CREATE TABLE fences (service TEXT PRIMARY KEY, number INTEGER NOT NULL);
+CREATE TABLE durations (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, service TEXT NOT NULL, seconds REAL NOT NULL);
+CREATE INDEX durations_by_service ON durations (service, seq);
+CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER events_remain BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+"""
+
+
+class SqliteJournal:
+    """The journal in ``folder/journal.db``; liveness by flock on files beside it.
+
+    ``folder`` None keeps everything in memory, for simulations.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self._held: dict[str, int] = {}
+        try:
+            if folder is not None:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path = folder / "journal.db"
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+                target = str(path)
+            else:
+                target = ":memory:"
+            self._db = sqlite3.connect(target, timeout=30.0, isolation_level=None)
+            self._prepare()
+        except (OSError, sqlite3.Error) as error:
+            raise JournalError(
+                "the journal cannot be opened",
+                where=str(folder),
+                evidence=str(error),
+                next="check the folder's owner, mode and free space (df, ls -ld)",
+            ) from error
+
+    def _prepare(self) -> None:
+        if self.folder is not None:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+        else:
+            self._db.execute("PRAGMA synchronous=OFF")
+        if self._version() == 0:
+            # two first launches at once: the second finds the tables made when it gets the lock
+            with self._transaction():
+                if self._version() == 0:
+                    for statement in _statements(_SCHEMA):
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version={USER_VERSION}")
+        if self._version() > USER_VERSION:
+            raise JournalError(
+                f"the journal has schema {self._version()}, this gapless reads {USER_VERSION}",
+                where=str(self.folder),
+                next="use the gapless version that wrote it",
+            )
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise JournalError(
+                "the journal cannot be written", where=str(self.folder), evidence=str(error),
+                next="free space or mend the disk, then: gapless resume",
+            ) from error  # fmt: skip
+
+    # -- rollouts ---------------------------------------------------------------------------
+
+    def open_rollout(self, record: RolloutRecord, plan: Plan, event: Event) -> Event:
+        """Store a rollout with its plan; raises LockHeld for a service another one owns."""
+        with self._transaction():
+            if not record.parent:
+                for service in record.services:
+                    self._lock(service, record)
+            self._db.execute(
+                "INSERT INTO rollouts VALUES (?,?,?,?,?,?)",
+                (
+                    record.id,
+                    record.parent,
+                    record.state.value,
+                    _dump_record(record),
+                    json.dumps(to_json(plan)),
+                    record.started,
+                ),
+            )
+            return self._append(event)
+
+    def _lock(self, service: str, record: RolloutRecord) -> None:
+        row = self._db.execute("SELECT record FROM locks WHERE service=?", (service,)).fetchone()
+        if row is not None:
+            held = self._with_liveness(LockRecord(**json.loads(row[0])))
+            raise lock_held(held)
+        self._db.execute(
+            "INSERT INTO fences VALUES (?,1) ON CONFLICT DO UPDATE SET number=number+1", (service,)
+        )
+        fence = self._db.execute(
+            "SELECT number FROM fences WHERE service=?", (service,)
+        ).fetchone()[0]  # fmt: skip
+        lock = LockRecord(
+            service, record.id, record.actor, record.controller, record.pid, record.started,
+            record.reason, fence,
+        )  # fmt: skip
+        self._db.execute("INSERT INTO locks VALUES (?,?)", (service, json.dumps(_plain(lock))))
+
+    def close_rollout(
+        self, rollout: str, state: RolloutState, outcome: str, exit_code: int | None, event: Event
+    ) -> Event:
+        """Record how it ended (or paused); ENDED gives its services back."""
+        with self._transaction():
+            record = replace(
+                self._record(rollout), state=state, outcome=outcome, exit_code=exit_code,
+                ended=event.ts if state is RolloutState.ENDED else 0.0,
+            )  # fmt: skip
+            self._store(record)
+            if state is RolloutState.ENDED:
+                self._unlock(rollout)
+            return self._append(event)
+
+    def _unlock(self, rollout: str) -> None:
+        for service, text in self._db.execute("SELECT service, record FROM locks").fetchall():
+            if json.loads(text)["rollout"] == rollout:
+                self._db.execute("DELETE FROM locks WHERE service=?", (service,))
+
+    def adopt(self, rollout: str, controller: str, pid: int, event: Event) -> Event:
+        """Take an interrupted rollout over; raises LockHeld while its controller lives."""
+        with self._transaction():
+            record = self._record(rollout)
+            if rollout not in self._held and self.is_alive(rollout):
+                raise LockHeld(
+                    f"rollout {rollout} is being worked on by pid {record.pid}",
+                    where=record.controller,
+                    next=f"gapless watch {rollout}",
+                )
+            self._store(replace(record, controller=controller, pid=pid, state=RolloutState.RUNNING))
+            return self._append(event)
+
+    # -- liveness ---------------------------------------------------------------------------
+
+    @contextmanager
+    def alive(self, rollout: str) -> Iterator[None]:
+        """Hold the rollout's liveness for the body; raises LockHeld when somebody else does."""
+        if self.folder is None:
+            yield
+            return
+        fd = os.open(self._liveness_file(rollout), os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LockHeld(
+                    f"rollout {rollout} is being worked on by another process",
+                    next=f"gapless watch {rollout}",
+                ) from None
+            self._held[rollout] = fd
+            yield
+        finally:
+            self._held.pop(rollout, None)
+            os.close(fd)
+
+    def is_alive(self, rollout: str) -> bool:
+        """Whether a controller is working on it now."""
+        if self.folder is None or rollout in self._held:
+            return rollout in self._held
+        try:
+            fd = os.open(self._liveness_file(rollout), os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    def _liveness_file(self, rollout: str) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{rollout}.alive"
+
+    # -- steps ------------------------------------------------------------------------------
+
+    def begin(
+        self, rollout: str, key: str, attempt: int, before: Mapping[str, Any], event: Event
+    ) -> Event:
+        """Commit the intent of a step."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO steps VALUES (?,?,?,?,?,?,?,?)",
+                (rollout, key, attempt, StepState.BEGUN.value, json.dumps(dict(before)), "{}",
+                 event.ts, 0.0),
+            )  # fmt: skip
+            return self._append(event)
+
+    def finish(
+        self,
+        rollout: str,
+        key: str,
+        attempt: int,
+        state: StepState,
+        result: Mapping[str, Any],
+        event: Event,
+    ) -> Event:
+        """Commit the outcome of a step."""
+        with self._transaction():
+            cursor = self._db.execute(
+                "UPDATE steps SET state=?, result=?, ended=? WHERE rollout=? AND key=?"
+                " AND attempt=?",
+                (state.value, json.dumps(dict(result)), event.ts, rollout, key, attempt),
+            )
+            if cursor.rowcount == 0:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO steps VALUES (?,?,?,?,?,?,?,?)",
+                    (rollout, key, attempt, state.value, "{}", json.dumps(dict(result)),
+                     event.ts, event.ts),
+                )  # fmt: skip
+            if key.endswith("/outcome") and state is StepState.DONE:
+                self._db.execute(
+                    "INSERT INTO durations (service, seconds) VALUES (?,?)",
+                    (event.service, float(result.get("seconds", 0.0))),
+                )
+            return self._append(event)
+
+    def steps(self, rollout: str) -> Mapping[str, StepRecord]:
+        """The newest attempt of every step by key."""
+        rows = self._db.execute(
+            "SELECT key, attempt, state, before, result, begun, ended FROM steps WHERE rollout=?",
+            (rollout,),
+        ).fetchall()
+        return {
+            key: StepRecord(
+                key, attempt, StepState(state), json.loads(before), json.loads(result), begun, ended
+            )
+            for key, attempt, state, before, result, begun, ended in rows
+        }
+
+    # -- events and requests ----------------------------------------------------------------
+
+    def append(self, event: Event) -> Event:
+        """Commit an event of its own."""
+        with self._transaction():
+            return self._append(event)
+
+    def _append(self, event: Event) -> Event:
+        cursor = self._db.execute(
+            "INSERT INTO events (rollout, line) VALUES (?,?)", (event.rollout, event.to_line())
+        )
+        return event.numbered(int(cursor.lastrowid or 0))
+
+    def events(
+        self, rollout: str | None = None, after: int = 0, limit: int = 10_000
+    ) -> Sequence[Event]:
+        """Events in order, of one rollout with its children or of all."""
+        if rollout is None:
+            rows = self._db.execute(
+                "SELECT seq, line FROM events WHERE seq>? ORDER BY seq LIMIT ?", (after, limit)
+            )
+        else:
+            rows = self._db.execute(
+                "SELECT seq, line FROM events WHERE seq>? AND rollout IN"
+                " (SELECT id FROM rollouts WHERE id=? OR parent=?) ORDER BY seq LIMIT ?",
+                (after, rollout, rollout, limit),
+            )
+        return [Event.from_json(json.loads(line)).numbered(seq) for seq, line in rows.fetchall()]
+
+    def request(self, rollout: str, signal: str, actor: str, ts: float) -> None:
+        """Ask a running rollout for something."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO requests (rollout, signal, actor, ts) VALUES (?,?,?,?)",
+                (rollout, signal, actor, ts),
+            )
+
+    def requests(self, rollout: str, after: int = 0) -> Sequence[Request]:
+        """What was asked since."""
+        rows = self._db.execute(
+            "SELECT seq, rollout, signal, actor, ts FROM requests WHERE rollout=? AND seq>?"
+            " ORDER BY seq",
+            (rollout, after),
+        ).fetchall()
+        return [Request(*row) for row in rows]
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def load(self, rollout: str) -> tuple[RolloutRecord, Plan]:
+        """A rollout and its plan; raises JournalError when unknown or of a newer schema."""
+        record = self._record(rollout)
+        row = self._db.execute("SELECT plan FROM rollouts WHERE id=?", (rollout,)).fetchone()
+        try:
+            return record, from_json(json.loads(row[0]))
+        except ValueError as error:
+            raise JournalError(
+                f"the plan of {rollout} cannot be read", evidence=str(error),
+                next="finish it with the gapless version that began it",
+            ) from error  # fmt: skip
+
+    def rollouts(self, limit: int = 50, *, unfinished: bool = False) -> Sequence[RolloutRecord]:
+        """Newest first."""
+        where = "WHERE state != 'ended'" if unfinished else ""
+        rows = self._db.execute(
+            f"SELECT record FROM rollouts {where} ORDER BY started DESC, rowid DESC LIMIT ?",  # noqa: S608
+            (limit,),
+        ).fetchall()
+        return [_load_record(text) for (text,) in rows]
+
+    def children(self, rollout: str) -> Sequence[RolloutRecord]:
+        """Rollouts that take this one back, oldest first."""
+        rows = self._db.execute(
+            "SELECT record FROM rollouts WHERE parent=? ORDER BY started, rowid", (rollout,)
+        ).fetchall()
+        return [_load_record(text) for (text,) in rows]
+
+    def locks(self) -> Sequence[LockRecord]:
+        """Services owned now."""
+        rows = self._db.execute("SELECT record FROM locks ORDER BY service").fetchall()
+        return [self._with_liveness(LockRecord(**json.loads(text))) for (text,) in rows]
+
+    def break_lock(self, service: str, event: Event) -> LockRecord | None:
+        """Take the lock away from its owner (audited by the event)."""
+        with self._transaction():
+            row = self._db.execute(
+                "SELECT record FROM locks WHERE service=?", (service,)
+            ).fetchone()  # fmt: skip
+            if row is None:
+                return None
+            self._db.execute("DELETE FROM locks WHERE service=?", (service,))
+            self._append(event)
+            return LockRecord(**json.loads(row[0]))
+
+    def durations(self, service: str, limit: int = 10) -> Sequence[float]:
+        """Seconds the last instances of a service took, newest first."""
+        rows = self._db.execute(
+            "SELECT seconds FROM durations WHERE service=? ORDER BY seq DESC LIMIT ?",
+            (service, limit),
+        ).fetchall()
+        return [seconds for (seconds,) in rows]
+
+    def close(self) -> None:
+        """Close the store."""
+        self._db.close()
+
+    # -- rows -------------------------------------------------------------------------------
+
+    def _record(self, rollout: str) -> RolloutRecord:
+        row = self._db.execute("SELECT record FROM rollouts WHERE id=?", (rollout,)).fetchone()
+        if row is None:
+            raise JournalError(
+                f"no rollout {rollout} in the journal", where=str(self.folder),
+                next="gapless history",
+            )  # fmt: skip
+        return _load_record(row[0])
+
+    def _store(self, record: RolloutRecord) -> None:
+        self._db.execute(
+            "UPDATE rollouts SET state=?, record=? WHERE id=?",
+            (record.state.value, _dump_record(record), record.id),
+        )
+
+    def _with_liveness(self, lock: LockRecord) -> LockRecord:
+        return replace(lock, live=self.is_alive(lock.rollout))
+
+
+def lock_held(lock: LockRecord) -> LockHeld:
+    """The refusal: who owns the service, since when, why, and what to do about it."""
+    since = timestamp(lock.since)[:19] + "Z"
+    why = f", reason: {lock.reason}" if lock.reason else ""
+    if lock.live:
+        state, next_ = "is at work", f"gapless watch {lock.rollout}"
+    else:
+        state = "was interrupted and has not been finished"
+        next_ = f"gapless resume {lock.rollout}   or   gapless abort {lock.rollout}"
+    return LockHeld(
+        f"{lock.service} is locked: rollout {lock.rollout} {state}",
+        where=lock.controller,
+        evidence=f"{lock.owner} on {lock.controller}, pid {lock.pid}, since {since}{why}",
+        next=next_,
+    )
+
+
+def _plain(record: RolloutRecord | LockRecord) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+def _dump_record(record: RolloutRecord) -> str:
+    return json.dumps(_plain(record))
+
+
+def _load_record(text: str) -> RolloutRecord:
+    data = json.loads(text)
+    data["services"] = tuple(data["services"])
+    data["state"] = RolloutState(data["state"])
+    return RolloutRecord(**data)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Single statements (executescript would commit the open transaction)."""
+    buffer = ""
+    for part in script.split(";"):
+        buffer += part + ";"
+        if sqlite3.complete_statement(buffer):
+            if buffer.strip(" \n;"):
+                yield buffer
+            buffer = ""
+
+
+def new_rollout_id(now: float, salt: str) -> str:
+    """Short, sortable by time and unique enough for one project: ``r1b2c3-7f3a``."""
+    seconds = int(now)
+    return f"r{_base36(seconds)}-{salt[:4]}"
+
+
+def _base36(number: int) -> str:
+    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+    out = ""
+    while number:
+        number, rest = divmod(number, 36)
+        out = digits[rest] + out
+    return out or "0"

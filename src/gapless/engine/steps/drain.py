@@ -1,0 +1,65 @@
+"""drain: out of every balancer, and waited for until each node reports it idle."""
+
+from __future__ import annotations
+
+from gapless.drivers.balancers.base import Balancer, MemberState
+from gapless.engine.context import InstanceContext
+from gapless.engine.steps.base import Facts, Step
+from gapless.errors import FloorBroken
+from gapless.model import Fence
+from gapless.plan import StepKind
+
+
+class Drain(Step):
+    """Harmless to repeat. What was out already when we came is noted, and left out later."""
+
+    kind = StepKind.DRAIN
+    critical = True
+    shown = ("evidence", "left")
+
+    async def observe(self, ctx: InstanceContext) -> Facts:
+        """Which balancers had it out before us."""
+        out = []
+        for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
+            members = await balancer.members(ctx.instance)
+            if members and all(m.state in _TAKEN_OUT for m in members):
+                out.append(balancer.name)
+        return {"out_before": out}
+
+    async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
+        """Drain in every balancer; the balancer's own floor is checked first."""
+        evidence: dict[str, str] = {}
+        left = 0
+        for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
+            await _hold_floor(ctx, balancer)
+            drained = await balancer.drain(ctx.instance, guards(ctx, balancer))
+            evidence[balancer.name] = drained.evidence.value
+            left += drained.left
+        ctx.emit("drain.confirmed", self.kind, evidence=evidence, left=left)
+        return {"evidence": evidence, "left": left, "out_before": before.get("out_before", [])}
+
+
+_TAKEN_OUT = (MemberState.DRAINED, MemberState.DRAINING)
+
+
+async def _hold_floor(ctx: InstanceContext, balancer: Balancer) -> None:
+    """The balancer's view of who is up counts too: our own may be too rosy."""
+    up = any(m.state is MemberState.UP for m in await balancer.members(ctx.instance))
+    if not up:
+        return
+    others = await balancer.serving() - 1
+    total = len(ctx.rollout.assembly.hosts_of(ctx.service.name))
+    least = ctx.service.floor if total > 1 else 0
+    if others < least and not ctx.rollout.plan.force:
+        raise FloorBroken(
+            f"{balancer.name} reports {others} other servers up; the floor is {least}",
+            where=str(ctx.instance),
+            next="gapless status",
+        )
+
+
+def guards(ctx: InstanceContext, balancer: Balancer) -> tuple[Fence, ...]:
+    """Fences of the balancer's nodes."""
+    service = ctx.service.name
+    fences = (ctx.rollout.fences.get((service, host)) for host in balancer.hosts)
+    return tuple(fence for fence in fences if fence is not None)

@@ -1,0 +1,76 @@
+"""migrate: once per service before its first instance; never blindly twice."""
+
+from __future__ import annotations
+
+from gapless.config.releases import MigrateConfig
+from gapless.config.secrets import resolve_secrets
+from gapless.drivers.releases.base import ReleaseRef
+from gapless.engine.context import InstanceContext
+from gapless.engine.journal import StepRecord
+from gapless.engine.steps.base import Facts, Step
+from gapless.errors import MigrationFailed
+from gapless.model import Command, CriticalAction, Settled, Settlement
+from gapless.plan import StepKind
+
+
+class Migrate(Step):
+    """Runs apart from the session: a schema change must not die with a laptop's lid."""
+
+    kind = StepKind.MIGRATE
+    critical = True
+    shown = ("output", "host")
+
+    async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
+        """Run it on the first host, in the new release."""
+        migrate = ctx.config.migrate
+        assert migrate is not None, "the plan has this step only for services that migrate"
+        ctx.emit("migration.started", self.kind, command=" ".join(migrate.run))
+        command = await _command(ctx, migrate)
+        settled = await ctx.transport.act(
+            CriticalAction(key, (command,), ctx.fence, migrate.timeout + 5.0)
+        )
+        return _judge(ctx, settled)
+
+    async def recover(self, ctx: InstanceContext, record: StepRecord, key: str) -> Facts | None:
+        """The host knows what became of it; if even the host does not, a person must look."""
+        settled = await ctx.transport.settle(key)
+        if settled.status is Settlement.DONE:
+            return _judge(ctx, settled)
+        if settled.status is Settlement.NEVER:
+            return None
+        raise MigrationFailed(
+            "the migration was begun and the host lost it (reboot or power cut): it is unknown how"
+            " far it came",
+            where=str(ctx.instance),
+            next="look at the schema, then deploy again (with --skip-migrations when it is done)",
+        )
+
+
+async def _command(ctx: InstanceContext, migrate: MigrateConfig) -> Command:
+    release = ReleaseRef.from_json(ctx.service.to).path if ctx.service.to else None
+    return Command(
+        migrate.run,
+        timeout=migrate.timeout,
+        cwd=migrate.cwd or release,
+        env={**migrate.env, **await resolve_secrets(migrate.secrets)},
+        user=migrate.user,
+    )
+
+
+def _judge(ctx: InstanceContext, settled: Settled) -> Facts:
+    last = settled.completed[-1] if settled.completed else None
+    if last is not None and last.ok:
+        return {"output": last.evidence(3), "host": ctx.host}
+    if last is None:
+        raise MigrationFailed("the migration did not run", where=str(ctx.instance))
+    what = (
+        f"the migration did not end within {last.elapsed:.0f} s and was stopped"
+        if last.timed_out
+        else f"the migration ended with status {last.status}"
+    )
+    raise MigrationFailed(
+        what,
+        where=str(ctx.instance),
+        evidence=last.evidence(20),
+        next="mend the migration and deploy again; no instance was restarted",
+    )

@@ -1,0 +1,57 @@
+"""preflight: the instance is fit to be touched — or nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gapless.engine.context import InstanceContext
+from gapless.engine.steps.base import Facts, Step
+from gapless.engine.steps.health import tell, timing, worst
+from gapless.errors import PreflightFailed
+from gapless.model import Verdict
+from gapless.plan import StepKind
+
+
+class Preflight(Step):
+    """Unit exists and is loaded, its dependencies are up, sudo works, health checks pass."""
+
+    kind = StepKind.PREFLIGHT
+
+    async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
+        """Ask everything once more, right before the instance is touched."""
+        verdicts = await examine(ctx)
+        finding = worst(verdicts)
+        if finding is not None:
+            tell(ctx, self.kind, [finding])
+            raise unfit(ctx, finding)
+        return {"checks": len(verdicts)}
+
+
+async def examine(ctx: InstanceContext) -> Sequence[Verdict]:
+    """Every preflight verdict of one instance; --force leaves out the health gates, not the
+    runtime's own findings (a unit that does not exist cannot be forced)."""
+    found = list(await ctx.runtime.preflight(ctx.transport))
+    if ctx.rollout.plan.force:
+        # down or crash-looping is what --force is for; a unit that is not there is not
+        observation = await ctx.runtime.observe(ctx.transport)
+        return [v for v in found if v.passed or observation.state.value == "missing"]
+    probes = ctx.rollout.assembly.health(ctx.service.name, ctx.host)
+    if probes and worst(found) is None:
+        patience = timing(ctx.config.health)
+        found += await ctx.transport.ask(
+            probes,
+            passes=1,
+            every=max(patience.retry_delay, 0.05),
+            within=patience.retries * patience.retry_delay,
+        )
+    return found
+
+
+def unfit(ctx: InstanceContext, finding: Verdict) -> PreflightFailed:
+    """The refusal: the question, the answer, and what would have been right."""
+    return PreflightFailed(
+        f"{finding.check}: {finding.answer}",
+        where=str(ctx.instance),
+        evidence=str(finding),
+        next=f"gapless doctor --hosts {ctx.host}",
+    )

@@ -1,0 +1,29 @@
+"""snapshot: keep what is needed to go back — unit fragments, drop-ins, release pointer."""
+
+from __future__ import annotations
+
+from gapless.engine.context import InstanceContext
+from gapless.engine.steps.base import Facts, Step
+from gapless.plan import StepKind
+
+
+class Snapshot(Step):
+    """Copies on the host under this rollout's own folder: a second failed rollout never
+    overwrites the last good copy."""
+
+    kind = StepKind.SNAPSHOT
+    shown = ("files", "release_name")
+
+    async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
+        """Copy all fragments and note the live release and observation."""
+        runtime = await ctx.runtime.snapshot(ctx.transport, f"{ctx.folder}/before")
+        observation = await ctx.runtime.observe(ctx.transport)
+        release = ctx.rollout.assembly.release(ctx.service.name)
+        current = await release.current(ctx.transport) if release else None
+        return {
+            "runtime": runtime.to_json(),
+            "release": current.to_json() if current else None,
+            "observation": observation.to_json(),
+            "files": len(runtime.files),
+            "release_name": current.name if current else "",
+        }

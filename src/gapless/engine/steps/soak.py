@@ -1,0 +1,52 @@
+"""soak: watch after ready; a crash, a restart or a failed check in it is a failure.
+
+A state check is not enough: systemd calls a unit that dies every two seconds "active" nearly all
+the time. InvocationID, NRestarts and main PID must stay what they were when it became ready.
+"""
+
+from __future__ import annotations
+
+from gapless.engine.context import InstanceContext
+from gapless.engine.steps.base import Facts, Step
+from gapless.engine.steps.health import tell, timing, worst
+from gapless.errors import Unstable
+from gapless.model import Observation
+from gapless.plan import StepKind
+
+
+class Soak(Step):
+    """Watched on the host, four looks a second at the identity."""
+
+    kind = StepKind.SOAK
+    shown = ("seconds",)
+
+    async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
+        """Watch for the whole time; end at the first finding."""
+        seconds = ctx.config.soak or 0.0
+        ready = ctx.facts.get(StepKind.READY, {}).get("observation")
+        observation = (
+            Observation.from_json(ready) if ready else await ctx.runtime.observe(ctx.transport)
+        )
+        patience = timing(ctx.config.health)
+        forced = bool(ctx.rollout.plan.force)
+        probes = () if forced else ctx.rollout.assembly.health(ctx.service.name, ctx.host)
+        verdicts = await ctx.transport.watch(
+            ctx.runtime.unit,
+            probes,
+            seconds=seconds,
+            every=patience.interval,
+            retries=patience.retries,
+            retry_delay=patience.retry_delay,
+            identity=ctx.runtime.soak_identity(observation),
+        )
+        tell(ctx, self.kind, verdicts)
+        finding = worst(verdicts)
+        if finding is not None:
+            error = Unstable(
+                f"did not stay up for {seconds:g} s: {finding.answer}",
+                where=str(ctx.instance),
+                evidence=str(finding),
+            )
+            error.verdict = finding
+            raise error
+        return {"seconds": seconds}

@@ -1,0 +1,50 @@
+"""stage: bring the new release (and unit file) next to the old one; nothing running changes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path, PurePosixPath
+
+from gapless.drivers.releases.base import ReleaseRef
+from gapless.engine.context import InstanceContext
+from gapless.engine.steps.base import Facts, Step
+from gapless.errors import Refused
+from gapless.plan import StepKind
+
+
+class Stage(Step):
+    """Idempotent: a release that is complete on the host is left as it is."""
+
+    kind = StepKind.STAGE
+    shown = ("bytes", "release_name")
+
+    async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
+        """Push what is missing and verify it there."""
+        facts: dict[str, object] = {"bytes": 0}
+        release = ctx.rollout.assembly.release(ctx.service.name)
+        if release is not None and ctx.service.to:
+            ref = ReleaseRef.from_json(ctx.service.to)
+            facts["bytes"] = await release.stage(ctx.transport, ref)
+            facts["release_name"] = ref.name
+        install = await self._stage_unit(ctx)
+        return {**facts, "install": install}
+
+    async def _stage_unit(self, ctx: InstanceContext) -> dict[str, str]:
+        systemd = ctx.config.systemd
+        if systemd is None or systemd.file is None:
+            return {}
+        try:
+            content = await asyncio.to_thread(Path(systemd.file).read_bytes)
+        except OSError as error:
+            raise Refused(
+                f"the unit file cannot be read: {error.strerror}",
+                where=systemd.file,
+                next="gapless check",
+            ) from error
+        staged = f"{ctx.folder}/staged/{systemd.unit}"
+        await ctx.transport.put(content, staged, mode=0o644)
+        observation = await ctx.runtime.observe(ctx.transport)
+        # the unit may come from /usr/lib; an administrator's copy belongs into /etc
+        live = observation.detail.get("FragmentPath", "")
+        final = live if live.startswith("/etc/") else f"/etc/systemd/system/{systemd.unit}"
+        return {staged: str(PurePosixPath(final))}

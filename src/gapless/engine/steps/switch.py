@@ -1,0 +1,144 @@
+"""switch: reload or restart, with release link and unit files moved in the same critical action."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gapless.drivers.releases.base import ReleaseRef
+from gapless.drivers.runtimes.base import Replacement, RuntimeSnapshot
+from gapless.engine.context import InstanceContext
+from gapless.engine.journal import StepRecord
+from gapless.engine.steps.base import Facts, Step
+from gapless.errors import ActionFailed
+from gapless.model import (
+    Command,
+    CriticalAction,
+    InstanceState,
+    Observation,
+    Settled,
+    Settlement,
+)
+from gapless.plan import StepKind, Verb
+
+
+class Switch(Step):
+    """Critical: runs on the host apart from the session and is never repeated blindly."""
+
+    kind = StepKind.SWITCH
+    critical = True
+    shown = ("manner", "identity")
+
+    async def observe(self, ctx: InstanceContext) -> Facts:
+        """Identity before: what tells after a crash whether it was replaced."""
+        observation = await ctx.runtime.observe(ctx.transport)
+        return {"observation": observation.to_json()}
+
+    async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
+        """Run the replacement, then its fallback (reload → restart) where there is one."""
+        replacement = await self._replacement(ctx)
+        commands = self._activation(ctx) + replacement.commands
+        settled = await self._run(ctx, key, commands, replacement.timeout)
+        manner = replacement.manner
+        if not settled.ok and replacement.fallback:
+            settled = await self._run(
+                ctx, f"{key}-fallback", replacement.fallback, replacement.timeout
+            )
+            manner = "restart"
+        if not settled.ok:
+            raise refused_by_host(ctx, settled)
+        return await self._confirm(ctx, before, manner)
+
+    async def recover(self, ctx: InstanceContext, record: StepRecord, key: str) -> Facts | None:
+        """Ask the host what became of the action; when it lost it, the identity tells."""
+        for attempt in (key, f"{key}-fallback"):
+            settled = await ctx.transport.settle(attempt)
+            if settled.ok:
+                manner = "restart" if attempt != key else await self._manner(ctx)
+                return await self._confirm(ctx, record.before, manner)
+        if settled.status is Settlement.DONE:
+            raise refused_by_host(ctx, settled)
+        if not record.before:
+            return None
+        before = Observation.from_json(record.before["observation"])
+        now = await ctx.runtime.observe(ctx.transport)
+        if ctx.runtime.replaced(before, now, "restart") and await self._is_live(ctx):
+            return _facts(now, "restart")
+        return None
+
+    async def _replacement(self, ctx: InstanceContext) -> Replacement:
+        if ctx.rollout.plan.verb is Verb.ROLLBACK:
+            kept = ctx.service.snapshots[ctx.host]
+            return await ctx.runtime.restoration(
+                ctx.transport, RuntimeSnapshot.from_json(kept["runtime"])
+            )
+        install = ctx.facts.get(StepKind.STAGE, {}).get("install", {})
+        return await ctx.runtime.replacement(ctx.transport, install, not install)
+
+    async def _manner(self, ctx: InstanceContext) -> str:
+        return (await self._replacement(ctx)).manner
+
+    def _activation(self, ctx: InstanceContext) -> tuple[Command, ...]:
+        release = ctx.rollout.assembly.release(ctx.service.name)
+        target = target_release(ctx)
+        return release.activation(target) if release and target else ()
+
+    async def _run(
+        self, ctx: InstanceContext, key: str, commands: tuple[Command, ...], timeout: float
+    ) -> Settled:
+        return await ctx.transport.act(CriticalAction(key, commands, ctx.fence, timeout))
+
+    async def _confirm(self, ctx: InstanceContext, before: Facts, manner: str) -> Facts:
+        """State set is not state reported: the identity must show the replacement."""
+        now = await ctx.runtime.observe(ctx.transport)
+        if before:
+            old = Observation.from_json(before["observation"])
+            if not ctx.runtime.replaced(old, now, manner):
+                raise ActionFailed(
+                    f"the {manner} was accepted but the instance is still the old one",
+                    where=str(ctx.instance),
+                    evidence=f"identity {now.identity or 'none'}, state {now.state.value}",
+                    next=f"systemctl status {ctx.runtime.unit}",
+                )
+        return _facts(now, manner)
+
+    async def _is_live(self, ctx: InstanceContext) -> bool:
+        """Whether the release to switch to is the live one (a reboot restarts the old one, too)."""
+        target = target_release(ctx)
+        release = ctx.rollout.assembly.release(ctx.service.name)
+        if ctx.facts.get(StepKind.STAGE, {}).get("install"):
+            return False
+        if target is None or release is None:
+            return True
+        current = await release.current(ctx.transport)
+        return current is not None and current.name == target.name
+
+
+def target_release(ctx: InstanceContext) -> ReleaseRef | None:
+    """The release an instance goes to: the plan's, or on the way back the snapshot's."""
+    if ctx.rollout.plan.verb is Verb.ROLLBACK:
+        kept = ctx.service.snapshots[ctx.host].get("release")
+        return ReleaseRef.from_json(kept) if kept else None
+    return ReleaseRef.from_json(ctx.service.to) if ctx.service.to else None
+
+
+def _facts(now: Observation, manner: str) -> dict[str, Any]:
+    return {"manner": manner, "identity": now.identity, "observation": now.to_json()}
+
+
+def refused_by_host(ctx: InstanceContext, settled: Settled) -> ActionFailed:
+    """The command that failed, its status and its last words."""
+    last = settled.completed[-1] if settled.completed else None
+    if last is None:
+        return ActionFailed("the host did not run the action", where=str(ctx.instance))
+    how = "did not end in time" if last.timed_out else f"ended with status {last.status}"
+    return ActionFailed(
+        f"{' '.join(last.argv)} {how}",
+        where=str(ctx.instance),
+        evidence=last.evidence(10),
+        next=f"journalctl -u {ctx.runtime.unit} -n 50" if ctx.runtime.unit else "",
+    )
+
+
+def running(observation: Observation) -> bool:
+    """Whether the instance runs."""
+    return observation.state is InstanceState.RUNNING

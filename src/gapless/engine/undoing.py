@@ -1,0 +1,164 @@
+"""Taking one instance back, in reverse, and verifying the old one with the same checks.
+
+1. Nothing was switched yet: admit again what was drained (it never stopped being healthy), remove
+   what was staged.
+2. Otherwise: out of traffic if it is in it, restore unit files and release, start the old one.
+3. The old one passes the same checks, goes back into traffic and is watched like the new one.
+4. When that fails: leave it out of traffic, say so, and print the commands a person needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from gapless.drivers.releases.base import ReleaseRef
+from gapless.drivers.runtimes.base import RuntimeSnapshot
+from gapless.engine.context import InstanceContext
+from gapless.engine.interrupts import Interrupts
+from gapless.engine.journal import StepState
+from gapless.engine.perform import action_key, failure_data, perform, reconnect
+from gapless.engine.steps.lifecycle import STEPS
+from gapless.errors import FenceRefused, GaplessError, LostContact, NotRestored
+from gapless.plan import StepKind, Verb
+
+_NOTHING_KEPT: Mapping[str, Any] = {"runtime": {}, "release": None}
+
+
+async def undo_instance(ctx: InstanceContext) -> str:
+    """Take the instance back; returns what was restored in words. Raises NotRestored."""
+    try:
+        await _settle_open(ctx)
+    except GaplessError as error:
+        raise _not_restored(ctx, error) from error
+    if not _begun(ctx, StepKind.SWITCH):
+        return await _leave_as_it_was(ctx)
+    ctx.emit("rollback.started", "switch", hosts=[ctx.host])
+    started = ctx.rollout.clock.monotonic()
+    back = _way_back(ctx)
+    try:
+        await _restore(ctx, back)
+    except FenceRefused:
+        raise
+    except GaplessError as error:
+        raise _not_restored(ctx, error) from error
+    restored = _restored(ctx)
+    seconds = round(ctx.rollout.clock.monotonic() - started, 3)
+    ctx.emit("rollback.succeeded", "switch", seconds=seconds, restored=restored)
+    return restored
+
+
+async def _settle_open(ctx: InstanceContext) -> None:
+    """Actions that run apart from a session that died are waited for before they are undone."""
+    for kind in (StepKind.MIGRATE, StepKind.SWITCH):
+        record = ctx.rollout.steps.get(ctx.key(kind))
+        if record is None or record.closed:
+            continue
+        for suffix in ("", "-fallback"):
+            key = action_key(ctx, record.key, record.attempt) + suffix
+            try:
+                await ctx.transport.settle(key)
+            except LostContact as lost:
+                await reconnect(ctx, lost)
+                await ctx.transport.settle(key)
+
+
+def _begun(ctx: InstanceContext, step: StepKind) -> bool:
+    return ctx.key(step) in ctx.rollout.steps
+
+
+async def _leave_as_it_was(ctx: InstanceContext) -> str:
+    if _begun(ctx, StepKind.DRAIN):
+        try:
+            await perform(STEPS[StepKind.ADMIT], _calm(ctx), ctx.key("undo-admit"))
+        except FenceRefused:
+            raise
+        except GaplessError as error:
+            raise _not_restored(ctx, error) from error
+    if _begun(ctx, StepKind.STAGE) and ctx.service.to:
+        await _unstage(ctx)
+    return "not touched"
+
+
+async def _unstage(ctx: InstanceContext) -> None:
+    release = ctx.rollout.assembly.release(ctx.service.name)
+    before = ctx.facts.get(StepKind.SNAPSHOT, {}).get("release_name", "")
+    ref = ReleaseRef.from_json(ctx.service.to)
+    if release is None or ref.name == before:
+        return
+    try:
+        await release.unstage(ctx.transport, ref)
+    except GaplessError as error:  # a leftover folder harms nobody and the next stage reuses it
+        ctx.emit("step.skipped", "stage", why=f"the staged release was left: {error.what}")
+
+
+def _way_back(ctx: InstanceContext) -> InstanceContext:
+    """The same instance seen as a rollback of one, with its snapshot as the goal."""
+    calm = _calm(ctx)
+    snapshot = _snapshot(ctx)
+    service = replace(ctx.service, snapshots={ctx.host: snapshot}, to={})
+    calm.rollout = replace(calm.rollout, plan=replace(calm.rollout.plan, verb=Verb.ROLLBACK))
+    return InstanceContext(calm.rollout, service, ctx.host, dict(ctx.facts))
+
+
+def _calm(ctx: InstanceContext) -> InstanceContext:
+    """Undo is not cut short by the person who asked for it."""
+    rollout = replace(ctx.rollout, interrupts=Interrupts())
+    return InstanceContext(rollout, ctx.service, ctx.host, ctx.facts)
+
+
+def _snapshot(ctx: InstanceContext) -> Mapping[str, Any]:
+    if ctx.rollout.plan.verb is Verb.ROLLBACK:
+        kept: Mapping[str, Any] = ctx.service.snapshots.get(ctx.host, _NOTHING_KEPT)
+        return kept
+    return ctx.facts.get(StepKind.SNAPSHOT, _NOTHING_KEPT)
+
+
+async def _restore(ctx: InstanceContext, back: InstanceContext) -> None:
+    if StepKind.DRAIN in ctx.service.steps and _begun(ctx, StepKind.ADMIT):
+        await perform(STEPS[StepKind.DRAIN], back, ctx.key("undo-drain"))
+    back.facts.pop(StepKind.STAGE, None)
+    await perform(STEPS[StepKind.SWITCH], back, ctx.key("undo-switch"))
+    back.facts[StepKind.READY] = await perform(
+        STEPS[StepKind.READY], back, ctx.key("undo-ready")
+    )  # fmt: skip
+    if StepKind.ADMIT in ctx.service.steps:
+        await perform(STEPS[StepKind.ADMIT], back, ctx.key("undo-admit"))
+    await perform(STEPS[StepKind.SOAK], back, ctx.key("undo-soak"))
+
+
+def _restored(ctx: InstanceContext) -> str:
+    release = _snapshot(ctx).get("release")
+    return str(release["name"]) if release else "the unit as it was"
+
+
+def _not_restored(ctx: InstanceContext, error: GaplessError) -> NotRestored:
+    snapshot = RuntimeSnapshot.from_json(_snapshot(ctx).get("runtime", {}))
+    manual = list(ctx.runtime.manual(snapshot))
+    release = ctx.rollout.assembly.release(ctx.service.name)
+    kept = _snapshot(ctx).get("release")
+    if release is not None and kept:
+        commands = release.activation(ReleaseRef.from_json(kept))
+        manual[1:1] = [str(command) for command in commands]
+    ctx.emit("rollback.failed", "switch", **failure_data(error), manual=manual)
+    if StepKind.DRAIN in ctx.service.steps:
+        ctx.emit(
+            "instance.left_out",
+            "admit",
+            balancer=", ".join(
+                b.name for b in ctx.rollout.assembly.balancers(ctx.service.name)
+            ),
+            why="the way back failed, so it is not let into traffic",
+            next=f"gapless rollback {ctx.service.name} --hosts {ctx.host}",
+        )  # fmt: skip
+    result = NotRestored(
+        f"the way back failed: {error.what}",
+        where=str(ctx.instance),
+        evidence=error.evidence,
+        next="\n".join(manual),
+    )
+    data = failure_data(result)
+    event = ctx.event("step.failed", "undo", **data)
+    ctx.rollout.finish(ctx.key("undo"), 1, StepState.FAILED, data, event)
+    return result

@@ -1,0 +1,47 @@
+"""The first code on a host: makes the modules it was sent importable, then starts one of them.
+
+Its own source is executed by BOOT (see ``bundle``) before there is anything to import from.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+
+class Sources:
+    """Finder and loader of modules whose sources are in a dict."""
+
+    def __init__(self, sources: dict[str, str]) -> None:
+        self.sources = sources
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """The import system's question whether we have ``name``."""
+        if name not in self.sources:
+            return None
+        package = any(other.startswith(name + ".") for other in self.sources)
+        return ModuleSpec(name, self, origin="<%s>" % name, is_package=package)  # type: ignore[arg-type]  # noqa: UP031
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """None: an ordinary module object will do."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Fill the module."""
+        name = module.__name__
+        exec(compile(self.sources[name], "<" + name + ">", "exec"), module.__dict__)  # noqa: S102
+
+
+def start(bundle: dict[str, Any]) -> None:
+    """Install ``bundle["sources"]`` and call ``main()`` of ``bundle["main"]``."""
+    if sys.version_info < (3, 8):
+        found = ".".join(str(part) for part in sys.version_info[:3])
+        sys.stderr.write("gapless needs Python 3.8 or newer, this is " + found + "\n")
+        sys.exit(126)
+    sys.meta_path.insert(0, Sources(bundle["sources"]))  # type: ignore[arg-type]
+    payload = import_module("gapless.hostside.payload")
+    payload.SOURCES.update(bundle["sources"])
+    payload.SETTINGS.update(bundle["settings"])
+    import_module(bundle["main"]).main()

@@ -1,0 +1,1 @@
+"""All user-facing wording: plans, the live view, the failure screen, tables."""

@@ -1,0 +1,173 @@
+"""The failure screen: the face of the product.
+
+What failed; what was asked and answered; the last log lines of the new copy; what was undone and
+verified; what serves now, per host; the next command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gapless.model import Verdict
+from gapless.render.layout import INDENT, LABEL, WIDTH, block, cut, head, labelled
+from gapless.render.words import clean, hosts, plural, seconds
+from gapless.report.report import Failure, LeftOut, Report, ServiceReport, Undone
+
+LOG_LINES = 5
+FAILURES = 4
+
+
+def failures(report: Report, *, verbose: bool = False, width: int = WIDTH) -> Iterator[str]:
+    """Each failure with its evidence; the same failure on many hosts is told once."""
+    groups = _grouped(report.failures)
+    for failure, where in groups[: None if verbose else FAILURES]:
+        yield from _failure(failure, where, verbose, width)
+    hidden = sum(len(where) for _, where in groups[FAILURES:])
+    if hidden and not verbose:
+        yield f"{INDENT}… and {plural(hidden, 'more failure')} (all: -v)"
+
+
+def _grouped(items: tuple[Failure, ...]) -> list[tuple[Failure, list[str]]]:
+    groups: dict[tuple[str, str, str, str], tuple[Failure, list[str]]] = {}
+    for item in items:
+        key = (item.service, item.step, item.code, item.what.replace(item.host or "\0", ""))
+        groups.setdefault(key, (item, []))[1].append(item.host)
+    return list(groups.values())
+
+
+def _failure(failure: Failure, where: list[str], verbose: bool, width: int) -> Iterator[str]:
+    yield from head("✗", _what(failure, where), failure.code, width)
+    if failure.kind and failure.kind not in ("failed", "timed out"):
+        yield from labelled("kind", f"{failure.kind}, not a failed check", width)
+    if failure.verdict is not None:
+        yield from probe(failure.verdict, width)
+    if failure.evidence and not _said(failure):
+        yield from labelled("answer", failure.evidence, width)
+    yield from log(failure.log, verbose, width)
+
+
+def _what(failure: Failure, where: list[str]) -> str:
+    machines = hosts([host for host in where if host])
+    place = f"{failure.service} on {machines}" if machines else failure.service
+    during = f" during {failure.step}" if failure.step not in ("", "ready") else ""
+    return f"{place}{during}: {failure.what}"
+
+
+def _said(failure: Failure) -> bool:
+    """Whether the evidence only repeats the verdict."""
+    return failure.verdict is not None and failure.evidence in str(failure.verdict)
+
+
+def probe(verdict: Verdict, width: int = WIDTH) -> list[str]:
+    """What was asked, what came back, what was wanted."""
+    told = str(verdict)
+    if verdict.status.value == "INCONCLUSIVE":
+        told += " — no answer is not a pass"
+    return labelled("probe", told, width)
+
+
+def log(lines: tuple[str, ...], verbose: bool, width: int = WIDTH) -> list[str]:
+    """The last lines the new copy wrote, newest last."""
+    if not lines:
+        return []
+    room = width - len(INDENT) - LABEL
+    shown = lines if verbose else lines[-LOG_LINES:]
+    earlier = len(lines) - len(shown)
+    told = [clean(line) if verbose else cut(clean(line), room) for line in shown]
+    return block("log", [*told, *([f"({earlier} earlier: -v)"] if earlier else [])])
+
+
+def undone(report: Report, width: int = WIDTH) -> Iterator[str]:
+    """What went back, and that it was asked again."""
+    lines = [_back(item) for item in report.undone if item.ok]
+    for number, line in enumerate(_joined(lines)):
+        yield from labelled("undone" if number == 0 else "", line, width)
+
+
+def _back(item: Undone) -> tuple[str, str, float]:
+    if item.restored == "nothing to restore":
+        return item.host, f"{item.service}: nothing to restore", item.seconds
+    back = f"back on {item.restored}" if item.restored else "back as it was"
+    asked = f", {item.verdict}" if item.verdict and item.verdict.passed else ", checked again"
+    return item.host, f"{item.service} {back}{asked}", item.seconds
+
+
+def _joined(lines: list[tuple[str, str, float]]) -> list[str]:
+    """The same way back on many hosts is one line, with the longest time of them."""
+    groups: dict[str, list[tuple[str, float]]] = {}
+    for host, text, took in lines:
+        groups.setdefault(text, []).append((host, took))
+    return [
+        f"{hosts(host for host, _ in group)}  {text}{_took(max(took for _, took in group))}"
+        for text, group in groups.items()
+    ]
+
+
+def _took(value: float) -> str:
+    return f", in {seconds(value)}" if value else ""
+
+
+def not_restored(report: Report, width: int = WIDTH) -> Iterator[str]:
+    """What did not go back, why, and what a person types."""
+    for item in report.undone:
+        if item.ok:
+            continue
+        what = f"{item.service} on {item.host}: the way back failed: {item.what or 'unknown why'}"
+        yield from head("✗", what, "GL-407", width)
+        if item.verdict is not None:
+            yield from probe(item.verdict, width)
+        if item.evidence:
+            yield from labelled("answer", item.evidence, width)
+        if item.manual:  # never wrapped: they are meant to be copied
+            yield from block(f"on {item.host}"[: LABEL - 1], (f"$ {c}" for c in item.manual))
+
+
+def left_out(items: tuple[LeftOut, ...], width: int = WIDTH) -> Iterator[str]:
+    """Instances kept out of traffic, with the command that ends it."""
+    for item in items:
+        why = f": {item.why}" if item.why else ""
+        text = f"{item.service} on {item.host} is left out of {item.balancer or 'traffic'}{why}"
+        yield from labelled("out", text, width)
+        if item.next:
+            yield from block("", [f"$ {item.next}"])
+
+
+def now(report: Report, width: int = WIDTH) -> Iterator[str]:
+    """What serves now, per host."""
+    several = len(report.services) > 1
+    first = True
+    for service in report.services:
+        text = _serving(service)
+        if text:
+            name = f"{service.name}  " if several else ""
+            yield from labelled("now" if first else "", name + text, width)
+            first = False
+
+
+def _serving(service: ServiceReport) -> str:
+    if service.skipped and not service.serving:
+        return f"not begun: {service.skipped}"
+    groups: dict[str, list[str]] = {}
+    for host, version in service.serving.items():
+        groups.setdefault(version, []).append(host)
+    text = "   ".join(f"{v}: {_marked(names, service)}" for v, names in groups.items())
+    return f"{text}   (not begun: {service.skipped})" if service.skipped else text
+
+
+def _marked(names: list[str], service: ServiceReport) -> str:
+    """Hosts by what happened to them; those that simply got the new version bear no mark."""
+    marks = ("", "restored", "not restored", "not touched")
+    told: dict[str, list[str]] = {mark: [] for mark in marks}
+    for name in names:
+        told[_mark(name, service)].append(name)
+    return ", ".join(
+        hosts(group) + (f" ({mark})" if mark else "") for mark, group in told.items() if group
+    )
+
+
+def _mark(name: str, service: ServiceReport) -> str:
+    if name in service.restored:
+        return "restored"
+    if name in service.failed:
+        return "not restored"
+    return "" if name in service.done else "not touched"

@@ -1,0 +1,59 @@
+"""How screens are laid out: a head line, labelled blocks, aligned tables. Plain text only."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from gapless.render.words import clean
+
+WIDTH = 100
+INDENT = "   "
+LABEL = 8
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Lines of at most ``width``; words longer than that (URLs) stay whole."""
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return lines or [""]
+
+
+def head(mark: str, text: str, right: str = "", width: int = WIDTH) -> list[str]:
+    """``✗  what happened …                GL-402``; never wraps away from its code."""
+    room = width - len(INDENT) - (len(right) + 2 if right else 0)
+    first, *rest = wrap(clean(text), room)
+    line = f"{mark:<3}{first}"
+    return [f"{line:<{width - len(right)}}{right}".rstrip(), *(INDENT + more for more in rest)]
+
+
+def labelled(label: str, text: str, width: int = WIDTH) -> list[str]:
+    """``   probe   text``, wrapped under itself. Lines of the text stay lines."""
+    room = width - len(INDENT) - LABEL
+    lines = [part for line in clean(text).splitlines() or [""] for part in wrap(line, room)]
+    return block(label, lines)
+
+
+def block(label: str, lines: Iterable[str]) -> list[str]:
+    """Lines under a label, as they are."""
+    return [
+        f"{INDENT}{label if number == 0 else '':<{LABEL}}{line}".rstrip()
+        for number, line in enumerate(lines)
+    ]
+
+
+def cut(text: str, width: int) -> str:
+    """At most ``width`` characters, and one can see that there was more."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], width: int = 0) -> list[str]:
+    """Aligned columns, two spaces apart; the last is cut at ``width`` when that is given."""
+    cells = [tuple(header), *(tuple(clean(cell) for cell in row) for row in rows)]
+    sizes = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    lines = ["  ".join(f"{c:<{s}}" for c, s in zip(row, sizes, strict=True)) for row in cells]
+    return [cut(line.rstrip(), width) if width else line.rstrip() for line in lines]
+
+
+def screen(lines: Iterable[str]) -> str:
+    """The lines as one text that ends with a newline."""
+    return "\n".join(lines) + "\n"

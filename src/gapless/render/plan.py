@@ -1,0 +1,201 @@
+"""A plan on one screen: what, in which order, what not, and one sentence of consequences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gapless.plan import Batch, Plan, ServicePlan, Verb
+from gapless.render.layout import INDENT, WIDTH, cut, screen, wrap
+from gapless.render.words import about, hosts, plural, seconds
+
+BATCH_LINES = 6
+"""Batches shown per service before the middle is folded."""
+
+
+def render_plan(plan: Plan, *, verbose: bool = False, width: int = WIDTH) -> str:
+    """The whole plan. ``verbose`` adds the steps and what they are made of."""
+    if not plan.services:
+        return screen([_title(plan), "", *_untouched(plan, width), *nothing_to_do(plan)])
+    lines = [_title(plan), ""]
+    for service in plan.services:
+        lines += [*_service(service, plan, width), *(_details(service, plan) if verbose else ())]
+    lines += ["", *_untouched(plan, width), *wrap(_sentence(plan), width)]
+    return screen(lines)
+
+
+def nothing_to_do(plan: Plan) -> list[str]:
+    """Why an empty plan is good news."""
+    return [f"Nothing to {plan.verb.value}: every instance is where it should be."]
+
+
+def _title(plan: Plan) -> str:
+    where = f"{plan.project} ({plan.environment})" if plan.environment else plan.project
+    instances = list(plan.instances())
+    machines = len({host for _, host in instances})
+    size = f"{plural(len(instances), 'instance')} on {plural(machines, 'host')}"
+    takes_back = f" of {plan.parent}" if plan.parent else ""
+    return (
+        f"{plan.verb.value}{takes_back} {where} — {plural(len(plan.services), 'service')}, {size}"
+    )
+
+
+def _service(service: ServicePlan, plan: Plan, width: int) -> Iterator[str]:
+    wave = f"wave {service.wave}"
+    facts = [_change(service), _capacity(service), _pace(service)]
+    after = f"after {', '.join(service.after)}" if service.after else ""
+    yield cut(f" {wave:<8} {service.name}  " + ", ".join(f for f in (*facts, after) if f), width)
+    for batch in _folded(service.batches):
+        yield cut(f"            {batch}", width)
+    for note in _notes(service, plan):
+        first, *rest = wrap(note, width - 20)
+        yield f"            note    {first}"
+        yield from (f"                    {line}" for line in rest)
+
+
+def _change(service: ServicePlan) -> str:
+    target = str(service.to.get("name", ""))
+    if not target:
+        return "restart"
+    sources = sorted({name for name in service.from_.values() if name})
+    return f"{' '.join(sources[:3])} → {target}" if sources else f"→ {target}"
+
+
+def _capacity(service: ServicePlan) -> str:
+    if service.floor <= 0:
+        return "out while it is replaced" if service.total == 1 else "none kept serving"
+    return f"≥ {service.floor} of {service.total} serve"
+
+
+def _pace(service: ServicePlan) -> str:
+    return f"{about(service.expected)} each{'' if service.known else ' (estimate)'}"
+
+
+def _folded(batches: tuple[Batch, ...]) -> Iterator[str]:
+    """One line a batch; a thousand batches do not fill a thousand lines."""
+    names = max((len(batch.name) for batch in batches), default=0)
+    if len(batches) <= BATCH_LINES:
+        yield from (f"{batch.name:<{names}}  {hosts(batch.hosts)}" for batch in batches)
+        return
+    keep = BATCH_LINES - 2
+    yield from (f"{batch.name:<{names}}  {hosts(batch.hosts)}" for batch in batches[:keep])
+    middle = [host for batch in batches[keep:-1] for host in batch.hosts]
+    yield f"{'…':<{names}}  {plural(len(batches) - keep - 1, 'more batch', 'more batches')}: " + (
+        hosts(middle, 3)
+    )
+    yield f"{batches[-1].name:<{names}}  {hosts(batches[-1].hosts)}"
+
+
+def _notes(service: ServicePlan, plan: Plan) -> Iterator[str]:
+    yield from service.notes
+    if service.pause:
+        yield f"waits {seconds(service.pause)} between batches"
+    if plan.skip_migrations and _definition(plan, service).get("migrate"):
+        yield "its migration is skipped (--skip-migrations)"
+
+
+def _details(service: ServicePlan, plan: Plan) -> Iterator[str]:
+    yield "            steps   " + " · ".join(step.value for step in service.steps)
+    for key, value in _definition(plan, service).items():
+        if key in ("systemd", "command", "release", "migrate", "health", "balancer"):
+            for number, line in enumerate(_spelled(value)):
+                yield f"            {key if number == 0 else '':<8}{line}"
+    if service.hosts:
+        yield f"            keys    {service.step_key(service.hosts[0], service.steps[-1])}, …"
+
+
+def _definition(plan: Plan, service: ServicePlan) -> dict[str, Any]:
+    services = plan.definitions.get("services")
+    found = services.get(service.name) if isinstance(services, dict) else None
+    return {k: v for k, v in found.items() if v} if isinstance(found, dict) else {}
+
+
+def _spelled(value: Any) -> Iterator[str]:
+    """A definition in one line per item, as close to gapless.yaml as one line allows."""
+    if isinstance(value, (list, tuple)) and not all(isinstance(item, str) for item in value):
+        for item in value:
+            yield from _spelled(item)
+    elif isinstance(value, dict):
+        yield ", ".join(f"{k}: {_word(v)}" for k, v in value.items() if v not in (None, "", [], {}))
+    else:
+        yield _word(value)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(_word, value))
+    if isinstance(value, dict):
+        inner = (f"{k}: {_word(v)}" for k, v in value.items() if v not in (None, "", [], {}))
+        return "{" + ", ".join(inner) + "}"
+    return str(value)
+
+
+def _untouched(plan: Plan, width: int) -> list[str]:
+    if not plan.untouched:
+        return []
+    lines = ["not touched"]
+    for item in plan.untouched:
+        first, *rest = wrap(f"{item.service}  {hosts(item.hosts)}: {item.why}", width - 6)
+        lines += [INDENT + first, *(INDENT * 2 + line for line in rest)]
+    return [*lines, ""]
+
+
+def _sentence(plan: Plan) -> str:
+    """How many, how long, how much capacity, what stops it, what undo does."""
+    instances = list(plan.instances())
+    machines = len({host for _, host in instances})
+    parts = [
+        f"{_verb(plan)} {plural(len(instances), 'instance')} on {plural(machines, 'host')} in "
+        f"{about(plan.expected)} ({_basis(plan)})",
+        f"at any moment {_least(plan)}",
+        f"{_stops(plan)}, and then {_undo(plan)}",
+    ]
+    text = "; ".join(parts) + "."
+    if plan.deadline:
+        text += f" The limit for all of it is {seconds(plan.deadline)}."
+    if plan.force:
+        text += f" FORCED, health gates are skipped: {plan.force}."
+    if not plan.observed:
+        text += " Made offline: no host was asked."
+    return text
+
+
+def _verb(plan: Plan) -> str:
+    return {Verb.RESTART: "Restarts", Verb.DEPLOY: "Deploys", Verb.ROLLBACK: "Takes back"}[
+        plan.verb
+    ]
+
+
+def _basis(plan: Plan) -> str:
+    known = sum(service.known for service in plan.services)
+    if known == len(plan.services):
+        return "as its history says"
+    return "an estimate" if known == 0 else "history in part, estimated in part"
+
+
+def _least(plan: Plan) -> str:
+    """The smallest shares first: those are what a reader has to know."""
+    ranked = sorted(plan.services, key=lambda s: s.floor / s.total if s.total else 0.0)
+    told = [f"{s.floor} of {s.total} {s.name}" for s in ranked[:3]]
+    more = f" (and no less of {len(ranked) - 3} others)" if len(ranked) > 3 else ""
+    return "at least " + ", ".join(told) + more + (" serve" if told else "")
+
+
+def _stops(plan: Plan) -> str:
+    allowed = max((service.max_failed for service in plan.services), default=0)
+    return (
+        "the first failed instance stops it"
+        if not allowed
+        else (f"more than {plural(allowed, 'failed instance')} of a service stop it")
+    )
+
+
+def _undo(plan: Plan) -> str:
+    ways = {service.on_failure for service in plan.services}
+    if ways == {"rollback"}:
+        return "every instance it switched goes back and is checked again"
+    if ways == {"stop"}:
+        return "everything stays as it is: going back is for you to decide"
+    if ways == {"pause"}:
+        return "it waits for you to promote or abort"
+    return ", ".join(f"{s.name}: {s.on_failure}" for s in plan.services)

@@ -1,0 +1,164 @@
+"""The last screen of a rollout, for each of its endings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from gapless.render import failure
+from gapless.render.gap import gap
+from gapless.render.layout import INDENT, WIDTH, head, labelled, screen
+from gapless.render.words import hosts, plural, seconds
+from gapless.report.outcome import Outcome
+from gapless.report.report import Report
+
+
+def render_report(report: Report, *, verbose: bool = False, width: int = WIDTH) -> str:
+    """What a person reads when a rollout is over."""
+    lines = list(_SCREENS[report.outcome](report, verbose, width))
+    lines += [line for text in report.sinks for line in labelled("events", text, width)]
+    return screen(lines)
+
+
+def _done(report: Report, verbose: bool, width: int) -> Iterator[str]:
+    done = sum(len(service.done) for service in report.services)
+    names = ", ".join(service.name for service in report.services if service.done)
+    took = f" in {seconds(report.seconds)}"
+    yield from head("✓", f"{_verb(report)} {names}: {plural(done, 'instance')}{took}", width=width)
+    yield from gap(report.gap, width)
+    yield from failure.now(report, width)
+    yield from _rest(report, width)
+    yield from _forced(report, width)
+    yield from failure.left_out(report.left_out, width)
+    yield from _next(report, width)
+
+
+def _nothing(report: Report, verbose: bool, width: int) -> Iterator[str]:
+    yield from head("✓", "Nothing to do: every instance is where it should be", width=width)
+    yield from _rest(report, width)
+
+
+def _failed(report: Report, verbose: bool, width: int) -> Iterator[str]:
+    yield from failure.failures(report, verbose=verbose, width=width)
+    if not report.failures:
+        yield from head("✗", report.what or "the rollout failed", report.code, width)
+    yield from failure.undone(report, width)
+    yield from failure.not_restored(report, width)
+    yield from failure.left_out(report.left_out, width)
+    yield from gap(report.gap, width)
+    yield from failure.now(report, width)
+    yield from _rest(report, width)
+    yield from _forced(report, width)
+    yield from _next(report, width)
+    yield from _verdict(report, width)
+
+
+def _verdict(report: Report, width: int) -> Iterator[str]:
+    yield ""
+    if report.outcome is Outcome.RESTORED:
+        text = "Failed; the old version is restored and checked"
+    else:
+        text = "Failed, and not everything is as before: a person is needed"
+    after = f" (rollout {report.rollout}, {seconds(report.seconds)})" if report.rollout else ""
+    yield from _plain(f"{text}{after}.", width)
+
+
+def _refused(report: Report, verbose: bool, width: int) -> Iterator[str]:
+    if report.failures:
+        yield from failure.failures(report, verbose=verbose, width=width)
+    else:
+        yield from head("✗", f"Refused: {report.what}", report.code, width)
+    if report.evidence:
+        yield from labelled("answer", report.evidence, width)
+    yield from failure.now(report, width)
+    yield from _next(report, width)
+    yield ""
+    yield "Nothing was changed."
+
+
+def _locked(report: Report, verbose: bool, width: int) -> Iterator[str]:
+    yield from head("✗", report.what or "another rollout owns the service", report.code, width)
+    if report.evidence:
+        yield from labelled("owner", report.evidence, width)
+    yield from _next(report, width)
+    yield ""
+    yield "Nothing was changed."
+
+
+def _paused(report: Report, verbose: bool, width: int) -> Iterator[str]:
+    yield from head("‖", f"Paused: {report.what}", width=width)
+    yield from _standing(report, verbose, width)
+    ways = (
+        f"gapless promote {report.rollout}   go on\n"
+        f"gapless abort {report.rollout}     take back what was switched"
+    )
+    yield from labelled("next", report.next or ways, width)
+
+
+def _interrupted(report: Report, verbose: bool, width: int) -> Iterator[str]:
+    why = f": {report.what}" if report.what else ""
+    yield from head("‖", f"Interrupted{why}; the state is recorded", width=width)
+    yield from _standing(report, verbose, width)
+    ways = (
+        f"gapless resume {report.rollout}   go on where it stopped\n"
+        f"gapless abort {report.rollout}    take back what was switched"
+    )
+    yield from labelled("next", report.next or ways, width)
+
+
+def _standing(report: Report, verbose: bool, width: int) -> Iterator[str]:
+    yield from failure.failures(report, verbose=verbose, width=width)
+    yield from failure.undone(report, width)
+    yield from failure.not_restored(report, width)
+    yield from failure.left_out(report.left_out, width)
+    yield from gap(report.gap, width)
+    yield from failure.now(report, width)
+    yield from _rest(report, width)
+    yield from _forced(report, width)
+
+
+def _rest(report: Report, width: int) -> Iterator[str]:
+    """Who was not touched: always said, so that nobody has to guess."""
+    lines = []
+    for service in report.services:
+        if service.waiting:
+            lines.append(f"{service.name}  {hosts(service.waiting)}: not begun")
+        if service.untouched:
+            why = service.untouched_why or "not selected"
+            lines.append(f"{service.name}  {hosts(service.untouched)}: {why}")
+    for number, line in enumerate(lines):
+        yield from labelled("left" if number == 0 else "", line, width)
+
+
+def _forced(report: Report, width: int) -> Iterator[str]:
+    if report.force:
+        yield from labelled("forced", f"health gates were skipped: {report.force}", width)
+
+
+def _next(report: Report, width: int) -> Iterator[str]:
+    commands = dict.fromkeys([report.next, *(item.next for item in report.failures)])
+    told = [command for command in commands if command]
+    if told:
+        yield from labelled("next", "\n".join(told), width)
+
+
+def _verb(report: Report) -> str:
+    verbs = {"restart": "Restarted", "deploy": "Deployed", "rollback": "Took back"}
+    return verbs.get(report.verb, "Done:")
+
+
+def _plain(text: str, width: int) -> list[str]:
+    return [line.removeprefix(INDENT) for line in head("", text, width=width)]
+
+
+_Screen = Callable[[Report, bool, int], Iterator[str]]
+
+_SCREENS: Mapping[Outcome, _Screen] = {
+    Outcome.DONE: _done,
+    Outcome.NOTHING_TO_DO: _nothing,
+    Outcome.REFUSED: _refused,
+    Outcome.RESTORED: _failed,
+    Outcome.MIXED: _failed,
+    Outcome.LOCK_HELD: _locked,
+    Outcome.PAUSED: _paused,
+    Outcome.INTERRUPTED: _interrupted,
+}

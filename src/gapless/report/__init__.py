@@ -1,0 +1,1 @@
+"""What a rollout came to, as data computed from its events: outcome, failures, measured gap."""

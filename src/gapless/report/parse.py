@@ -1,0 +1,87 @@
+"""Facts out of event data. Readers accept what is missing: an old event never breaks a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gapless.events.event import Event
+from gapless.report.report import Failure, Gap, LeftOut, Undone, parse_verdict
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """A list of strings, whatever it was: None, one string, a list."""
+    if not value:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(str(item) for item in value)
+
+
+def failure_of(event: Event) -> Failure:
+    """The failure a ``step.failed`` or ``migration.failed`` tells of."""
+    data = event.data
+    return Failure(
+        what=str(data.get("what", "") or event.reason or "failed"),
+        service=event.service,
+        host=event.host,
+        step=event.step,
+        code=str(data.get("code", "")),
+        kind=str(data.get("kind", "")),
+        evidence=str(data.get("evidence", "")),
+        verdict=parse_verdict(data.get("verdict")),
+        log=tuple(str(data.get("log") or "").splitlines()),
+        next=str(data.get("next") or ""),
+    )
+
+
+def undone_hosts(event: Event) -> tuple[str, ...]:
+    """The hosts a ``rollback.*`` event is about."""
+    return (event.host,) if event.host else texts(event.data.get("hosts") or event.data.get("host"))
+
+
+def undone_of(event: Event, host: str) -> Undone:
+    """What became of the way back of one instance."""
+    data = event.data
+    return Undone(
+        service=event.service,
+        host=host,
+        ok=event.type == "rollback.succeeded",
+        restored=str(data.get("restored") or ""),
+        seconds=float(data.get("seconds") or 0.0),
+        verdict=parse_verdict(data.get("verdict")),
+        what=str(data.get("what") or ""),
+        evidence=str(data.get("evidence") or ""),
+        manual=texts(data.get("manual")),
+    )
+
+
+def left_out_of(event: Event) -> LeftOut:
+    """An instance that was kept out of traffic."""
+    data = event.data
+    return LeftOut(
+        event.service,
+        event.host,
+        str(data.get("balancer", "")),
+        str(data.get("why", "")),
+        str(data.get("next") or ""),
+    )
+
+
+def gap_of(data: Mapping[str, Any]) -> Gap:
+    """The gap a ``prove.*`` event measured."""
+    return Gap(
+        sent=int(data.get("sent") or 0),
+        failed=int(data.get("failed") or 0),
+        longest_silence=float(data.get("longest_silence") or 0.0),
+        p50_before=_seconds(data, "p50_before"),
+        p99_before=_seconds(data, "p99_before"),
+        p50_during=_seconds(data, "p50_during"),
+        p99_during=_seconds(data, "p99_during"),
+        late=int(data.get("late") or 0),
+        first_failures=tuple(data.get("first_failures") or ()),
+        versions=dict(data.get("versions") or {}),
+    )
+
+
+def _seconds(data: Mapping[str, Any], key: str) -> float | None:
+    value = data.get(key)
+    return None if value is None else float(value)

@@ -1,0 +1,147 @@
+"""From events to the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gapless.events.event import Event
+from gapless.plan import Plan
+from gapless.report.outcome import EXIT_CODES, Outcome, parse_outcome
+from gapless.report.parse import texts
+from gapless.report.progress import InstanceProgress, Progress, Stage
+from gapless.report.report import Report, ServiceReport
+
+
+def summarize(plan: Plan | None, events: Iterable[Event], sinks: tuple[str, ...] = ()) -> Report:
+    """The report of one rollout. Without the plan, what the events tell has to do."""
+    progress = Progress(plan)
+    for event in events:
+        progress.apply(event)
+    return report_of(progress, sinks)
+
+
+def report_of(progress: Progress, sinks: tuple[str, ...] = ()) -> Report:
+    """The report of a rollout that stands where ``progress`` says."""
+    plan, data = progress.plan, progress.ending.data if progress.ending else {}
+    names = dict.fromkeys((*progress.services, *_untouched_names(plan, data)))
+    return Report(
+        outcome=outcome_of(progress),
+        rollout=progress.rollout,
+        verb=progress.verb,
+        project=plan.project if plan else "",
+        environment=plan.environment if plan else "",
+        actor=progress.actor,
+        reason=progress.reason,
+        force=progress.force,
+        started=progress.started,
+        ended=progress.now,
+        services=tuple(_service(progress, name, data) for name in names),
+        failures=tuple(progress.failures),
+        undone=tuple(progress.undone.values()),
+        left_out=tuple(progress.left_out),
+        gap=progress.gap,
+        what=_why_it_ended(progress),
+        evidence=str(data.get("evidence") or ""),
+        code=str(data.get("code") or ""),
+        next=str(data.get("next") or ""),
+        sinks=sinks,
+    )
+
+
+def outcome_of(progress: Progress) -> Outcome:
+    """How it ended. A stream that just stops was interrupted: nobody recorded an end."""
+    ending = progress.ending
+    if ending is None:
+        return _nothing_or_interrupted(progress)
+    said = parse_outcome(str(ending.data.get("outcome") or "")) or _of_type(progress, ending)
+    if said.good and _left_behind(progress):
+        return Outcome.MIXED  # whatever was claimed: never 0 after a rollback
+    return said
+
+
+def _nothing_or_interrupted(progress: Progress) -> Outcome:
+    empty = progress.plan is not None and not any(True for _ in progress.plan.instances())
+    return Outcome.NOTHING_TO_DO if empty else Outcome.INTERRUPTED
+
+
+def _of_type(progress: Progress, ending: Event) -> Outcome:
+    match ending.type:
+        case "rollout.succeeded":
+            return Outcome.DONE
+        case "rollout.refused":
+            held = ending.data.get("code") == "GL-301"
+            return Outcome.LOCK_HELD if held else Outcome.REFUSED
+        case "rollout.paused" | "approval.requested":
+            return Outcome.PAUSED
+        case "rollout.interrupted":
+            return Outcome.INTERRUPTED
+    by_code = {code: outcome for outcome, code in EXIT_CODES.items() if code}
+    said = by_code.get(ending.data.get("exit_code") or 0)
+    return said or (Outcome.MIXED if _mixed(progress) else Outcome.RESTORED)
+
+
+def _left_behind(progress: Progress) -> bool:
+    """Whether an instance did not get where the rollout wanted it."""
+    bad = [Stage.FAILED, Stage.LOST, Stage.UNDOING]
+    if progress.verb != "rollback":
+        bad.append(Stage.RESTORED)
+    return progress.count(*bad) > 0
+
+
+def _mixed(progress: Progress) -> bool:
+    """Whether anything is neither as before nor restored."""
+    touched = [item for item in progress.instances.values() if item.touched]
+    return any(item.stage is not Stage.RESTORED for item in touched)
+
+
+def _service(progress: Progress, name: str, data: Mapping[str, Any]) -> ServiceReport:
+    entry = progress.services.get(name)
+    hosts, why = _untouched(progress.plan, name, data)
+
+    def at(*stages: Stage) -> tuple[str, ...]:
+        return tuple(item.host for item in progress.of(name) if _end(item) in stages)
+
+    waiting = at(Stage.WAITING)
+    return ServiceReport(
+        name=name,
+        serving={str(k): str(v) for k, v in (data.get("serving") or {}).get(name, {}).items()},
+        done=at(Stage.DONE),
+        failed=at(Stage.FAILED, Stage.LOST, Stage.RUNNING, Stage.UNDOING),
+        restored=at(Stage.RESTORED),
+        waiting=waiting,
+        untouched=tuple(host for host in hosts if host not in waiting),
+        untouched_why=why,
+        skipped=(entry.why or "not begun") if entry and entry.state == "skipped" else "",
+        target=entry.target if entry else "",
+    )
+
+
+def _end(item: InstanceProgress) -> Stage:
+    """Left while nothing that runs had been changed: as good as never begun."""
+    return Stage.WAITING if item.stage is Stage.RUNNING and not item.touched else item.stage
+
+
+def _untouched_names(plan: Plan | None, data: Mapping[str, Any]) -> tuple[str, ...]:
+    named = data.get("untouched")
+    told = tuple(named) if isinstance(named, Mapping) else ()
+    return (*told, *(item.service for item in plan.untouched)) if plan else told
+
+
+def _untouched(
+    plan: Plan | None, service: str, data: Mapping[str, Any]
+) -> tuple[tuple[str, ...], str]:
+    told = (data.get("untouched") or {}).get(service) or {}
+    if told:
+        return texts(told.get("hosts")), str(told.get("why") or "")
+    items = [item for item in plan.untouched if item.service == service] if plan else []
+    why = "; ".join(dict.fromkeys(item.why for item in items))
+    return tuple(host for item in items for host in item.hosts), why
+
+
+def _why_it_ended(progress: Progress) -> str:
+    if progress.paused:
+        return progress.paused
+    if progress.ending is None:
+        return ""
+    return str(progress.ending.data.get("what") or progress.ending.reason or "")
