@@ -39,9 +39,7 @@ def named(word: str, hosts: Mapping[str, object], groups: Groups) -> tuple[str, 
     return None
 
 
-def hosts_on(
-    words: Iterable[str], hosts: Mapping[str, object], groups: Groups
-) -> tuple[str, ...]:
+def hosts_on(words: Iterable[str], hosts: Mapping[str, object], groups: Groups) -> tuple[str, ...]:
     """Hosts of all words, each once, in the order written; unknown words count for nothing."""
     found: dict[str, None] = {}
     for word in words:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from gapless.config.base import Section
 from gapless.config.health import HealthConfig, HealthTimings
-from gapless.config.quantities import Argv, Duration, Names, OneOrMany
+from gapless.config.quantities import Argv, Duration, Names, OneOrMany, Positive
 from gapless.config.releases import MigrateConfig, ReleaseConfig
 from gapless.config.rollout import RolloutConfig
 

@@ -8,6 +8,7 @@ are problems.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -73,28 +74,10 @@ for _name, _pattern, _first in (
     _Resolver.add_implicit_resolver(_TAG + _name, re.compile(f"^(?:{_pattern})$"), list(_first))
 
 
-if yaml.__with_libyaml__:
+class _Composer(yaml.CSafeLoader, _Resolver):
+    """libyaml's parser (every wheel of PyYAML brings it) with our reading of plain words."""
 
-    class _Composer(yaml.cyaml.CParser, _Resolver):
-        def __init__(self, text: str) -> None:
-            yaml.cyaml.CParser.__init__(self, text)
-            _Resolver.__init__(self)
-
-else:  # pragma: no cover - every wheel of PyYAML brings libyaml
-
-    class _Composer(  # type: ignore[no-redef]
-        yaml.reader.Reader,
-        yaml.scanner.Scanner,
-        yaml.parser.Parser,
-        yaml.composer.Composer,
-        _Resolver,
-    ):
-        def __init__(self, text: str) -> None:
-            yaml.reader.Reader.__init__(self, text)
-            yaml.scanner.Scanner.__init__(self)
-            yaml.parser.Parser.__init__(self)
-            yaml.composer.Composer.__init__(self)
-            _Resolver.__init__(self)
+    yaml_implicit_resolvers = _Resolver.yaml_implicit_resolvers
 
 
 def parse(text: str, findings: Findings) -> Node | None:
@@ -161,8 +144,9 @@ class _Builder:
         return Table(place, self._entries(node))
 
     def _value(self, node: Any, place: Place) -> str | int | float | bool | None:
+        read = _VALUES.get(node.tag[len(_TAG) :], str)
         try:
-            return _VALUES[node.tag[len(_TAG) :]](node.value)
+            return read(node.value)
         except (ValueError, KeyError):
             self._findings.add(place, f"{node.value!r} is not {node.tag.replace(_TAG, '!!')}")
             return None
@@ -200,7 +184,7 @@ class _Builder:
 
 
 _KNOWN_TAGS = frozenset(("str", "int", "float", "bool", "null", "map", "seq"))
-_VALUES: dict[str, Any] = {
+_VALUES: dict[str, Callable[[str], str | int | float | bool | None]] = {
     "str": str,
     "int": int,
     "float": float,

@@ -1,0 +1,53 @@
+# The two commands of the README: `make demo` and `make test`. Both set up all they need.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check unit sim lab bench bench-short docs clean
+
+demo: $(STAMP)
+	$(BIN)/python -m tests.lab setup
+	$(BIN)/python -m demo
+
+test: check unit lab bench-short
+
+# Formatting, types, and the import directions of the design.
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(STAMP) packages
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not lab" tests
+
+sim: $(STAMP)
+	$(BIN)/pytest -n 2 -m sim tests/simulation
+
+# Real systemd hosts: needs root and systemd-nspawn; says why when it cannot.
+lab: $(STAMP) packages
+	$(BIN)/pytest -m lab tests
+
+bench: $(STAMP)
+	$(BIN)/python -m bench
+
+bench-short: $(STAMP)
+	$(BIN)/python -m bench --short
+
+docs: $(STAMP)
+	$(BIN)/python -m docs.generate
+
+.PHONY: packages
+packages:
+	./scripts/packages
+
+$(STAMP): requirements/dev.lock pyproject.toml
+	./scripts/venv $(PYTHON) $(VENV)
+	$(BIN)/pip install -q -r requirements/dev.lock
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
