@@ -90,6 +90,7 @@ def check(data: dict[str, Any], names: Known) -> Iterator[Finding]:
         if isinstance(service, dict):
             yield from _service(name, service, names, list(services), list(balancers))
     for name, balancer in balancers.items():
+        yield from _one_of(("balancers", name), balancer, ("haproxy", "command"))
         for kind in ("haproxy", "command"):
             path: Path = ("balancers", name, kind, "on")
             yield from _hosts(path, _deep(balancer, kind, "on"), names)
@@ -100,6 +101,7 @@ def _service(
     name: str, service: dict[str, Any], names: Known, services: list[str], balancers: list[str]
 ) -> Iterator[Finding]:
     path: Path = ("services", name)
+    yield from _one_of(path, service, ("systemd", "command"))
     yield from _hosts((*path, "on"), service.get("on"), names)
     if service.get("on") == []:
         yield Finding((*path, "on"), f"'{name}' is on no host")
@@ -111,6 +113,12 @@ def _service(
         if word not in balancers:
             hint = did_you_mean(word, balancers) or "there are none: add it under balancers"
             yield Finding((*path, "balancer", *step), f"unknown balancer '{word}'", hint)
+
+
+def _one_of(path: Path, value: Any, kinds: tuple[str, ...]) -> Iterator[Finding]:
+    """Said here too: the models come to it only when all inside is right."""
+    if isinstance(value, dict) and sum(value.get(kind) is not None for kind in kinds) != 1:
+        yield Finding(path, f"{path[-1]}: give exactly one of {', '.join(kinds)}")
 
 
 def _hosts(path: Path, value: Any, names: Known) -> Iterator[Finding]:

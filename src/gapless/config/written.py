@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gapless.config.balancers import BalancerConfig
-from gapless.config.groups import Groups, groups_of, hosts_on
+from gapless.config.groups import Groups, groups_of, hosts_on, named
 from gapless.config.hosts import HostConfig
 from gapless.config.project import ProjectConfig
 from gapless.config.ranges import expand
@@ -23,7 +23,10 @@ def written_out(project: ProjectConfig, folder: Path) -> ProjectConfig:
                 name: _on_hosts(balancer, hosts, groups)
                 for name, balancer in project.balancers.items()
             },
-            "services": {name: _absolute(s, folder) for name, s in project.services.items()},
+            "services": {
+                name: _absolute(_placed(service, hosts, groups), folder)
+                for name, service in project.services.items()
+            },
         }
     )
 
@@ -37,6 +40,17 @@ def _on_hosts(
         return balancer
     placed = driver.model_copy(update={"on": hosts_on(driver.on, hosts, groups)})
     return balancer.model_copy(update={kind: placed})
+
+
+def _placed(service: ServiceConfig, hosts: dict[str, HostConfig], groups: Groups) -> ServiceConfig:
+    """Ranges and ``all`` become host names; hosts and groups stay as they are."""
+    if all(word in hosts or word in groups for word in service.on):
+        return service
+    on: dict[str, None] = {}
+    for word in service.on:
+        known = word in hosts or word in groups
+        on.update(dict.fromkeys((word,) if known else named(word, hosts, groups) or ()))
+    return service.model_copy(update={"on": tuple(on)})
 
 
 def _absolute(service: ServiceConfig, folder: Path) -> ServiceConfig:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from gapless.clock import Clock
+from gapless.config.groups import groups_of, hosts_on
 from gapless.config.hosts import HostConfig
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
@@ -25,6 +26,7 @@ class ProjectAssembly:
     def __init__(self, config: ProjectConfig, clock: Clock) -> None:
         self.config = config
         self._clock = clock
+        self._groups = groups_of(config.hosts)
         self._connecting = asyncio.Semaphore(config.defaults.connections)
         self._transports: dict[str, Transport] = {}
         self._runtimes: dict[str, Runtime] = {}
@@ -49,12 +51,7 @@ class ProjectAssembly:
 
     def hosts_of(self, service: str) -> tuple[str, ...]:
         """All hosts that run the service: by name, or by group."""
-        wanted = set(self.service(service).on)
-        return tuple(
-            name
-            for name, host in self.config.hosts.items()
-            if name in wanted or wanted.intersection(host.groups)
-        )
+        return hosts_on(self.service(service).on, self.config.hosts, self._groups)
 
     def runtime(self, service: str) -> Runtime:
         """What starts and stops it."""

@@ -12,9 +12,9 @@ from gapless.engine.context import InstanceContext
 from gapless.engine.journal import StepState
 from gapless.engine.perform import UndoRequested, failure_data, perform
 from gapless.engine.steps.lifecycle import STEPS
-from gapless.engine.undoing import undo_instance
+from gapless.engine.undoing import give_up, undo_instance
 from gapless.errors import FailureKind, FenceRefused, GaplessError, NotRestored, StepError
-from gapless.plan import StepKind
+from gapless.plan import StepKind, Verb
 
 OUT_OF_SERVICE = frozenset((StepKind.DRAIN, StepKind.SWITCH))
 """Steps that take an instance away from clients: the floor is asked before the first of them."""
@@ -100,6 +100,10 @@ async def _back(ctx: InstanceContext, error: GaplessError) -> Replaced:
     cancelled = error.kind is FailureKind.CANCELLED
     touched = ctx.key(StepKind.SWITCH) in ctx.rollout.steps
     _recall_facts(ctx)
+    if touched and ctx.rollout.plan.verb is Verb.ROLLBACK:
+        # a rollback is never rolled back: a person decides where to go from here
+        failed = give_up(ctx, error)
+        return Replaced(ctx.host, InstanceOutcome.BROKEN, failure_data(failed), cancelled)
     try:
         await undo_instance(ctx)
     except NotRestored as failed:
@@ -123,6 +127,5 @@ def _record(ctx: InstanceContext, result: Replaced, seconds: float) -> None:
         "seconds": round(seconds, 3),
         "error": dict(result.error),
     }
-    event_type = "step.succeeded" if result.good else "step.failed"
-    event = ctx.event(event_type, "instance", **{**data, **result.error})
+    event = ctx.event("instance.done" if result.good else "instance.failed", **data)
     ctx.rollout.finish(ctx.key("outcome"), 1, state, data, event)

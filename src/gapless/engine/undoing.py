@@ -17,7 +17,6 @@ from gapless.drivers.releases.base import ReleaseRef
 from gapless.drivers.runtimes.base import RuntimeSnapshot
 from gapless.engine.context import InstanceContext
 from gapless.engine.interrupts import Interrupts
-from gapless.engine.journal import StepState
 from gapless.engine.perform import action_key, failure_data, perform, reconnect
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.errors import FenceRefused, GaplessError, LostContact, NotRestored
@@ -31,7 +30,7 @@ async def undo_instance(ctx: InstanceContext) -> str:
     try:
         await _settle_open(ctx)
     except GaplessError as error:
-        raise _not_restored(ctx, error) from error
+        raise give_up(ctx, error) from error
     if not _begun(ctx, StepKind.SWITCH):
         return await _leave_as_it_was(ctx)
     ctx.emit("rollback.started", "switch", hosts=[ctx.host])
@@ -42,7 +41,7 @@ async def undo_instance(ctx: InstanceContext) -> str:
     except FenceRefused:
         raise
     except GaplessError as error:
-        raise _not_restored(ctx, error) from error
+        raise give_up(ctx, error) from error
     restored = _restored(ctx)
     seconds = round(ctx.rollout.clock.monotonic() - started, 3)
     ctx.emit("rollback.succeeded", "switch", seconds=seconds, restored=restored)
@@ -75,7 +74,7 @@ async def _leave_as_it_was(ctx: InstanceContext) -> str:
         except FenceRefused:
             raise
         except GaplessError as error:
-            raise _not_restored(ctx, error) from error
+            raise give_up(ctx, error) from error
     if _begun(ctx, StepKind.STAGE) and ctx.service.to:
         await _unstage(ctx)
     return "not touched"
@@ -133,7 +132,8 @@ def _restored(ctx: InstanceContext) -> str:
     return str(release["name"]) if release else "the unit as it was"
 
 
-def _not_restored(ctx: InstanceContext, error: GaplessError) -> NotRestored:
+def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
+    """The way back failed: leave the instance out of traffic, say so, and print the commands."""
     snapshot = RuntimeSnapshot.from_json(_snapshot(ctx).get("runtime", {}))
     manual = list(ctx.runtime.manual(snapshot))
     release = ctx.rollout.assembly.release(ctx.service.name)
@@ -152,13 +152,9 @@ def _not_restored(ctx: InstanceContext, error: GaplessError) -> NotRestored:
             why="the way back failed, so it is not let into traffic",
             next=f"gapless rollback {ctx.service.name} --hosts {ctx.host}",
         )  # fmt: skip
-    result = NotRestored(
+    return NotRestored(
         f"the way back failed: {error.what}",
         where=str(ctx.instance),
         evidence=error.evidence,
         next="\n".join(manual),
     )
-    data = failure_data(result)
-    event = ctx.event("step.failed", "undo", **data)
-    ctx.rollout.finish(ctx.key("undo"), 1, StepState.FAILED, data, event)
-    return result

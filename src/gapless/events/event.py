@@ -48,6 +48,8 @@ TYPES: Mapping[str, str] = {
     "rollback.started": "an instance or service goes back",
     "rollback.succeeded": "the old one runs and passed the same checks",
     "rollback.failed": "the way back failed; data.manual has the commands",
+    "instance.done": "an instance is replaced and verified; data.seconds",
+    "instance.failed": "it is not; data.outcome: restored, untouched or broken",
     "instance.left_out": "left out of traffic on purpose; data.next has the command that ends it",
     "lock.taken": "the services are owned by this rollout",
     "lock.released": "and given back",

@@ -23,7 +23,7 @@ class Sources:
         if name not in self.sources:
             return None
         package = any(other.startswith(name + ".") for other in self.sources)
-        return ModuleSpec(name, self, origin="<%s>" % name, is_package=package)  # type: ignore[arg-type]  # noqa: UP031
+        return ModuleSpec(name, self, origin="<%s>" % name, is_package=package)
 
     def create_module(self, spec: ModuleSpec) -> None:
         """None: an ordinary module object will do."""
@@ -40,7 +40,7 @@ def start(bundle: dict[str, Any]) -> None:
         found = ".".join(str(part) for part in sys.version_info[:3])
         sys.stderr.write("gapless needs Python 3.8 or newer, this is " + found + "\n")
         sys.exit(126)
-    sys.meta_path.insert(0, Sources(bundle["sources"]))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Sources(bundle["sources"]))
     payload = import_module("gapless.hostside.payload")
     payload.SOURCES.update(bundle["sources"])
     payload.SETTINGS.update(bundle["settings"])

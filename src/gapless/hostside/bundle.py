@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from pathlib import Path
 from typing import Any
 
 # One line, no "!" and no newline: whatever the login shell is, single quotes keep it whole.
@@ -24,6 +23,8 @@ def interpreter(python: str) -> tuple[str, ...]:
 
 def read_sources() -> dict[str, str]:
     """Module name to source of everything a host needs."""
+    from pathlib import Path  # costs a host time that never calls this
+
     here = Path(__file__).parent
     sources = {"gapless": "", "gapless.hostside": ""}
     for file in sorted(here.glob("*.py")):

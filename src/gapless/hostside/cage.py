@@ -23,7 +23,7 @@ class Cage:
 
     def enter(self) -> None:
         """Make it and move in; children are born inside."""
-        os.mkdir(self.path)  # noqa: PTH102
+        os.mkdir(self.path)
         self._move(self.path, os.getpid())
 
     def let_out(self, pid: int) -> None:
@@ -37,7 +37,7 @@ class Cage:
             files.write_text(f"{self.path}/cgroup.kill", "1")
         for _ in range(100):
             with contextlib.suppress(OSError):
-                os.rmdir(self.path)  # noqa: PTH106
+                os.rmdir(self.path)
                 return
             time.sleep(0.01)
 
@@ -76,7 +76,7 @@ def _own_path() -> str:
 
 def _sweep(parent: str) -> None:
     # Left by helpers that were killed; the kernel keeps those that still have processes.
-    for name in os.listdir(parent):  # noqa: PTH208
+    for name in os.listdir(parent):
         if name.startswith(_PREFIX):
             with contextlib.suppress(OSError):
-                os.rmdir(f"{parent}/{name}")  # noqa: PTH106
+                os.rmdir(f"{parent}/{name}")

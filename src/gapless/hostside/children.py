@@ -17,7 +17,9 @@ class Children:
         self._known: set[int] = set()
         self._spared: set[int] = set()
 
-    def spawn(self, argv: list[str], *, spare: bool = False, **options: Any) -> subprocess.Popen[bytes]:
+    def spawn(
+        self, argv: list[str], *, spare: bool = False, **options: Any
+    ) -> subprocess.Popen[bytes]:
         """Start one; the lock keeps the reaper away until it is known.
 
         With ``spare`` it and its family outlive us: a runner of a critical action.

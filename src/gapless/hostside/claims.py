@@ -71,6 +71,8 @@ def admit(store: Store, fence: dict[str, Any]) -> None:
     if record["number"] == fence["number"] and not _ours(record, fence):
         raise _refusal(record, fence, "is another rollout's")
     if record["number"] < fence["number"]:
+        if not _ours(record, fence):
+            record.update(claim=None, session="")
         record.update(number=fence["number"], rollout=fence["rollout"], released=False)
         store.write(path_of(store, fence["service"]), record)
 
@@ -130,7 +132,7 @@ def _own_session(store: Store) -> str:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             descriptor = os.open(store.path("sessions", name + ".new"), flags, 0o600)
             try_lock(descriptor)  # before it gets the name by which the sweep finds it
-            os.rename(store.path("sessions", name + ".new"), _session_file(store, name))  # noqa: PTH104
+            os.rename(store.path("sessions", name + ".new"), _session_file(store, name))
         _SESSION.append(name)
     return _SESSION[0]
 
@@ -141,9 +143,9 @@ def _session_file(store: Store, name: str) -> str:
 
 def _sweep(store: Store) -> None:
     with os_words("cannot read the host's state"):
-        names = os.listdir(store.path("sessions"))  # noqa: PTH208
+        names = os.listdir(store.path("sessions"))
     for name in names:
         path = store.path("sessions", name)
         if name.endswith(".lock") and not is_locked(path):
             with contextlib.suppress(OSError):
-                os.unlink(path)  # noqa: PTH108
+                os.unlink(path)

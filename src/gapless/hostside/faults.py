@@ -12,7 +12,9 @@ class Fault(Exception):
     ``kind`` decides the error on the controller: host, fence, deadline or cancelled.
     """
 
-    def __init__(self, what: str, *, kind: str = "host", evidence: str = "", hint: str = "") -> None:
+    def __init__(
+        self, what: str, *, kind: str = "host", evidence: str = "", hint: str = ""
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.kind = kind

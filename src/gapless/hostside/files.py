@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from gapless.hostside.faults import Fault, from_os_error
 from gapless.hostside.wire import pack_bytes, unpack_bytes
@@ -15,13 +16,13 @@ _CHUNK = 1 << 20
 
 def read_text(path: str) -> str:
     """A small text file, with replacement of what is not UTF-8."""
-    with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+    with open(path, encoding="utf-8", errors="replace") as file:
         return file.read()
 
 
 def write_text(path: str, text: str) -> None:
     """Write into an existing file in one go (kernel interfaces)."""
-    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
+    with open(path, "w", encoding="utf-8") as file:
         file.write(text)
 
 
@@ -39,14 +40,14 @@ def write_atomically(
                 os.fchown(descriptor, *owner)
             os.fchmod(descriptor, mode)
             os.fsync(descriptor)
-        os.rename(temporary, path)  # noqa: PTH104
+        os.rename(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)  # noqa: PTH108
+            os.unlink(temporary)
         if isinstance(error, OSError) and error.filename in (None, temporary):
             raise OSError(error.errno, error.strerror, path) from error
         raise
-    fsync_folder(os.path.dirname(path))  # noqa: PTH120
+    fsync_folder(os.path.dirname(path))
 
 
 def fsync_folder(path: str) -> None:
@@ -72,7 +73,7 @@ def get(args: dict[str, Any]) -> str | None:
     """The verb: packed content, None when there is no such file."""
     path, limit = _absolute(args["path"]), int(args["limit"])
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:
             content = file.read(limit + 1)
     except FileNotFoundError:
         return None
@@ -98,7 +99,7 @@ def digest_of(path: str) -> str:
     and owners. A symlink given as ``path`` is followed, one inside a tree is not.
     """
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116
+        mode = os.stat(path).st_mode
     except FileNotFoundError:
         return ""
     if not stat.S_ISDIR(mode):
@@ -112,10 +113,10 @@ def digest_of(path: str) -> str:
 
 
 def _walk(folder: str, prefix: str) -> Iterator[tuple[str, str]]:
-    for name in sorted(os.listdir(folder), key=os.fsencode):  # noqa: PTH208
+    for name in sorted(os.listdir(folder), key=os.fsencode):
         full = f"{folder}/{name}"
         yield prefix + name, full
-        if os.path.isdir(full) and not os.path.islink(full):  # noqa: PTH112, PTH114
+        if os.path.isdir(full) and not os.path.islink(full):
             yield from _walk(full, prefix + name + "/")
 
 
@@ -123,7 +124,7 @@ def _entry(name: str, full: str) -> bytes:
     mode = os.lstat(full).st_mode
     kind, content = "other", ""
     if stat.S_ISLNK(mode):
-        return f"link\0{name}\0{os.readlink(full)}\n".encode(errors="surrogateescape")  # noqa: PTH115
+        return f"link\0{name}\0{os.readlink(full)}\n".encode(errors="surrogateescape")
     if stat.S_ISDIR(mode):
         kind = "dir"
     elif stat.S_ISREG(mode):
@@ -136,7 +137,7 @@ def _content(path: str) -> str:
     import hashlib
 
     total = hashlib.sha256()
-    with open(path, "rb") as file:  # noqa: PTH123
+    with open(path, "rb") as file:
         while True:
             chunk = file.read(_CHUNK)
             if not chunk:

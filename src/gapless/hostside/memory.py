@@ -16,13 +16,12 @@ def recall(call: Call) -> dict[str, Any]:
 
 
 def remember(call: Call) -> None:
-    """The verb: merge; a fact that is None is forgotten."""
+    """The verb: merge."""
     store, fence = open_store(), call.args["fence"]
     with store.locked(claims.lock_name(fence["service"]), call):
         claims.admit(store, fence)
         path = _path(store, fence["service"])
-        facts = {**(store.read(path) or {}), **call.args["facts"]}
-        store.write(path, {name: fact for name, fact in facts.items() if fact is not None})
+        store.write(path, {**(store.read(path) or {}), **call.args["facts"]})
 
 
 def _path(store: Store, service: str) -> str:

@@ -7,7 +7,8 @@ import fcntl
 import json
 import os
 import time
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from gapless.hostside import files
 from gapless.hostside.calls import Call
@@ -32,7 +33,7 @@ class Store:
         """Make the folders that are missing."""
         with os_words("cannot use the state folder"):
             for folder in (self.root, *map(self.path, ("services", "actions", "sessions"))):
-                os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
+                os.makedirs(folder, mode=0o700, exist_ok=True)
 
     def read(self, path: str) -> dict[str, Any] | None:
         """A record, None when there is none."""
@@ -92,7 +93,7 @@ def default_root() -> str:
     """Where the state is when nobody chose a place."""
     if os.geteuid() == 0:
         return "/var/lib/gapless"
-    return os.path.expanduser("~/.local/state/gapless")  # noqa: PTH111
+    return os.path.expanduser("~/.local/state/gapless")
 
 
 def try_lock(descriptor: int) -> bool:

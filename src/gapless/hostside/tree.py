@@ -7,7 +7,8 @@ import ctypes
 import os
 import signal
 import time
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 GRACE = 2.0
 """Seconds between TERM and KILL."""
@@ -28,7 +29,7 @@ class Process(NamedTuple):
 def read_process(pid: int) -> Process | None:
     """One process, None when it is gone."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - pathlib costs start time
+        with open(f"/proc/{pid}/stat", "rb") as file:
             text = file.read()
     except OSError:
         return None
@@ -42,7 +43,7 @@ def read_process(pid: int) -> Process | None:
 def snapshot() -> dict[int, Process]:
     """All processes of the host that live now."""
     found = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208
+    for name in os.listdir("/proc"):
         if name.isdigit():
             process = read_process(int(name))
             if process is not None and not process.zombie:
@@ -83,7 +84,7 @@ def family(leader: int, marker: str) -> set[int]:
 def carries(pid: int, marker: str) -> bool:
     """Whether a process has the marker in its environment."""
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/environ", "rb") as file:
             return marker.encode() in file.read().split(b"\0")
     except OSError:
         return False

@@ -15,6 +15,7 @@ from gapless.report.report import Failure, LeftOut, Report, ServiceReport, Undon
 
 LOG_LINES = 5
 FAILURES = 4
+NOT_TOUCHED = "not touched"
 
 
 def failures(report: Report, *, verbose: bool = False, width: int = WIDTH) -> Iterator[str]:
@@ -150,16 +151,16 @@ def _serving(service: ServiceReport) -> str:
     groups: dict[str, list[str]] = {}
     for host, version in service.serving.items():
         groups.setdefault(version, []).append(host)
-    text = "   ".join(f"{v}: {_marked(names, service)}" for v, names in groups.items())
+    text = "   ".join(f"{v}: {_marked(v, names, service)}" for v, names in groups.items())
     return f"{text}   (not begun: {service.skipped})" if service.skipped else text
 
 
-def _marked(names: list[str], service: ServiceReport) -> str:
+def _marked(version: str, names: list[str], service: ServiceReport) -> str:
     """Hosts by what happened to them; those that simply got the new version bear no mark."""
-    marks = ("", "restored", "not restored", "not touched")
+    marks = ("", "restored", "not restored", "not changed", NOT_TOUCHED)
     told: dict[str, list[str]] = {mark: [] for mark in marks}
     for name in names:
-        told[_mark(name, service)].append(name)
+        told[_mark(name, service) if version != NOT_TOUCHED else ""].append(name)
     return ", ".join(
         hosts(group) + (f" ({mark})" if mark else "") for mark, group in told.items() if group
     )
@@ -170,4 +171,6 @@ def _mark(name: str, service: ServiceReport) -> str:
         return "restored"
     if name in service.failed:
         return "not restored"
-    return "" if name in service.done else "not touched"
+    if name in service.kept:
+        return "not changed"
+    return "" if name in service.done else NOT_TOUCHED

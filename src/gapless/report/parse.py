@@ -33,16 +33,20 @@ def failure_of(event: Event) -> Failure:
     )
 
 
-def undone_hosts(event: Event) -> tuple[str, ...]:
-    """The hosts a ``rollback.*`` event is about."""
-    return (event.host,) if event.host else texts(event.data.get("hosts") or event.data.get("host"))
+def undone_instances(event: Event) -> tuple[tuple[str, str], ...]:
+    """The instances (service, host) a ``rollback.*`` event is about."""
+    if event.host:
+        return ((event.service, event.host),)
+    names = texts(event.data.get("hosts") or event.data.get("host"))
+    parts = (name.rpartition("@") for name in names)
+    return tuple((service or event.service, host) for service, _, host in parts)
 
 
-def undone_of(event: Event, host: str) -> Undone:
+def undone_of(event: Event, service: str, host: str) -> Undone:
     """What became of the way back of one instance."""
     data = event.data
     return Undone(
-        service=event.service,
+        service=service,
         host=host,
         ok=event.type == "rollback.succeeded",
         restored=str(data.get("restored") or ""),

@@ -77,9 +77,9 @@ class Gap:
 class ServiceReport:
     """One service: what serves now, and which hosts came to which end.
 
-    ``serving`` maps host to version or state. ``done``, ``failed``, ``restored``, ``waiting`` and
-    ``untouched`` are disjoint host lists: new and verified, touched and neither new nor restored,
-    went back, never begun, left alone by the plan.
+    ``serving`` maps host to version or state. The host lists are disjoint: ``done`` new and
+    verified, ``failed`` touched and neither new nor restored, ``restored`` went back, ``kept``
+    failed before anything was changed, ``waiting`` never begun, ``untouched`` not of this plan.
     """
 
     name: str
@@ -87,6 +87,7 @@ class ServiceReport:
     done: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     untouched: tuple[str, ...] = ()
     untouched_why: str = ""

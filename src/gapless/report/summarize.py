@@ -7,6 +7,7 @@ from typing import Any
 
 from gapless.events.event import Event
 from gapless.plan import Plan
+from gapless.report.fold import apply
 from gapless.report.outcome import EXIT_CODES, Outcome, parse_outcome
 from gapless.report.parse import texts
 from gapless.report.progress import InstanceProgress, Progress, Stage
@@ -17,7 +18,7 @@ def summarize(plan: Plan | None, events: Iterable[Event], sinks: tuple[str, ...]
     """The report of one rollout. Without the plan, what the events tell has to do."""
     progress = Progress(plan)
     for event in events:
-        progress.apply(event)
+        apply(progress, event)
     return report_of(progress, sinks)
 
 
@@ -83,7 +84,7 @@ def _of_type(progress: Progress, ending: Event) -> Outcome:
 
 def _left_behind(progress: Progress) -> bool:
     """Whether an instance did not get where the rollout wanted it."""
-    bad = [Stage.FAILED, Stage.LOST, Stage.UNDOING]
+    bad = [Stage.FAILED, Stage.LOST, Stage.KEPT, Stage.UNDOING]
     if progress.verb != "rollback":
         bad.append(Stage.RESTORED)
     return progress.count(*bad) > 0
@@ -92,7 +93,7 @@ def _left_behind(progress: Progress) -> bool:
 def _mixed(progress: Progress) -> bool:
     """Whether anything is neither as before nor restored."""
     touched = [item for item in progress.instances.values() if item.touched]
-    return any(item.stage is not Stage.RESTORED for item in touched)
+    return any(item.stage not in (Stage.RESTORED, Stage.KEPT) for item in touched)
 
 
 def _service(progress: Progress, name: str, data: Mapping[str, Any]) -> ServiceReport:
@@ -105,10 +106,11 @@ def _service(progress: Progress, name: str, data: Mapping[str, Any]) -> ServiceR
     waiting = at(Stage.WAITING)
     return ServiceReport(
         name=name,
-        serving={str(k): str(v) for k, v in (data.get("serving") or {}).get(name, {}).items()},
+        serving=_serving(data, name),
         done=at(Stage.DONE),
         failed=at(Stage.FAILED, Stage.LOST, Stage.RUNNING, Stage.UNDOING),
         restored=at(Stage.RESTORED),
+        kept=at(Stage.KEPT),
         waiting=waiting,
         untouched=tuple(host for host in hosts if host not in waiting),
         untouched_why=why,
@@ -117,9 +119,17 @@ def _service(progress: Progress, name: str, data: Mapping[str, Any]) -> ServiceR
     )
 
 
+def _serving(data: Mapping[str, Any], service: str) -> dict[str, str]:
+    """What runs where; that something was restored is our own mark, said once."""
+    told = (data.get("serving") or {}).get(service) or {}
+    return {str(host): str(what).removesuffix(" (restored)") for host, what in told.items()}
+
+
 def _end(item: InstanceProgress) -> Stage:
-    """Left while nothing that runs had been changed: as good as never begun."""
-    return Stage.WAITING if item.stage is Stage.RUNNING and not item.touched else item.stage
+    """An instance left in the middle, while nothing that runs had been changed, is unharmed."""
+    if item.touched or item.stage not in (Stage.RUNNING, Stage.FAILED):
+        return item.stage
+    return Stage.WAITING if item.stage is Stage.RUNNING else Stage.KEPT
 
 
 def _untouched_names(plan: Plan | None, data: Mapping[str, Any]) -> tuple[str, ...]:

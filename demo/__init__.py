@@ -1,0 +1,1 @@
+"""`make demo`: the main job of gapless on three real systemd hosts, on this machine alone."""

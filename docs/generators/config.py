@@ -1,0 +1,171 @@
+"""``config.md``: every key of gapless.yaml, from the models that read it."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic.fields import FieldInfo
+
+from docs.generators.markdown import anchor, code, page, prose, table
+from gapless.config import health, quantities
+from gapless.config.base import Section
+from gapless.config.project import ProjectConfig
+
+_TITLES = {
+    "ProjectConfig": "Top level",
+    "HostConfig": "hosts.NAME",
+    "DefaultsConfig": "defaults",
+    "HealthTimings": "defaults.health",
+    "RolloutConfig": "services.NAME.rollout",
+    "BalancerConfig": "balancers.NAME",
+    "HaproxyConfig": "balancers.NAME.haproxy",
+    "CommandBalancerConfig": "balancers.NAME.command",
+    "ServiceConfig": "services.NAME",
+    "SystemdConfig": "services.NAME.systemd",
+    "CommandRuntimeConfig": "services.NAME.command",
+    "HealthConfig": "services.NAME.health and verify",
+    "HttpCheck": "services.NAME.health.http",
+    "Expect": "services.NAME.health.expect",
+    "ReleaseConfig": "services.NAME.release",
+    "SchemaConfig": "services.NAME.release.schema",
+    "MigrateConfig": "services.NAME.migrate",
+    "SinkConfig": "events",
+    "WebhookConfig": "events.webhook",
+    "ProveConfig": "prove",
+}
+
+_WORDS: tuple[tuple[Any, str], ...] = (
+    (quantities.Duration, "duration"),
+    (quantities.Amount, "number or share"),
+    (quantities.Argv, "command"),
+    (quantities.Secret, "secret reference"),
+    (quantities.Names, "name or list of names"),
+    (quantities.Flag, "`true` or `false`"),
+    (quantities.Count, "whole number"),
+    (quantities.Positive, "whole number from 1"),
+    (quantities.Port, "port number"),
+    (health.Pattern, "regular expression"),
+    (health.Status, "HTTP status or list of them"),
+    (str, "text"),
+    (int, "whole number"),
+    (float, "number"),
+    (bool, "`true` or `false`"),
+    (Any, "any value"),
+)
+
+_INTRO = """
+Every key of `gapless.yaml`. A key without a default is required.
+`gapless schema` prints the same as a JSON Schema for your editor.
+
+## How values are written
+
+- **duration**: a number with its unit: `500ms`, `30s`, `5m`, `1h30m`, `1d`. A number without a
+  unit is refused (`0` is allowed).
+- **number or share**: a number of instances (`2`) or a share of them (`25%`, rounded down).
+- **command**: a line (`pg_isready -h localhost`) or a list of words. It is split into words as a
+  shell splits them, and never given to a shell. Pipes and variables need `sh -c`.
+- **secret reference**: `env:NAME`, `file:/path` or `command:program arguments`. Never the value.
+- **name or list of names**: `web`, or `[web, db]`.
+- `on:` takes host names, groups, ranges (`web[1:4].example`) and `all`.
+- Only `true` and `false` are booleans. `yes`, `on` and `010` are text.
+- Keys at the top level that begin with `x-` are ignored: a place for YAML anchors.
+
+`environments:` holds overlays by name. `-e NAME` lays one over the rest of the file: mappings are
+merged, lists and values replace, `null` removes. See [Environments](../how-to/environments.md).
+"""
+
+
+def generate() -> str:
+    """The whole page."""
+    return page("Configuration", _INTRO, *(_section(model) for model in sections(ProjectConfig)))
+
+
+def sections(model: type[Section]) -> Iterator[type[Section]]:
+    """The model and every section inside it, each once, in reading order."""
+    seen: dict[type[Section], None] = {}
+
+    def visit(one: type[Section]) -> None:
+        if one in seen:
+            return
+        seen[one] = None
+        for hint in _hints(one).values():
+            for inner in _sections_in(hint):
+                visit(inner)
+
+    visit(model)
+    yield from seen
+
+
+def keys(model: type[Section]) -> Iterator[tuple[str, FieldInfo, Any]]:
+    """Key as written in the file, field, and type, of each field of a section."""
+    hints = _hints(model)
+    for name, field in model.model_fields.items():
+        yield field.alias or name, field, hints[name]
+
+
+def title(model: type[Section]) -> str:
+    """The heading of a section: where in the file it stands."""
+    return _TITLES[model.__name__]
+
+
+def _section(model: type[Section]) -> str:
+    rows = [
+        (code(key), _type(hint), _default(field, hint), prose(field.description or ""))
+        for key, field, hint in keys(model)
+        if (model, key) != (ProjectConfig, "environment")
+    ]
+    about = prose(model.__doc__ or "")
+    heading = title(model)
+    return f"## {heading}\n\n{about}\n\n" + table(("key", "type", "default", "meaning"), rows)
+
+
+def _hints(model: type[Section]) -> dict[str, Any]:
+    return {
+        name: hint
+        for name, hint in get_type_hints(model, include_extras=True).items()
+        if name in model.model_fields
+    }
+
+
+def _sections_in(hint: Any) -> Iterator[type[Section]]:
+    if isinstance(hint, type) and issubclass(hint, Section):
+        yield hint
+    for part in get_args(hint):
+        yield from _sections_in(part)
+
+
+def _type(hint: Any) -> str:
+    for known, word in _WORDS:
+        if hint is known:
+            return word
+    if isinstance(hint, type) and issubclass(hint, Section):
+        return f"[{title(hint)}](#{anchor(title(hint))})"
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        many = any(isinstance(mark, quantities.OneOrMany) for mark in parts[1:])
+        return _type(parts[0]) if not many else f"{_type(get_args(parts[0])[0])}, or a list of them"
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_type(part) for part in parts if part is not type(None)))
+    if origin is Literal:
+        return " or ".join(code(value) for value in parts)
+    if origin is dict:
+        return f"mapping of name to {_type(parts[1])}"
+    if origin is tuple:
+        one = _type(parts[0])
+        return f"list of {one}" if len(parts) == 2 and parts[1] is ... else f"{len(parts)} × {one}"
+    raise TypeError(f"no words for {hint!r}")
+
+
+def _default(field: FieldInfo, hint: Any) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    if value is None or value in ((), {}) or isinstance(value, Section):
+        return "–"
+    if isinstance(value, bool):
+        return code(str(value).lower())
+    if hint is quantities.Duration:
+        return code(quantities.format_duration(value))
+    return code(f"{value:g}" if isinstance(value, float) else str(value))

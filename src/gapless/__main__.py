@@ -1,0 +1,6 @@
+"""``python -m gapless``."""
+
+from gapless.cli.main import main
+
+if __name__ == "__main__":
+    main()

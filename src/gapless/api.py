@@ -1,0 +1,432 @@
+"""The Python API, and all that the command line does.
+
+    from gapless import load, restart
+    project = load("gapless.yaml")
+    report = restart(project, ["shop.api"], reason="new certificates")
+    if report.exit_code:
+        print(report.next)
+
+Times are seconds. Everything raises a :class:`gapless.errors.GaplessError` whose ``next`` is the
+command that helps. The functions of this module are the asynchronous ones; ``gapless.plan``,
+``gapless.restart`` and ``gapless.deploy`` run them to their end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from gapless.clock import Clock, LoopClock
+from gapless.config.definitions import from_definitions
+from gapless.config.project import ProjectConfig
+from gapless.config.source import Loaded, load_config
+from gapless.doctor import Finding, examine_hosts
+from gapless.engine.assembly import Assembly
+from gapless.engine.dispatcher import InlineDispatcher
+from gapless.engine.interrupts import Interrupts
+from gapless.engine.journal import Journal, LockRecord, RolloutRecord, RolloutState
+from gapless.engine.project_assembly import ProjectAssembly
+from gapless.engine.rollback import switched
+from gapless.engine.sqlite_journal import SqliteJournal
+from gapless.engine.worker import Worker, whoami
+from gapless.errors import Refused, UsageError
+from gapless.events.event import Event
+from gapless.inventory.inventory import Inventory
+from gapless.model import Instance
+from gapless.plan import Plan, Verb
+from gapless.planning import store
+from gapless.planning.make import make_plan as compile_plan
+from gapless.planning.options import PlanOptions, Target
+from gapless.planning.stale import refuse_when_stale
+from gapless.planning.survey import Drivers, Survey, survey
+from gapless.proving import proved, wanted
+from gapless.report.report import Report
+from gapless.report.summarize import summarize
+from gapless.status import StatusRow, ask_status
+from gapless.telling import told
+from gapless.undo import rollback_plan
+
+Observer = Callable[[Event], None]
+
+
+def nobody(event: Event) -> None:
+    """An observer that does not look."""
+
+
+@dataclass
+class Project:
+    """A loaded gapless.yaml with its journal."""
+
+    loaded: Loaded
+    journal: Journal
+    folder: Path
+    clock: Clock = field(default_factory=LoopClock)
+
+    @property
+    def config(self) -> ProjectConfig:
+        """The whole configuration after overlays and defaults."""
+        return self.loaded.project
+
+    @property
+    def path(self) -> Path:
+        """The file it came from."""
+        return self.loaded.path
+
+
+def state_home() -> Path:
+    """Where journals are kept: $GAPLESS_STATE, else $XDG_STATE_HOME/gapless, else
+    /var/lib/gapless/controller for root and ~/.local/state/gapless for others."""
+    chosen = os.environ.get("GAPLESS_STATE")
+    if chosen:
+        return Path(chosen)
+    if "XDG_STATE_HOME" in os.environ:
+        return Path(os.environ["XDG_STATE_HOME"]) / "gapless"
+    if os.geteuid() == 0:
+        return Path("/var/lib/gapless/controller")
+    return Path("~/.local/state/gapless").expanduser()
+
+
+def load(path: str | Path = "gapless.yaml", environment: str | None = None) -> Project:
+    """Read and check a configuration. Raises ConfigError with every problem, or UsageError."""
+    loaded = load_config(path, environment)
+    name = loaded.project.project + (f"@{environment}" if environment else "")
+    folder = state_home() / name
+    return Project(loaded, SqliteJournal(folder), folder)
+
+
+def load_plan(path: str | Path) -> Plan:
+    """A plan written by ``gapless plan -o``; Refused when somebody changed it."""
+    return store.load(path)
+
+
+# -- planning -------------------------------------------------------------------------------
+
+
+async def make_plan(
+    project: Project,
+    verb: Literal["restart", "deploy"],
+    services: Sequence[str] = (),
+    *,
+    hosts: str | None = None,
+    batch: str | int | None = None,
+    canary: str | int | None = None,
+    max_failed: int | None = None,
+    on_failure: str | None = None,
+    skip_migrations: bool = False,
+    force: str | None = None,
+    offline: bool = False,
+) -> Plan:
+    """What would be done, as data; asks every host what runs there now unless ``offline``.
+
+    ``hosts`` selects by name, group, glob or range (``web[1:3],!web2``); ``batch`` and ``canary``
+    are numbers or shares (``25%``); ``force`` is the reason for skipping health gates."""
+    options = PlanOptions(
+        batch=batch,
+        canary=canary,
+        max_failed=max_failed,
+        on_failure=on_failure,
+        skip_migrations=skip_migrations,
+        force=force or "",
+    )
+    inventory = Inventory(project.config)
+    names = inventory.services(services)
+    async with _assembled(project) as assembly:
+        targets = await _targets(assembly, names) if verb == "deploy" else {}
+        found = None if offline else await _survey(project, assembly, inventory, names)
+    return compile_plan(
+        project.loaded,
+        verb=Verb(verb),
+        services=tuple(services),
+        hosts=hosts,
+        options=options,
+        targets=targets,
+        survey=found,
+        history=_history(project, names),
+        now=project.clock.now(),
+    )
+
+
+def _history(project: Project, names: Sequence[str]) -> dict[str, float]:
+    """Seconds one instance took on average; services without history are left out."""
+    taken = {name: project.journal.durations(name) for name in names}
+    return {name: sum(seconds) / len(seconds) for name, seconds in taken.items() if seconds}
+
+
+async def _targets(assembly: ProjectAssembly, names: Sequence[str]) -> dict[str, Target]:
+    targets: dict[str, Target] = {}
+    for name in names:
+        release = assembly.release(name)
+        if release is not None:
+            targets[name] = Target(await asyncio.to_thread(release.resolve))
+    return targets
+
+
+async def _survey(
+    project: Project, assembly: ProjectAssembly, inventory: Inventory, names: Sequence[str]
+) -> Survey:
+    def drivers(instance: Instance) -> Drivers:
+        return Drivers(
+            assembly.transport(instance.host),
+            assembly.runtime(instance.service),
+            assembly.release(instance.service),
+        )
+
+    instances = [instance for name in names for instance in inventory.instances(name)]
+    return await survey(instances, drivers, at_once=project.config.defaults.connections)
+
+
+@contextlib.asynccontextmanager
+async def _assembled(project: Project) -> AsyncIterator[ProjectAssembly]:
+    assembly = ProjectAssembly(project.config, project.clock)
+    try:
+        yield assembly
+    finally:
+        await assembly.close()
+
+
+# -- rollouts -------------------------------------------------------------------------------
+
+
+async def execute(
+    project: Project,
+    plan: Plan,
+    *,
+    actor: str | None = None,
+    reason: str = "",
+    prove: bool = False,
+    observer: Observer = nobody,
+    interrupts: Interrupts | None = None,
+    check_stale: bool = False,
+) -> Report:
+    """Carry a plan out. Returns what came of it; raises Refused, StalePlan or LockHeld before
+    anything is changed. ``check_stale`` asks the hosts first whether the plan still fits."""
+    if not plan.services:
+        return summarize(plan, [])
+    if check_stale:
+        await _refuse_stale(project, plan)
+    worker = _worker(project, observer, interrupts)
+    rollout = worker.open(plan, actor=actor or whoami(), reason=reason)
+    return await _work(project, worker, rollout, prove=prove)
+
+
+async def _refuse_stale(project: Project, plan: Plan) -> None:
+    if plan.project != project.config.project:
+        raise Refused(
+            f"the plan is for project {plan.project}, this is {project.config.project}",
+            where=str(project.path),
+        )
+    if not plan.observed:
+        raise Refused(
+            "the plan was made offline: it cannot be told whether it is stale",
+            next="gapless plan -o FILE (without --offline)",
+        )
+    inventory = Inventory(project.config)
+    async with _assembled(project) as assembly:
+        names = [service.name for service in plan.services]
+        refuse_when_stale(plan, await _survey(project, assembly, inventory, names))
+
+
+async def resume(
+    project: Project,
+    rollout: str | None = None,
+    *,
+    observer: Observer = nobody,
+    interrupts: Interrupts | None = None,
+) -> Report:
+    """Go on with an interrupted or paused rollout; None means the only one there is."""
+    record = unfinished(project, rollout)
+    return await _work(project, _worker(project, observer, interrupts), record.id)
+
+
+async def abort(
+    project: Project,
+    rollout: str | None = None,
+    *,
+    actor: str | None = None,
+    observer: Observer = nobody,
+    interrupts: Interrupts | None = None,
+) -> Report:
+    """Take an unfinished rollout back: a living controller is asked to and watched to its end,
+    else it is done here."""
+    record = unfinished(project, rollout)
+    worker = _worker(project, observer, interrupts)
+    project.journal.request(record.id, "abort", actor or whoami(), project.clock.now())
+    if project.journal.is_alive(record.id):
+        await _watch_to_end(project, record.id, observer)
+        return report_of(project, record.id)
+    return await _work(project, worker, record.id)
+
+
+async def rollback(
+    project: Project,
+    target: str | None = None,
+    *,
+    hosts: str | None = None,
+    actor: str | None = None,
+    reason: str = "",
+    observer: Observer = nobody,
+    interrupts: Interrupts | None = None,
+) -> Report:
+    """Take a rollout (by id) or the last rollout of a service (by name) back; None: the last one
+    that changed anything."""
+    record, plan = project.journal.load(_rollout_to_take_back(project, target))
+    names = [s.name for s in plan.services if target in (None, record.id, s.name)]
+    targets = switched(plan, project.journal.steps(record.id), names)
+    if hosts is not None:
+        wanted = set(Inventory(project.config).select(hosts))
+        targets = {
+            name: {host: kept for host, kept in found.items() if host in wanted}
+            for name, found in targets.items()
+        }
+    if not any(targets.values()):
+        raise UsageError(
+            f"rollout {record.id} left nothing to take back",
+            evidence="a restart of the same release changes nothing that could be restored",
+            next="gapless history",
+        )
+    back = rollback_plan(plan, targets, now=project.clock.now(), parent="")
+    return await execute(
+        project,
+        back,
+        actor=actor,
+        reason=reason or f"takes {record.id} back",
+        observer=observer,
+        interrupts=interrupts,
+    )
+
+
+def _rollout_to_take_back(project: Project, target: str | None) -> str:
+    for record in project.journal.rollouts(200):
+        if record.verb == Verb.ROLLBACK or record.parent:
+            continue
+        if target == record.id:
+            return record.id
+        if (target is None or target in record.services) and record.outcome in ("done", "mixed"):
+            return record.id
+    raise UsageError(
+        f"no rollout of {target or 'this project'} to take back", next="gapless history"
+    )
+
+
+def unfinished(project: Project, rollout: str | None) -> RolloutRecord:
+    """The rollout meant by an id, or the only unfinished one. Raises UsageError."""
+    if rollout is not None:
+        record, _ = project.journal.load(rollout)
+        if record.state is RolloutState.ENDED:
+            raise UsageError(
+                f"rollout {rollout} is over: {record.outcome}", next=f"gapless history {rollout}"
+            )
+        return record
+    records = [r for r in project.journal.rollouts(50, unfinished=True) if not r.parent]
+    if len(records) == 1:
+        return records[0]
+    if not records:
+        raise UsageError("no rollout is unfinished", next="gapless history")
+    raise UsageError(
+        "several rollouts are unfinished; say which",
+        evidence="\n".join(f"{r.id}  {' '.join(r.services)}" for r in records),
+        next=f"gapless resume {records[0].id}",
+    )
+
+
+def _worker(project: Project, observer: Observer, interrupts: Interrupts | None) -> Worker:
+    def assemble(plan: Plan) -> Assembly:
+        return ProjectAssembly(from_definitions(plan), project.clock)
+
+    return Worker(
+        project.journal,
+        project.clock,
+        assemble,
+        observer=observer,
+        interrupts=interrupts or Interrupts(),
+    )
+
+
+async def _work(project: Project, worker: Worker, rollout: str, *, prove: bool = False) -> Report:
+    """Work on a rollout with its sinks told and its gap measured."""
+    _, plan = project.journal.load(rollout)
+
+    async def handle(rollout: str) -> int:
+        return (await worker.work(rollout)).exit_code
+
+    config = wanted(project) if prove else None
+    async with told(project.config.events, project.folder, worker.observer) as telling:
+        worker.observer = telling.observer
+        for event in project.journal.events(rollout):
+            telling.replay(event)
+        async with proved(config, project, worker, rollout):
+            await InlineDispatcher(handle).submit(rollout)
+    return summarize(plan, project.journal.events(rollout), sinks=telling.complaints())
+
+
+def report_of(project: Project, rollout: str) -> Report:
+    """The report of a rollout as the journal knows it."""
+    _, plan = project.journal.load(rollout)
+    return summarize(plan, project.journal.events(rollout))
+
+
+async def _watch_to_end(project: Project, rollout: str, observer: Observer) -> None:
+    seen = 0
+    while True:
+        for event in project.journal.events(rollout, after=seen):
+            seen = event.seq
+            observer(event)
+        record, _ = project.journal.load(rollout)
+        if record.state is not RolloutState.RUNNING or not project.journal.is_alive(rollout):
+            return
+        await project.clock.sleep(0.2)
+
+
+def signal(project: Project, rollout: str | None, request: str, actor: str | None = None) -> str:
+    """Ask a running rollout to pause, resume or promote; returns its id."""
+    record = unfinished(project, rollout)
+    project.journal.request(record.id, request, actor or whoami(), project.clock.now())
+    return record.id
+
+
+# -- looking --------------------------------------------------------------------------------
+
+
+async def status(project: Project, services: Sequence[str] = ()) -> list[StatusRow]:
+    """What runs where now; services by name or glob, default all."""
+    inventory = Inventory(project.config)
+    async with _assembled(project) as assembly:
+        return await ask_status(assembly, inventory, inventory.services(services))
+
+
+async def doctor(project: Project, hosts: str | None = None) -> list[Finding]:
+    """Findings about each host, with remedies; ``hosts`` as for ``--hosts``."""
+    inventory = Inventory(project.config)
+    chosen = inventory.select(hosts) if hosts else tuple(project.config.hosts)
+    async with _assembled(project) as assembly:
+        return await examine_hosts(assembly, inventory, chosen)
+
+
+def locks(project: Project) -> Sequence[LockRecord]:
+    """Services owned now, by whom, since when and why."""
+    return project.journal.locks()
+
+
+async def break_lock(
+    project: Project, service: str, *, actor: str | None = None, reason: str = ""
+) -> LockRecord | None:
+    """Take a service away from its owner, here and on its hosts (audited in both places)."""
+    from gapless.lockbreaking import break_on_hosts
+
+    held = next((lock for lock in project.journal.locks() if lock.service == service), None)
+    async with _assembled(project) as assembly:
+        await break_on_hosts(project.config.project, service, assembly, actor or whoami(), reason)
+    event = Event(
+        "lock.broken",
+        rollout=held.rollout if held else "",
+        service=service,
+        actor=actor or whoami(),
+        reason=reason,
+        ts=project.clock.now(),
+    )
+    return project.journal.break_lock(service, event)

@@ -1,0 +1,93 @@
+"""JSON Schema of gapless.yaml, for editors and ``gapless schema``; made from the models.
+
+What the models read generously is added here: a unit by its name alone, a host without settings,
+``environments`` (the same file with nothing required), and top-level ``x-…`` keys for anchors.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from gapless.config.project import ProjectConfig
+from gapless.config.quantities import format_duration
+
+Schema = dict[str, Any]
+_REF = "#/$defs/"
+_PARTIAL = "Overlay"
+
+
+def json_schema() -> Schema:
+    """The schema of the file (not of the merged project)."""
+    schema = ProjectConfig.model_json_schema(by_alias=True)
+    definitions = schema.pop("$defs")
+    del schema["properties"]["environment"]
+    schema["properties"]["hosts"]["additionalProperties"] = _or_null(_ref("HostConfig"))
+    definitions["ServiceConfig"]["properties"]["systemd"]["anyOf"].insert(0, {"type": "string"})
+    _tidy(schema)
+    for definition in definitions.values():
+        _tidy(definition)
+    partial = {f"{name}{_PARTIAL}": _partial(d) for name, d in definitions.items()}
+    overlay = _partial(schema)
+    overlay["description"] = "What is different in this environment; null removes a key."
+    partial[f"Project{_PARTIAL}"] = overlay
+    schema["properties"]["environments"] = {
+        "description": "Overlays by name, chosen with -e: mappings merge, the rest replaces.",
+        "type": ["object", "null"],
+        "additionalProperties": _ref(f"Project{_PARTIAL}"),
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "gapless.yaml",
+        **schema,
+        "description": "Hosts, services, and how services are replaced without losing a request.",
+        "patternProperties": {"^x-": {"description": "Not read: a place for anchors."}},
+        "$defs": {**definitions, **partial},
+    }
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"{_REF}{name}"}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _tidy(definition: Schema) -> None:
+    """Without generated titles; defaults as they are written in a file."""
+    definition.pop("title", None)
+    for key in definition.get("properties", {}).values():
+        key.pop("title", None)
+        if key.get("default") in (None, [], {}) or isinstance(key.get("default"), dict):
+            key.pop("default", None)
+        if isinstance(key.get("default"), float) and "30s" in key.get("examples", ()):
+            key["default"] = format_duration(key["default"])
+
+
+def _partial(definition: Schema) -> Schema:
+    """The same with nothing required, all the way down, and null to remove."""
+    partial = copy.deepcopy(definition)
+    partial.pop("required", None)
+    if "properties" in partial:
+        partial["properties"] = {
+            key: _removable(value) for key, value in partial["properties"].items()
+        }
+    return partial
+
+
+def _removable(value: Schema) -> Schema:
+    value = _point_to_partial(value)
+    if "additionalProperties" in value:
+        value["additionalProperties"] = _or_null(value["additionalProperties"])
+    description = value.pop("description", "")
+    return {**_or_null(value), "description": description}
+
+
+def _point_to_partial(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: f"{inner}{_PARTIAL}" if key == "$ref" else _point_to_partial(inner)
+            for key, inner in value.items()
+        }
+    return [_point_to_partial(item) for item in value] if isinstance(value, list) else value

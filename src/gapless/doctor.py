@@ -1,0 +1,144 @@
+"""Examines each host before anything is at stake, and says how to mend what it finds."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gapless.config.project import ProjectConfig
+from gapless.drivers.transports.base import HostFacts
+from gapless.engine.project_assembly import ProjectAssembly
+from gapless.errors import GaplessError
+from gapless.inventory.inventory import Inventory
+from gapless.model import Verdict, VerdictStatus
+
+MAX_SKEW = 5.0
+"""Seconds a host's clock may differ: more makes logs and certificates lie."""
+
+LEAST_FREE = 200 * 1024 * 1024
+"""Bytes that should be free where releases and snapshots go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One question about one host and its answer; ``remedy`` is empty when all is well."""
+
+    host: str
+    check: str
+    verdict: Verdict
+    remedy: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "host": self.host,
+            "check": self.check,
+            "verdict": self.verdict.to_json(),
+            "remedy": self.remedy,
+        }
+
+
+async def examine_hosts(
+    assembly: ProjectAssembly, inventory: Inventory, hosts: Sequence[str]
+) -> list[Finding]:
+    """Findings in the order of the hosts: ssh, sudo, clock, disk, then each of its services."""
+    gate = asyncio.Semaphore(assembly.config.defaults.connections)
+
+    async def ask(host: str) -> list[Finding]:
+        async with gate:
+            return await _host(assembly, inventory, host)
+
+    return [finding for found in await asyncio.gather(*map(ask, hosts)) for finding in found]
+
+
+async def _host(assembly: ProjectAssembly, inventory: Inventory, host: str) -> list[Finding]:
+    transport = assembly.transport(host)
+    paths = _paths(assembly.config, inventory, host)
+    try:
+        await transport.connect()
+        before = time.time()
+        facts = await transport.facts(paths)
+        after = time.time()
+    except GaplessError as error:
+        return [_bad(host, "ssh", f"connect to {host}", error)]
+    findings = [
+        _good(host, "ssh", f"connect to {host}", f"as {facts.user}"),
+        _privilege(host, facts),
+        _clock(host, facts, before, after),
+        *(_disk(host, path, free) for path, free in facts.disk_free.items()),
+    ]
+    for service in _services(inventory, assembly.config, host):
+        findings += await _service(assembly, service, host)
+    return findings
+
+
+def _services(inventory: Inventory, config: ProjectConfig, host: str) -> list[str]:
+    return [name for name in config.services if host in inventory.hosts_of(name)]
+
+
+def _paths(config: ProjectConfig, inventory: Inventory, host: str) -> list[str]:
+    releases = [config.services[name].release for name in _services(inventory, config, host)]
+    return ["/var/lib", *(release.to for release in releases if release)]
+
+
+def _privilege(host: str, facts: HostFacts) -> Finding:
+    if facts.privileged:
+        return _good(host, "sudo", "sudo -n true", "allowed")
+    verdict = Verdict(VerdictStatus.FAIL, "sudo", "sudo -n true", "not allowed", "root or sudo")
+    return Finding(host, "sudo", verdict, f"allow {facts.user} to use sudo: docs/how-to/sudo.md")
+
+
+def _clock(host: str, facts: HostFacts, before: float, after: float) -> Finding:
+    """The answer was given between two readings of our own clock."""
+    skew = max(before - facts.clock, facts.clock - after, 0.0)
+    answer = f"{skew:.1f} s apart"
+    if skew <= MAX_SKEW:
+        return _good(host, "clock", "clock skew", answer)
+    verdict = Verdict(
+        VerdictStatus.FAIL, "clock", "clock skew", answer, f"at most {MAX_SKEW:g} s"
+    )  # fmt: skip
+    return Finding(host, "clock", verdict, "timedatectl set-ntp true (on that host, or this one)")
+
+
+def _disk(host: str, path: str, free: int) -> Finding:
+    answer = f"{free / 2**20:.0f} MiB free"
+    if free >= LEAST_FREE:
+        return _good(host, "disk", f"space at {path}", answer)
+    wanted = f"at least {LEAST_FREE / 2**20:.0f} MiB"
+    verdict = Verdict(VerdictStatus.FAIL, "disk", f"space at {path}", answer, wanted)
+    return Finding(host, "disk", verdict, f"free space at {path} (df -h {path})")
+
+
+async def _service(assembly: ProjectAssembly, service: str, host: str) -> list[Finding]:
+    transport, runtime = assembly.transport(host), assembly.runtime(service)
+    try:
+        verdicts = list(await runtime.preflight(transport))
+        probes = assembly.health(service, host)
+        if probes:
+            verdicts += await transport.ask(probes, passes=1, every=0.1, within=0.0)
+        known = await transport.recall(f"{assembly.project}.{service}")
+    except GaplessError as error:
+        return [_bad(host, service, f"examine {service}", error)]
+    findings = [
+        Finding(host, service, v, "" if v.passed else v.wanted or f"gapless status {service}")
+        for v in verdicts
+    ]
+    return [*findings, _way_back(host, service, "last_good" in known)]
+
+
+def _way_back(host: str, service: str, known: bool) -> Finding:
+    """Not having one is no fault before the first rollout; it is said all the same."""
+    answer = "recorded" if known else "none yet: the first verified rollout records one"
+    return _good(host, service, f"last good of {service}", answer)
+
+
+def _good(host: str, check: str, asked: str, answer: str) -> Finding:
+    return Finding(host, check, Verdict(VerdictStatus.PASS, check, asked, answer))
+
+
+def _bad(host: str, check: str, asked: str, error: GaplessError) -> Finding:
+    answer = f"{error.what}" + (f": {error.evidence}" if error.evidence else "")
+    return Finding(host, check, Verdict(VerdictStatus.FAIL, check, asked, answer), error.next)

@@ -1,0 +1,159 @@
+"""Starting runners of critical actions, and telling whether one is still running."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from gapless.hostside import identity
+from gapless.hostside.action_files import ActionFiles
+from gapless.hostside.bundle import RUNNER, interpreter, pack
+from gapless.hostside.children import CHILDREN
+from gapless.hostside.faults import Fault, from_os_error
+from gapless.hostside.payload import SETTINGS, SOURCES
+from gapless.hostside.processes import base_environment
+from gapless.hostside.store import is_locked
+
+_BACKSTOP = 15
+"""Seconds after which systemd ends a runner that did not end itself."""
+_ALIVE = ("active", "activating", "deactivating", "reloading")
+_NEEDS = (
+    "boot",
+    "children",
+    "faults",
+    "files",
+    "identity",
+    "output",
+    "payload",
+    "processes",
+    "runner",
+    "tree",
+    "wire",
+)
+
+
+class NotStarted(Fault):
+    """The runner certainly does not run and never will."""
+
+
+def choose() -> str:
+    """``unit`` where systemd can run it for us, else ``process``."""
+    systemd = os.path.isdir("/run/systemd/system")
+    return "unit" if systemd and os.geteuid() == 0 else "process"
+
+
+def start(action: ActionFiles, how: str, args: dict[str, Any]) -> None:
+    """Start the runner; when this returns it no longer needs us."""
+    try:
+        path = action.write_spec(_program(action, args))
+    except Fault as fault:
+        raise NotStarted(fault.what, evidence=fault.evidence) from fault
+    try:
+        if how == "unit":
+            _start_unit(action, path, args["timeout"])
+        else:
+            _start_process(action, path)
+    except OSError as error:
+        why = from_os_error(error, "the action was not started")
+        raise NotStarted(why.what, evidence=why.evidence) from error
+    finally:
+        if how == "process":  # the runner has it open
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
+def is_running(action: ActionFiles, how: str) -> bool:
+    """Whether the runner of an action is there."""
+    if how == "process":
+        return is_locked(action.lock_path)
+    # A queued job counts: systemd-run does not wait until the unit is active.
+    asked = run_brief(["systemctl", "show", "--property=ActiveState,Job", action.unit])
+    shown = dict(line.split("=", 1) for line in asked.stdout.decode().splitlines() if "=" in line)
+    return shown.get("ActiveState") in _ALIVE or shown.get("Job", "0") not in ("", "0")
+
+
+def _program(action: ActionFiles, args: dict[str, Any]) -> bytes:
+    # What the runner reads on its stdin: itself, then what to do.
+    spec = {
+        "commands": [_as_login_user(command) for command in args["commands"]],
+        "timeout": args["timeout"],
+        "outcome": action.outcome_paths(),
+        "environment": base_environment(),
+    }
+    names = ["gapless", "gapless.hostside", *("gapless.hostside." + need for need in _NEEDS)]
+    settings = {"spec_path": action.spec_path()}
+    body = json.dumps(spec).encode()
+    packed = pack({name: SOURCES[name] for name in names}, RUNNER, settings)
+    return packed + b"%d\n" % len(body) + body
+
+
+def _as_login_user(command: dict[str, Any]) -> dict[str, Any]:
+    if os.geteuid() == 0 and not command["privileged"] and not command["user"]:
+        return {**command, "user": identity.login_user()}
+    return command
+
+
+def _start_unit(action: ActionFiles, path: str, timeout: float) -> None:
+    # KillMode=process: what an action starts (a daemon, say) belongs to it only until it is over;
+    # on failure and on timeout the runner itself ends all it started.
+    argv = [
+        *("systemd-run", "--quiet", "--no-block", "--collect", "--no-ask-password"),
+        *("--unit", action.unit, "--description", "gapless critical action"),
+        *("-p", f"RuntimeMaxSec={timeout + _BACKSTOP:.0f}", "-p", "KillMode=process"),
+        *("-p", f"StandardInput=file:{path}", "-p", "SyslogIdentifier=gapless", "--"),
+        *interpreter(sys.executable),
+    ]
+    done = run_brief(argv)
+    if done.returncode != 0 and not is_running(action, "unit"):
+        evidence = done.stderr.decode(errors="replace").strip()
+        raise NotStarted("systemd did not start the action; nothing was run", evidence=evidence)
+
+
+def _start_process(action: ActionFiles, path: str) -> None:
+    # The runner inherits a locked file: the lock lives exactly as long as the runner does.
+    lock = os.open(action.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with open(path, "rb") as stdin:
+            process = CHILDREN.spawn(
+                list(interpreter(sys.executable)),
+                spare=True,
+                stdin=stdin,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                pass_fds=(lock,),
+            )
+    finally:
+        os.close(lock)
+    threading.Thread(target=_see_off, args=(process,), daemon=True).start()
+    if SETTINGS.get("cage") is not None:
+        with contextlib.suppress(OSError):
+            SETTINGS["cage"].let_out(process.pid)
+
+
+def _see_off(process: subprocess.Popen[bytes]) -> None:
+    process.wait()
+    CHILDREN.forget(process)
+
+
+def run_brief(argv: list[str]) -> subprocess.CompletedProcess[bytes]:
+    """A program of the system whose answer we need at once."""
+    process = CHILDREN.spawn(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        out, err = process.communicate(timeout=10)
+    except subprocess.TimeoutExpired as error:
+        process.kill()
+        process.communicate()
+        raise Fault(f"{argv[0]} did not answer within 10 s") from error
+    finally:
+        CHILDREN.forget(process)
+    return subprocess.CompletedProcess(argv, process.returncode, out, err)

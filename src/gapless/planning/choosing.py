@@ -1,0 +1,107 @@
+"""Which instances a plan touches, and why it leaves the others alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gapless.config.project import ProjectConfig
+from gapless.config.services import ServiceConfig
+from gapless.inventory import Inventory
+from gapless.plan import Untouched, Verb
+from gapless.planning.options import Target
+from gapless.planning.survey import Seen, Survey
+from gapless.strategies.rolling import has_something_new
+
+NOT_ASKED_FOR = "not asked for"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Hosts of a service that will be touched, and what will not be."""
+
+    hosts: tuple[str, ...]
+    untouched: tuple[Untouched, ...]
+
+
+def choose(
+    name: str,
+    service: ServiceConfig,
+    *,
+    verb: Verb,
+    hosts: Sequence[str],
+    wanted: Collection[str] | None,
+    target: Target,
+    survey: Survey | None,
+) -> Choice:
+    """Sort the hosts of one service: not asked for, nothing to do, to be touched."""
+    if verb is Verb.DEPLOY and not has_something_new(service):
+        return Choice((), (Untouched(name, tuple(hosts), "has no release to deploy"),))
+    asked = tuple(hosts) if wanted is None else tuple(h for h in hosts if h in wanted)
+    current = frozenset(
+        host
+        for host in asked
+        if survey and is_current(service, verb, target, survey.of(name, host))
+    )
+    version = target.release.name if target.release else "this version"
+    apart = (
+        (tuple(h for h in hosts if wanted is not None and h not in wanted), NOT_ASKED_FOR),
+        (tuple(h for h in asked if h in current), f"already on {version}"),
+    )
+    return Choice(
+        tuple(host for host in asked if host not in current),
+        tuple(Untouched(name, left, why) for left, why in apart if left),
+    )
+
+
+def is_current(service: ServiceConfig, verb: Verb, target: Target, seen: Seen | None) -> bool:
+    """Whether a deploy would change nothing: it runs, with this release and this unit file."""
+    if verb is not Verb.DEPLOY or seen is None or not seen.running:
+        return False
+    if service.release and (target.release is None or not _same_release(target, seen)):
+        return False
+    if service.systemd and service.systemd.file:
+        return bool(target.fingerprint) and target.fingerprint == seen.fingerprint
+    return True
+
+
+def _same_release(target: Target, seen: Seen) -> bool:
+    wanted, live = target.release, seen.release
+    if wanted is None or live is None or wanted.name != live.name:
+        return False
+    return not (wanted.digest and live.digest) or wanted.digest == live.digest
+
+
+def bystanders(
+    chosen: Iterable[str], project: ProjectConfig, inventory: Inventory
+) -> tuple[Untouched, ...]:
+    """Services that chosen ones depend on, directly or not, and that nobody asked for."""
+    names = frozenset(chosen)
+    reached: set[str] = set()
+    open_ = list(names)
+    while open_:
+        before = project.services[open_.pop()].after
+        fresh = [name for name in before if name not in reached and name in project.services]
+        reached.update(fresh)
+        open_ += fresh
+    return tuple(
+        Untouched(name, inventory.hosts_of(name), NOT_ASKED_FOR)
+        for name in project.services
+        if name in reached and name not in names
+    )
+
+
+def releases_now(name: str, hosts: Iterable[str], survey: Survey | None) -> Mapping[str, str]:
+    """Release each host has live, where it was seen."""
+    if survey is None:
+        return {}
+    seen = ((host, survey.of(name, host)) for host in hosts)
+    return {host: s.release.name for host, s in seen if s and s.release}
+
+
+def fingerprints_now(name: str, hosts: Iterable[str], survey: Survey | None) -> Mapping[str, str]:
+    """Fingerprint of each host, where it was seen."""
+    if survey is None:
+        return {}
+    seen = ((host, survey.of(name, host)) for host in hosts)
+    return {host: s.fingerprint for host, s in seen if s and s.fingerprint}

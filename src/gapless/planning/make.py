@@ -1,0 +1,175 @@
+"""Make a plan: pure, from a project, a wish, and what was seen on the hosts.
+
+1. The services asked for are put into dependency order; dependencies nobody asked for are left
+   alone and listed.
+2. Of each, the hosts asked for that have something to do are taken; the rest is listed with why.
+3. The schema guard refuses what the data could not live with.
+4. The strategy makes batches and steps; estimates come from history where there is any.
+5. The plan carries the definitions of all involved, so that later edits of the file change
+   nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gapless import schedule
+from gapless.config.definitions import to_definitions
+from gapless.config.services import ServiceConfig
+from gapless.config.source import Loaded
+from gapless.drivers.releases.base import ReleaseRef
+from gapless.inventory import Inventory
+from gapless.plan import Plan, ServicePlan, Untouched, Verb
+from gapless.planning.choosing import bystanders, choose, fingerprints_now, releases_now
+from gapless.planning.estimate import estimate
+from gapless.planning.guard import guard_schema
+from gapless.planning.notes import notes_of
+from gapless.planning.options import PlanOptions, Target
+from gapless.planning.survey import Seen, Survey
+from gapless.strategies import rolling
+
+NO_OPTIONS = PlanOptions()
+
+
+def make_plan(
+    loaded: Loaded,
+    *,
+    verb: Verb,
+    services: Sequence[str] = (),
+    hosts: str | None = None,
+    options: PlanOptions = NO_OPTIONS,
+    targets: Mapping[str, Target] | None = None,
+    survey: Survey | None = None,
+    history: Mapping[str, float] | None = None,
+    now: float = 0.0,
+) -> Plan:
+    """The plan for what was asked; empty when there is nothing to do.
+
+    ``hosts`` is a ``--hosts`` expression; ``targets`` the releases a deploy brings; ``history``
+    seconds one instance took before. Raises UsageError, Refused, NoWayBack.
+    """
+    inventory = Inventory(loaded.project)
+    chosen = inventory.services(services)
+    wanted = None if hosts is None else frozenset(inventory.select(hosts))
+    wish = _Wish(verb, wanted, options, targets or {}, survey, history)
+    parts = [_part(name, loaded.project.services[name], inventory, wish) for name in chosen]
+    planned = _in_order([part for part, _ in parts if part], loaded)
+    untouched = [left for _, lefts in parts for left in lefts]
+    return Plan(
+        project=loaded.project.project,
+        verb=verb,
+        services=planned,
+        definitions=to_definitions(loaded, [service.name for service in planned]),
+        environment=loaded.environment,
+        untouched=(*untouched, *bystanders(chosen, loaded.project, inventory)),
+        parallel=loaded.project.defaults.parallel,
+        connections=loaded.project.defaults.connections,
+        deadline=loaded.project.defaults.deadline,
+        host_deadline=loaded.project.defaults.host_deadline,
+        expected=schedule.expected(planned, loaded.project.defaults.parallel),
+        skip_migrations=options.skip_migrations,
+        force=options.force,
+        observed=survey is not None,
+        created=now,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is the same for every service of a plan."""
+
+    verb: Verb
+    wanted: frozenset[str] | None
+    options: PlanOptions
+    targets: Mapping[str, Target]
+    survey: Survey | None
+    history: Mapping[str, float] | None
+
+    def target(self, name: str) -> Target:
+        return self.targets.get(name, Target())
+
+
+def _part(
+    name: str, service: ServiceConfig, inventory: Inventory, wish: _Wish
+) -> tuple[ServicePlan | None, tuple[Untouched, ...]]:
+    everywhere = inventory.hosts_of(name)
+    choice = choose(
+        name,
+        service,
+        verb=wish.verb,
+        hosts=everywhere,
+        wanted=wish.wanted,
+        target=wish.target(name),
+        survey=wish.survey,
+    )
+    if not choice.hosts:
+        return None, choice.untouched
+    return _service_plan(name, service, everywhere, choice.hosts, wish), choice.untouched
+
+
+def _service_plan(
+    name: str, service: ServiceConfig, everywhere: Sequence[str], hosts: Sequence[str], wish: _Wish
+) -> ServicePlan:
+    options, rollout = wish.options, service.rollout
+    release = _release(name, service, wish)
+    guarded = guard_schema(
+        name, service, release, wish.survey, skip_migrations=options.skip_migrations
+    )
+    out = _out(name, everywhere, frozenset(hosts), wish.survey)
+    size = rolling.sizes(
+        len(everywhere),
+        canary=rollout.canary if options.canary is None else options.canary,
+        batch=rollout.batch if options.batch is None else options.batch,
+        max_unavailable=rollout.max_unavailable,
+        out=len(out),
+    )
+    steps = rolling.steps(service, wish.verb, migrate=not options.skip_migrations)
+    seconds, known = estimate(name, service, steps, wish.history)
+    notes = notes_of(name, service, size=size, steps=steps, out=out, force=options.force)
+    return ServicePlan(
+        name=name,
+        wave=1,
+        after=(),
+        steps=steps,
+        batches=rolling.batches(hosts, size),
+        total=size.total,
+        floor=size.floor,
+        max_failed=rollout.max_failed if options.max_failed is None else options.max_failed,
+        on_failure=options.on_failure or rollout.on_failure,
+        pause=rollout.pause,
+        expected=seconds,
+        known=known,
+        strategy=rollout.strategy,
+        to=release.to_json() if release else {},
+        from_=releases_now(name, hosts, wish.survey),
+        fingerprints=fingerprints_now(name, hosts, wish.survey),
+        notes=(*guarded, *notes),
+    )
+
+
+def _release(name: str, service: ServiceConfig, wish: _Wish) -> ReleaseRef | None:
+    if wish.verb is not Verb.DEPLOY or service.release is None:
+        return None
+    release = wish.target(name).release
+    if release is None:
+        raise ValueError(f"a deploy of {name} needs its resolved release in targets")
+    return release
+
+
+def _out(
+    name: str, everywhere: Sequence[str], touched: frozenset[str], survey: Survey | None
+) -> dict[str, Seen]:
+    """Instances that were seen not running and that the plan leaves alone."""
+    if survey is None:
+        return {}
+    seen = ((host, survey.of(name, host)) for host in everywhere if host not in touched)
+    return {host: s for host, s in seen if s is not None and not s.running}
+
+
+def _in_order(planned: Sequence[ServicePlan], loaded: Loaded) -> tuple[ServicePlan, ...]:
+    after = {name: service.after for name, service in loaded.project.services.items()}
+    order = schedule.among([service.name for service in planned], after)
+    wave = schedule.waves(order)
+    placed = [replace(s, wave=wave[s.name], after=order[s.name]) for s in planned]
+    return tuple(sorted(placed, key=lambda service: service.wave))

@@ -1,0 +1,53 @@
+"""What a reader of a plan must know: costs, and what undo cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from gapless.config.services import ServiceConfig
+from gapless.plan import StepKind
+from gapless.planning.survey import Seen
+from gapless.strategies.rolling import Sizes
+
+_SHOWN = 3
+
+
+def notes_of(
+    name: str,
+    service: ServiceConfig,
+    *,
+    size: Sizes,
+    steps: Collection[StepKind],
+    out: Mapping[str, Seen],
+    force: str,
+) -> Iterator[str]:
+    """One sentence each."""
+    if size.total == 1:
+        yield f"{name} has one instance: it is down during its restart"
+    elif size.floor == 0:
+        yield f"{name}: all {size.total} instances may be down at once"
+    if size.batch < size.wanted:
+        yield f"{name}: {size.wanted} at once were asked for, {size.batch} at once keep the floor"
+    if out:
+        yield f"{name}: {_listed(out)}; the floor of {size.floor} counts without them"
+    yield from _migration(name, service, steps)
+    if StepKind.STAGE in steps and service.systemd and service.systemd.reload == "only":
+        yield f"{name}: reload only: the process keeps its code, it reads its files again"
+    if force:
+        yield f"{name}: health gates are skipped: {force}"
+
+
+def _migration(name: str, service: ServiceConfig, steps: Collection[StepKind]) -> Iterator[str]:
+    if service.migrate is None:
+        return
+    if StepKind.MIGRATE not in steps:
+        yield f"{name}: migrations are skipped"
+    elif service.migrate.down is None:
+        yield f"{name}: undo does not take the migration back (migrate.down is not given)"
+
+
+def _listed(out: Mapping[str, Seen]) -> str:
+    hosts: Sequence[str] = [f"{host} ({seen.state})" for host, seen in out.items()]
+    more = f" and {len(hosts) - _SHOWN} more" if len(hosts) > _SHOWN else ""
+    verb = "is" if len(hosts) == 1 else "are"
+    return f"{', '.join(hosts[:_SHOWN])}{more} {verb} not running and left alone"

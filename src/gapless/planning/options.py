@@ -1,0 +1,50 @@
+"""What a person may say about one rollout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gapless.config.quantities import parse_amount
+from gapless.drivers.releases.base import ReleaseRef
+from gapless.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """Options of the command line that change a plan; None leaves what the file says."""
+
+    batch: int | str | None = None
+    canary: int | str | None = None
+    max_failed: int | None = None
+    on_failure: str | None = None
+    skip_migrations: bool = False
+    force: str = ""
+    """Reason for going on without health gates."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "canary"):
+            object.__setattr__(self, name, _amount(name, getattr(self, name)))
+        if self.batch == 0:
+            raise UsageError("--batch 0 replaces nothing")
+        if self.max_failed is not None and self.max_failed < 0:
+            raise UsageError("--max-failed cannot be negative")
+        if self.on_failure not in (None, "rollback", "stop", "pause"):
+            raise UsageError("--on-failure is one of rollback, stop, pause")
+
+
+def _amount(name: str, amount: int | str | None) -> int | str | None:
+    try:
+        return None if amount is None else parse_amount(amount)
+    except ValueError as error:
+        raise UsageError(f"--{name}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a deploy brings to a service.
+
+    ``fingerprint`` is what the runtime will report afterwards, "" when that is not known.
+    """
+
+    release: ReleaseRef | None = None
+    fingerprint: str = ""

@@ -1,0 +1,139 @@
+"""What runs where now: every instance asked once, a bounded number at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from gapless.drivers.releases.base import Release, ReleaseRef
+from gapless.drivers.runtimes.base import Runtime
+from gapless.drivers.transports.base import Transport
+from gapless.errors import GaplessError
+from gapless.model import Instance, InstanceState, Observation
+
+ANSWER_WITHIN = 60.0
+"""Seconds an instance may take to answer before it counts as not seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drivers:
+    """What an instance is asked through."""
+
+    transport: Transport
+    runtime: Runtime
+    release: Release | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an instance answered; ``error`` says why it did not."""
+
+    observation: Observation | None = None
+    fingerprint: str = ""
+    release: ReleaseRef | None = None
+    error: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether it was seen running."""
+        return self.observation is not None and self.observation.state is InstanceState.RUNNING
+
+    @property
+    def state(self) -> str:
+        """One word for notes."""
+        return self.observation.state.value if self.observation else "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Answers of instances; ``schemas`` holds live schema versions of services, where known."""
+
+    seen: Mapping[Instance, Seen] = field(default_factory=dict)
+    schemas: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, service: str, host: str) -> Seen | None:
+        """What was seen of one instance; None when it was not asked."""
+        return self.seen.get(Instance(service, host))
+
+    @property
+    def unreachable(self) -> Mapping[Instance, str]:
+        """Instances that gave no answer, and why."""
+        return {instance: seen.error for instance, seen in self.seen.items() if seen.error}
+
+
+async def survey(
+    instances: Iterable[Instance],
+    drivers: Callable[[Instance], Drivers],
+    *,
+    at_once: int = 30,
+    answer_within: float = ANSWER_WITHIN,
+    schema: Callable[[str], Awaitable[int | None]] | None = None,
+) -> Survey:
+    """Ask every instance; what fails is part of the answer. ``schema`` tells the live schema
+    version of a service."""
+    asked = list(instances)
+    found: dict[Instance, Seen] = {}
+
+    async def ask(instance: Instance) -> None:
+        found[instance] = await _ask(instance, drivers, answer_within)
+
+    await _each(asked, ask, at_once)
+    schemas = await _schemas(dict.fromkeys(i.service for i in asked), schema, at_once)
+    return Survey({instance: found[instance] for instance in asked}, schemas)
+
+
+_Item = TypeVar("_Item")
+
+
+async def _each(
+    items: Iterable[_Item], ask: Callable[[_Item], Awaitable[None]], at_once: int
+) -> None:
+    """A few workers take from one iterator: ten thousand instances never are ten thousand
+    tasks."""
+    rest = iter(items)
+
+    async def worker(mine: Iterator[_Item]) -> None:
+        for item in mine:
+            await ask(item)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_once):
+            group.create_task(worker(rest))
+
+
+async def _ask(
+    instance: Instance, drivers: Callable[[Instance], Drivers], answer_within: float
+) -> Seen:
+    try:
+        async with asyncio.timeout(answer_within):
+            return await _answers(drivers(instance))
+    except GaplessError as error:
+        return Seen(error=str(error))
+    except TimeoutError:
+        return Seen(error=f"no answer within {answer_within:g} s")
+
+
+async def _answers(drivers: Drivers) -> Seen:
+    await drivers.transport.connect()
+    observation = await drivers.runtime.observe(drivers.transport)
+    fingerprint = await drivers.runtime.fingerprint(drivers.transport)
+    release = await drivers.release.current(drivers.transport) if drivers.release else None
+    return Seen(observation, fingerprint, release)
+
+
+async def _schemas(
+    services: Iterable[str], schema: Callable[[str], Awaitable[int | None]] | None, at_once: int
+) -> dict[str, int]:
+    found: dict[str, int] = {}
+    if schema is None:
+        return found
+
+    async def ask(service: str) -> None:
+        version = await schema(service)
+        if version is not None:
+            found[service] = version
+
+    await _each(services, ask, at_once)
+    return found

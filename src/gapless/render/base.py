@@ -1,0 +1,46 @@
+"""What every renderer of a running rollout is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from gapless.events.event import Event
+
+
+class Renderer(Protocol):
+    """Shows a rollout while it runs. Never raises, never waits."""
+
+    def observe(self, event: Event) -> None:
+        """Take an event in, and show it if that is due."""
+        ...
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        ...
+
+
+class Quiet:
+    """Shows nothing until the end."""
+
+    def observe(self, event: Event) -> None:
+        """Ignore it."""
+
+    def close(self) -> None:
+        """Nothing to leave."""
+
+
+def guarded(observe: Callable[[Event], None]) -> Callable[[Event], None]:
+    """The same observer, turned off by its first error: showing must never end a rollout."""
+    broken = False
+
+    def observer(event: Event) -> None:
+        nonlocal broken
+        if broken:
+            return
+        try:
+            observe(event)
+        except Exception:
+            broken = True
+
+    return observer

@@ -1,0 +1,34 @@
+"""Which renderer shows a rollout."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from gapless.clock import Clock
+from gapless.plan import Plan
+from gapless.render.base import Quiet, Renderer
+from gapless.render.output import Output
+
+MODES = ("auto", "tty", "plain", "jsonl", "quiet")
+
+
+def renderer(
+    mode: str, stream: TextIO, plan: Plan | None = None, clock: Clock | None = None
+) -> Renderer:
+    """The renderer for a ``--progress`` mode; ``auto`` looks at the stream."""
+    output = Output(stream)
+    if mode == "auto":
+        mode = "tty" if output.terminal else "plain"
+    if mode == "quiet":
+        return Quiet()
+    if mode == "jsonl":
+        from gapless.render.jsonl import JsonLines
+
+        return JsonLines(output)
+    if mode == "tty":
+        from gapless.render.live import LiveView, Screen
+
+        return LiveView(Screen(output), plan, clock)
+    from gapless.render.plain import Plain
+
+    return Plain(output, plan, clock)

@@ -1,0 +1,221 @@
+"""One event in one line: the words of the plain renderer, of ``events`` and of the last line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gapless.events.event import TYPES, Event
+from gapless.render.gap import gap_line
+from gapless.render.layout import cut
+from gapless.render.words import about, clean, clock_time, hosts, plural, seconds
+from gapless.report.parse import gap_of, texts, undone_instances
+from gapless.report.report import parse_verdict
+
+_Teller = Callable[[Event, Mapping[str, Any]], str]
+
+QUIET_STEPS = frozenset(("preflight", "snapshot", "migrate", "commit"))
+"""Steps whose success is not news."""
+
+
+def moment_line(event: Event, width: int = 0) -> str:
+    """``10:02:11  web3 shop.api  ready in 2.1 s``; empty for what is not news."""
+    said = sentence(event)
+    if not said:
+        return ""
+    line = f"{clock_time(event.ts)}  {clean(said).splitlines()[0]}"
+    return cut(line, width) if width else line
+
+
+def sentence(event: Event) -> str:
+    """What happened, without the time; empty for what is not news."""
+    teller = _TELLERS.get(event.type)
+    return teller(event, event.data) if teller else ""
+
+
+def any_sentence(event: Event) -> str:
+    """Words for every event, news or not, for ``gapless events``."""
+    said = sentence(event)
+    if said:
+        return said
+    about_what = " ".join(word for word in (_where(event), event.step) if word)
+    return f"{about_what}  {event.type}: {TYPES.get(event.type, 'unknown type')}".strip()
+
+
+def _where(event: Event) -> str:
+    return " ".join(word for word in (event.host, event.service) if word)
+
+
+def _why(event: Event, data: Mapping[str, Any]) -> str:
+    why = data.get("why") or data.get("what") or data.get("reason") or event.reason
+    return f": {why}" if why else ""
+
+
+def _planned(event: Event, data: Mapping[str, Any]) -> str:
+    expected = float(data.get("expected") or 0.0)
+    names = ", ".join(texts(data.get("services")))
+    took = f", {about(expected)}" if expected else ""
+    return f"rollout {event.rollout}: {data.get('verb', 'rollout')} of {names or '?'}{took}"
+
+
+def _started(event: Event, data: Mapping[str, Any]) -> str:
+    by = f" by {event.actor}" if event.actor else ""
+    return f"rollout {event.rollout} started{by}{_why(event, data)}"
+
+
+def _rollout(word: str) -> _Teller:
+    def tell(event: Event, data: Mapping[str, Any]) -> str:
+        return f"rollout {event.rollout} {word}{_why(event, data)}"
+
+    return tell
+
+
+def _service(word: str) -> _Teller:
+    def tell(event: Event, data: Mapping[str, Any]) -> str:
+        return f"{event.service} {word}{_why(event, data)}"
+
+    return tell
+
+
+def _batch(event: Event, data: Mapping[str, Any]) -> str:
+    return f"{event.service} {data.get('batch', 'batch')}: {hosts(texts(data.get('hosts')))}"
+
+
+def _step_done(event: Event, data: Mapping[str, Any]) -> str:
+    if event.step in QUIET_STEPS:
+        return ""
+    took = float(data.get("seconds") or 0.0)
+    words = _STEP_WORDS.get(event.step, event.step)
+    facts = [_fact(event.step, data), f"in {seconds(took)}" if took else ""]
+    return f"{_where(event)}  {words} {' '.join(f for f in facts if f)}".rstrip()
+
+
+_STEP_WORDS = {
+    "stage": "release staged",
+    "drain": "out of traffic",
+    "evacuate": "roles moved away",
+    "switch": "switched",
+    "ready": "ready",
+    "rejoin": "caught up",
+    "warm": "warm",
+    "admit": "back in traffic",
+    "soak": "stable",
+    "verify": "verified",
+    "instance": "DONE",
+}
+
+
+def _fact(step: str, data: Mapping[str, Any]) -> str:
+    if step == "switch" and data.get("manner"):
+        return f"({data['manner']})"
+    if step == "drain" and data.get("evidence"):
+        left = int(data.get("left") or 0)
+        return f"({str(data['evidence']).lower()}{f', {left} connections cut' if left else ''})"
+    if step == "admit" and data.get("left_out"):
+        return "(left out on purpose)"
+    return ""
+
+
+def _observed(event: Event, data: Mapping[str, Any]) -> str:
+    return f"{_where(event)}  {event.step} was done already, not repeated"
+
+
+def _step_failed(event: Event, data: Mapping[str, Any]) -> str:
+    if event.step in ("instance", "undo"):
+        return ""  # the step itself has been told, or rollback.failed tells
+    verdict = parse_verdict(data.get("verdict"))
+    asked = f" — {verdict}" if verdict else ""
+    code = f" [{data['code']}]" if data.get("code") else ""
+    return f"FAILED  {_where(event)}  {event.step}{_why(event, data)}{asked}{code}"
+
+
+def _step_skipped(event: Event, data: Mapping[str, Any]) -> str:
+    return f"{_where(event)}  {event.step} skipped{_why(event, data)}"
+
+
+def _migration(word: str) -> _Teller:
+    def tell(event: Event, data: Mapping[str, Any]) -> str:
+        return f"{_where(event)}  migration {word}{_why(event, data)}"
+
+    return tell
+
+
+def _undo(word: str) -> _Teller:
+    def tell(event: Event, data: Mapping[str, Any]) -> str:
+        instances = undone_instances(event)
+        services = " ".join(dict.fromkeys(s for s, _ in instances if s)) or event.service
+        restored = f" on {data['restored']}" if data.get("restored") else ""
+        where = f"{hosts(h for _, h in instances)} {services}".strip() or "rollout"
+        return f"{word}  {where}{restored if event.type == 'rollback.succeeded' else ''}" + (
+            _why(event, data)
+        )
+
+    return tell
+
+
+def _left_out(event: Event, data: Mapping[str, Any]) -> str:
+    then = f"; to end it: {data['next']}" if data.get("next") else ""
+    return (
+        f"{_where(event)}  left out of {data.get('balancer') or 'traffic'}{_why(event, data)}{then}"
+    )
+
+
+def _lock_broken(event: Event, data: Mapping[str, Any]) -> str:
+    return f"lock of {event.service} broken by {event.actor or 'somebody'}{_why(event, data)}"
+
+
+def _waits(event: Event, data: Mapping[str, Any]) -> str:
+    return f"waits for: gapless promote {event.rollout}{_why(event, data)}"
+
+
+def _granted(event: Event, data: Mapping[str, Any]) -> str:
+    return f"promoted by {event.actor or 'somebody'}"
+
+
+def _proved(event: Event, data: Mapping[str, Any]) -> str:
+    return f"gap: {gap_line(gap_of(data))}"
+
+
+def _forced(event: Event, data: Mapping[str, Any]) -> str:
+    return f"FORCED, health gates are skipped{_why(event, data)}"
+
+
+def _ended(event: Event, data: Mapping[str, Any]) -> str:
+    outcome = str(data.get("outcome") or "failed").replace("_", " ")
+    failed = len(texts(data.get("failed")))
+    count = f", {plural(failed, 'failed instance')}" if failed else ""
+    return f"rollout {event.rollout} ended: {outcome}{count}{_why(event, data)}"
+
+
+_TELLERS: Mapping[str, _Teller] = {
+    "rollout.planned": _planned,
+    "rollout.started": _started,
+    "rollout.paused": _rollout("paused"),
+    "rollout.resumed": _rollout("goes on"),
+    "rollout.succeeded": _rollout("succeeded"),
+    "rollout.failed": _ended,
+    "rollout.refused": _rollout("refused"),
+    "rollout.aborted": _rollout("aborted"),
+    "rollout.interrupted": _rollout("interrupted"),
+    "service.succeeded": _service("done"),
+    "service.failed": _service("stopped"),
+    "service.skipped": _service("skipped"),
+    "batch.started": _batch,
+    "step.succeeded": _step_done,
+    "step.observed": _observed,
+    "step.failed": _step_failed,
+    "step.skipped": _step_skipped,
+    "migration.started": _migration("started"),
+    "migration.succeeded": _migration("done"),
+    "migration.failed": _migration("FAILED"),
+    "migration.skipped": _migration("skipped"),
+    "rollback.started": _undo("going back"),
+    "rollback.succeeded": _undo("restored"),
+    "rollback.failed": _undo("NOT RESTORED"),
+    "instance.left_out": _left_out,
+    "lock.broken": _lock_broken,
+    "approval.requested": _waits,
+    "approval.granted": _granted,
+    "prove.finished": _proved,
+    "force.used": _forced,
+}

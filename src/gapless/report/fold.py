@@ -1,0 +1,244 @@
+"""What each event does to the progress of a rollout: one small function a meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from gapless.errors import FailureKind
+from gapless.events.event import Event
+from gapless.report.parse import (
+    failure_of,
+    gap_of,
+    left_out_of,
+    texts,
+    undone_instances,
+    undone_of,
+)
+from gapless.report.progress import TOUCHING, Progress, Stage
+from gapless.report.report import Undone, parse_verdict
+
+
+def apply(progress: Progress, event: Event) -> None:
+    """Take one event in; unknown types change nothing."""
+    progress.now = max(progress.now, event.ts)
+    if not progress.rollout:
+        progress.rollout = event.rollout
+    child = bool(event.rollout) and event.rollout != progress.rollout
+    handler = (OF_CHILDREN if child else HANDLERS).get(event.type)
+    if handler is not None:
+        handler(progress, event)
+
+
+Handler = Callable[[Progress, Event], None]
+
+INSTANCE = "instance"
+"""Step name of the record that closes an instance."""
+
+_LEFT_IN = {"restored": Stage.RESTORED, "untouched": Stage.KEPT, "lost": Stage.KEPT} | {
+    "broken": Stage.LOST
+}
+
+
+def _planned(progress: Progress, event: Event) -> None:
+    data = event.data
+    progress.verb = str(data.get("verb") or progress.verb)
+    progress.expected = float(data.get("expected") or progress.expected)
+    _who(progress, event)
+    names: Any = data.get("services") or ()
+    for name in names:
+        progress.service(name if isinstance(name, str) else str(name.get("name", "")))
+        if isinstance(names, Mapping):
+            for host in texts(names[name]):
+                progress.instance(str(name), host)
+
+
+def _who(progress: Progress, event: Event) -> None:
+    progress.started = progress.started or event.ts
+    progress.actor = progress.actor or event.actor
+    progress.reason = progress.reason or event.reason
+
+
+def _forced(progress: Progress, event: Event) -> None:
+    progress.force = str(event.data.get("reason") or event.reason or "no reason recorded")
+
+
+def _paused(progress: Progress, event: Event) -> None:
+    progress.paused = str(event.data.get("why") or event.reason or "a person asked for it")
+    progress.ending = event
+
+
+def _goes_on(progress: Progress, event: Event) -> None:
+    progress.paused, progress.ending = "", None
+
+
+def _ended(progress: Progress, event: Event) -> None:
+    _who(progress, event)
+    progress.paused, progress.ending = "", event
+
+
+def _service_state(progress: Progress, event: Event) -> None:
+    entry = progress.service(event.service)
+    entry.state = event.type.partition(".")[2]
+    entry.why = str(event.data.get("reason") or event.data.get("why") or event.reason)
+    if event.type == "service.succeeded":
+        for item in progress.of(event.service):
+            if item.stage is Stage.RUNNING:
+                item.stage = Stage.DONE
+
+
+def _batch_started(progress: Progress, event: Event) -> None:
+    entry = progress.service(event.service)
+    entry.batch = str(event.data.get("batch", ""))
+    entry.batch_hosts = texts(event.data.get("hosts"))
+    entry.begun += 1
+    entry.batches = max(entry.batches, entry.begun)
+    for host in entry.batch_hosts:
+        progress.instance(event.service, host)
+
+
+def _batch_done(progress: Progress, event: Event) -> None:
+    for host in progress.service(event.service).batch_hosts:
+        item = progress.instance(event.service, host)
+        if item.stage in (Stage.RUNNING, Stage.WAITING):
+            item.stage = Stage.DONE
+
+
+def _step_started(progress: Progress, event: Event) -> None:
+    if not event.host:
+        return
+    item = progress.instance(event.service, event.host)
+    item.step, item.since, item.answer = event.step, event.ts, ""
+    item.touched = item.touched or event.step in TOUCHING
+    if item.stage in (Stage.WAITING, Stage.DONE):
+        item.stage = Stage.RUNNING  # the steps of an undo do not make it new again
+
+
+def _step_done(progress: Progress, event: Event) -> None:
+    if not event.host:
+        return
+    item = progress.instance(event.service, event.host)
+    item.touched = item.touched or event.step in TOUCHING
+    if event.step == INSTANCE or (event.step == "commit" and item.stage is Stage.RUNNING):
+        item.stage = Stage.DONE
+
+
+def _step_progress(progress: Progress, event: Event) -> None:
+    verdict = parse_verdict(event.data.get("verdict"))
+    if verdict is not None and event.host:
+        progress.instance(event.service, event.host).answer = str(verdict)
+
+
+def _step_failed(progress: Progress, event: Event) -> None:
+    item = progress.instance(event.service, event.host) if event.host else None
+    if event.step == INSTANCE:
+        _instance_failed(progress, event)
+    elif item is None or item.stage not in (Stage.UNDOING, Stage.LOST):
+        progress.failures.append(failure_of(event))  # of an undo, rollback.failed tells
+        if item is not None:
+            item.stage, item.step, item.since = Stage.FAILED, event.step, event.ts
+
+
+def _instance_failed(progress: Progress, event: Event) -> None:
+    """The last word on an instance: in which state its failure left it."""
+    item = progress.instance(event.service, event.host)
+    item.stage = _LEFT_IN.get(str(event.data.get("outcome")), Stage.FAILED)
+    failure = replace(failure_of(event), step=item.step)
+    told = progress.known(failure) or (item.service, item.host) in progress.undone
+    if not told and failure.kind != FailureKind.CANCELLED:
+        progress.failures.append(failure)
+
+
+def _migration_failed(progress: Progress, event: Event) -> None:
+    known = any(f.service == event.service and f.step == "migrate" for f in progress.failures)
+    if not known:
+        progress.failures.append(failure_of(event))
+
+
+def _undo_started(progress: Progress, event: Event) -> None:
+    for service, host in undone_instances(event):
+        item = progress.instance(service, host)
+        item.stage, item.since, item.answer = Stage.UNDOING, event.ts, ""
+
+
+def _undo_ended(progress: Progress, event: Event) -> None:
+    named = undone_instances(event)
+    under_way = [key for key, i in progress.instances.items() if i.stage is Stage.UNDOING]
+    whole = not event.host  # of a linked rollback: its instances have told for themselves
+    for key in [key for key in under_way if key in named] if whole and named else named:
+        _went_back(progress, undone_of(event, *key))
+
+
+def _went_back(progress: Progress, undone: Undone) -> None:
+    key = (undone.service, undone.host)
+    progress.instance(*key).stage = Stage.RESTORED if undone.ok else Stage.LOST
+    progress.undone[key] = undone
+
+
+def _child_done(progress: Progress, event: Event) -> None:
+    """An instance of a linked rollback is new again in the old way."""
+    if event.step == INSTANCE:
+        target = str(event.data.get("restored") or "")
+        taken = float(event.data.get("seconds") or 0.0)
+        _went_back(progress, Undone(event.service, event.host, True, target, taken))
+
+
+def _child_failed(progress: Progress, event: Event) -> None:
+    item = progress.instance(event.service, event.host)
+    if (event.service, event.host) not in progress.undone or item.stage is not Stage.LOST:
+        _went_back(progress, replace(undone_of(event, event.service, event.host), ok=False))
+
+
+def _left_out(progress: Progress, event: Event) -> None:
+    progress.left_out.append(left_out_of(event))
+
+
+def _reading(progress: Progress, event: Event) -> None:
+    progress.gap = gap_of(event.data)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "rollout.planned": _planned,
+    "rollout.started": _who,
+    "rollout.paused": _paused,
+    "approval.requested": _paused,
+    "rollout.resumed": _goes_on,
+    "approval.granted": _goes_on,
+    "rollout.succeeded": _ended,
+    "rollout.failed": _ended,
+    "rollout.refused": _ended,
+    "rollout.aborted": _ended,
+    "rollout.interrupted": _ended,
+    "service.started": _service_state,
+    "service.succeeded": _service_state,
+    "service.failed": _service_state,
+    "service.skipped": _service_state,
+    "batch.started": _batch_started,
+    "batch.succeeded": _batch_done,
+    "step.started": _step_started,
+    "step.succeeded": _step_done,
+    "step.observed": _step_done,
+    "step.failed": _step_failed,
+    "step.progress": _step_progress,
+    "migration.failed": _migration_failed,
+    "rollback.started": _undo_started,
+    "rollback.succeeded": _undo_ended,
+    "rollback.failed": _undo_ended,
+    "instance.left_out": _left_out,
+    "prove.reading": _reading,
+    "prove.finished": _reading,
+    "force.used": _forced,
+}
+"""What each event of the rollout itself means."""
+
+OF_CHILDREN: Mapping[str, Handler] = {
+    "step.succeeded": _child_done,
+    "step.failed": _child_failed,
+    "step.progress": _step_progress,
+    "rollback.started": _undo_started,
+    "rollback.succeeded": _undo_ended,
+    "rollback.failed": _undo_ended,
+    "instance.left_out": _left_out,
+}
+"""What the events of a linked rollback mean for the rollout it takes back."""

@@ -1,0 +1,1 @@
+"""In which order and how instances are replaced: one file each."""

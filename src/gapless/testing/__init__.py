@@ -1,0 +1,1 @@
+"""Public doubles and contract suites, for users' tests and for new drivers."""

@@ -1,0 +1,428 @@
+"""Event streams made by hand: what the engine emits, at fixed times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gapless.events.event import Event
+from gapless.model import Verdict, VerdictStatus
+from gapless.plan import Batch, Plan, ServicePlan, StepKind, Untouched, Verb
+
+T0 = 1_768_824_000.0  # 2026-01-19 12:00:00 UTC
+
+STEPS = tuple(
+    kind
+    for kind in StepKind
+    if kind not in (StepKind.MIGRATE, StepKind.EVACUATE, StepKind.REJOIN, StepKind.WARM)
+)
+
+BUSY = Verdict(
+    VerdictStatus.FAIL,
+    "http",
+    "GET http://127.0.0.1:3001/health",
+    '503 {"status":"starting","db":"migration 42 pending"}',
+    "status 200, status: healthy",
+    0.012,
+)
+HEALTHY = Verdict(
+    VerdictStatus.PASS, "http", "GET http://127.0.0.1:3001/health", "200", "status 200", 0.009
+)
+LOG = "\n".join(
+    [f"12:00:{n:02d} INFO  loading module {n} of 18" for n in range(1, 19)]
+    + ['12:00:31 ERROR relation "orders_v2" does not exist', "12:00:31 INFO  retrying in 5 s"]
+)
+
+GAP = {
+    "sent": 4210,
+    "failed": 0,
+    "longest_silence": 0.074,
+    "p50_before": 0.0031,
+    "p99_before": 0.012,
+    "p50_during": 0.0033,
+    "p99_during": 0.019,
+    "late": 0,
+    "versions": {"v41": 2100, "v42": 2110},
+}
+
+
+def shop_plan(**changes: Any) -> Plan:
+    """PostgreSQL first, then the api on four of five hosts: canary, then two batches."""
+    postgres = ServicePlan(
+        "shop.postgresql", 1, (), STEPS, (Batch("batch 1", ("db1",)),), 1, 0, 0, "rollback", 0.0,
+        20.0,
+        notes=("one instance only: clients wait while it restarts",),
+    )  # fmt: skip
+    api = ServicePlan(
+        "shop.api", 2, ("shop.postgresql",), STEPS,
+        (Batch("canary", ("web1",)), Batch("batch 1", ("web2", "web3")),
+         Batch("batch 2", ("web4",))),
+        5, 3, 0, "rollback", 10.0, 42.0, known=True,
+        to={"name": "v42"}, from_={f"web{n}": "v41" for n in range(1, 5)},
+        notes=("the migration cannot be taken back; v41 can live with its schema",),
+    )  # fmt: skip
+    fields: dict[str, Any] = {
+        "project": "shop",
+        "verb": Verb.DEPLOY,
+        "services": (postgres, api),
+        "definitions": {
+            "services": {
+                "shop.postgresql": {
+                    "systemd": {"unit": "shop-postgresql.service", "reload": "no"},
+                    "health": [{"command": ["pg_isready", "-h", "localhost"]}],
+                },
+                "shop.api": {
+                    "systemd": {"unit": "shop-api.service", "reload": "try"},
+                    "health": [{"http": "http://{host}:3001/health", "expect": {"status": 200}}],
+                    "balancer": ["edge"],
+                    "release": {"directory": "build/api", "to": "/srv/shop/api", "keep": 5},
+                    "migrate": {"run": ["./node_modules/.bin/prisma", "migrate", "deploy"]},
+                },
+            }
+        },
+        "environment": "production",
+        "untouched": (Untouched("shop.api", ("web5",), "unreachable: no route to host"),),
+        "expected": 190.0,
+        "created": T0,
+    }
+    return Plan(**(fields | changes))
+
+
+@dataclass
+class Stream:
+    """Builds events; ``after`` moves the time."""
+
+    rollout: str = "7f3a"
+    now: float = T0
+    events: list[Event] = field(default_factory=list)
+
+    def after(self, seconds: float) -> Stream:
+        """Let time pass."""
+        self.now += seconds
+        return self
+
+    def add(
+        self, type_: str, service: str = "", host: str = "", step: str = "", **data: Any
+    ) -> Stream:
+        """Append an event."""
+        reason = data.pop("reason_", "")
+        rollout = data.pop("rollout_", self.rollout)
+        event = Event(
+            type_, rollout, service, host, step, actor="alice", reason=reason, data=data,
+            ts=self.now, seq=len(self.events) + 1,
+        )  # fmt: skip
+        self.events.append(event)
+        return self
+
+    def begin(self, verb: str = "deploy") -> Stream:
+        """Planned, locked and started."""
+        services = ["shop.postgresql", "shop.api"]
+        self.add("rollout.planned", digest="d" * 64, verb=verb, services=services, expected=190.0,
+                 reason_="invoice fix")  # fmt: skip
+        self.add("lock.taken")
+        return self.add("rollout.started", reason_="invoice fix")
+
+    def batch(self, service: str, name: str, *hosts: str) -> Stream:
+        """A batch begins."""
+        return self.add("batch.started", service, batch=name, hosts=list(hosts))
+
+    def steps(self, service: str, host: str, *names: str, took: float = 1.2) -> Stream:
+        """Steps that succeed one after another."""
+        facts = {"switch": {"manner": "restart"}, "drain": {"evidence": "COUNTED", "left": 0}}
+        for name in names:
+            self.add("step.started", service, host, name, attempt=1)
+            self.after(took).add(
+                "step.succeeded", service, host, name, seconds=took, **facts.get(name, {})
+            )
+        return self
+
+    def through(self, service: str, batch: str, *hosts: str) -> Stream:
+        """A whole batch, well."""
+        self.batch(service, batch, *hosts)
+        for host in hosts:
+            self.steps(service, host, *(step.value for step in STEPS))
+            self.add("step.succeeded", service, host, "instance", outcome="done", seconds=12.0)
+        return self.add("batch.succeeded", service, batch=batch, hosts=list(hosts))
+
+    def postgres(self) -> Stream:
+        """The first wave, well."""
+        self.add("service.started", "shop.postgresql", instances=1)
+        self.through("shop.postgresql", "batch 1", "db1")
+        return self.add("service.succeeded", "shop.postgresql", reason="", failed=[])
+
+    def canary(self) -> Stream:
+        """The first wave and the canary of the second, well."""
+        self.postgres().add("service.started", "shop.api", instances=4)
+        return self.through("shop.api", "canary", "web1")
+
+    def restored(self, host: str, verdict: Verdict | None = HEALTHY) -> Stream:
+        """The way back of one instance, well."""
+        self.add("rollback.started", "shop.api", host, "switch", hosts=[host])
+        self.steps("shop.api", host, "switch", "ready", "admit", "soak", took=0.5)
+        more = {"verdict": verdict.to_json()} if verdict else {}
+        self.add(
+            "rollback.succeeded", "shop.api", host, "switch", seconds=2.1, restored="v41", **more
+        )
+        return self
+
+    def lost(self, host: str, error: dict[str, Any], outcome: str = "restored") -> Stream:
+        """The record that closes a failed instance."""
+        return self.add("step.failed", "shop.api", host, "instance", outcome=outcome, **error)
+
+    def end(self, type_: str, outcome: str, code: int, **data: Any) -> list[Event]:
+        """The last event."""
+        self.add(type_, outcome=outcome, exit_code=code, **data)
+        self.add("lock.released")
+        return self.events
+
+
+def serving(**hosts: str) -> dict[str, dict[str, str]]:
+    """What serves at the end; postgres is always restarted."""
+    return {"shop.postgresql": {"db1": "restarted"}, "shop.api": hosts}
+
+
+def success() -> list[Event]:
+    """All of it, with the gap measured."""
+    stream = Stream().begin().canary()
+    stream.through("shop.api", "batch 1", "web2", "web3").through("shop.api", "batch 2", "web4")
+    stream.add("service.succeeded", "shop.api", reason="", failed=[])
+    stream.add("prove.finished", **GAP)
+    now = serving(web1="v42", web2="v42", web3="v42", web4="v42")
+    return stream.end("rollout.succeeded", "done", 0, serving=now)
+
+
+def _failing(step: str, error: dict[str, Any], *before: str) -> Stream:
+    """web3 fails in ``step`` while web2 of the same batch is well."""
+    stream = Stream().begin().canary().batch("shop.api", "batch 1", "web2", "web3")
+    stream.steps("shop.api", "web2", *(s.value for s in STEPS))
+    stream.add("step.succeeded", "shop.api", "web2", "instance", outcome="done", seconds=12.0)
+    stream.steps("shop.api", "web3", *before)
+    stream.add("step.started", "shop.api", "web3", step, attempt=1)
+    return stream.after(30).add("step.failed", "shop.api", "web3", step, **error)
+
+
+def _undo_the_rest(stream: Stream) -> list[Event]:
+    """The linked rollback of web1 and web2, and the end."""
+    stream.add("service.failed", "shop.api", reason="web3: failed", failed=["web3"])
+    names = ["shop.api@web1", "shop.api@web2"]
+    stream.add("rollback.started", hosts=names, rollout="7f3a-undo1")
+    for host in ("web1", "web2"):
+        stream.after(3).add(
+            "step.succeeded", "shop.api", host, "instance", outcome="done", seconds=3.0,
+            rollout_="7f3a-undo1",
+        )  # fmt: skip
+    stream.add("rollback.succeeded", outcome="done", hosts=names, rollout_="7f3a-undo1")
+    return stream.end(
+        "rollout.failed",
+        "restored",
+        4,
+        serving=serving(
+            web1="v41 (restored)", web2="v41 (restored)", web3="v41 (restored)", web4="v41"
+        ),
+        failed=["shop.api@web3"],
+        untouched={"shop.api": {"hosts": ["web4"], "why": "the rollout stopped before them"}},
+        next="mend the cause, then: gapless deploy shop.api",
+    )
+
+
+NOT_READY = {
+    "code": "GL-402",
+    "kind": "timed out",
+    "what": "not ready within 30 s",
+    "evidence": str(BUSY),
+    "verdict": BUSY.to_json(),
+}
+
+
+def not_ready() -> list[Event]:
+    """The new copy never became healthy; everything went back."""
+    stream = _failing("ready", NOT_READY | {"log": LOG}, "preflight", "snapshot", "stage", "drain",
+                      "switch")  # fmt: skip
+    stream.restored("web3").lost("web3", NOT_READY)
+    return _undo_the_rest(stream)
+
+
+def crash_in_soak() -> list[Event]:
+    """It was ready and then died."""
+    died = Verdict(
+        VerdictStatus.FAIL, "systemd", "systemctl show shop-api.service",
+        "InvocationID changed, NRestarts 0 → 1, exit code 139 (SEGV)", "the same process for 30 s",
+    )  # fmt: skip
+    error = {
+        "code": "GL-403",
+        "kind": "failed",
+        "what": "restarted by itself 11 s after it was ready",
+        "evidence": "",
+        "verdict": died.to_json(),
+    }
+    log = "12:01:02 worker 3: assertion failed: cache->refs > 0\n12:01:02 Segmentation fault (core)"
+    stream = _failing("soak", error | {"log": log}, "switch", "ready", "admit")
+    stream.restored("web3").lost("web3", error)
+    return _undo_the_rest(stream)
+
+
+def action_failed() -> list[Event]:
+    """systemctl answered with an error."""
+    error = {
+        "code": "GL-404",
+        "kind": "failed",
+        "what": "systemctl restart shop-api.service ended with status 1",
+        "evidence": "Failed to restart shop-api.service: Unit shop-api.service has a bad unit file "
+        "setting.\nSee system logs and 'systemctl status shop-api.service' for details.",
+    }
+    stream = _failing("switch", error, "preflight", "snapshot", "drain").restored("web3")
+    return _undo_the_rest(stream.lost("web3", error))
+
+
+def migration_failed() -> list[Event]:
+    """Nothing of the api was touched yet."""
+    error = {
+        "code": "GL-405",
+        "kind": "failed",
+        "what": "the migration ended with status 1",
+        "evidence": "P3018: a migration failed to apply: 20260118_orders\n"
+        'ERROR: relation "orders" already exists',
+        "next": "see what is applied: ./node_modules/.bin/prisma migrate status",
+    }
+    stream = Stream().begin().postgres().add("service.started", "shop.api", instances=4)
+    stream.batch("shop.api", "canary", "web1").steps("shop.api", "web1", "preflight", "snapshot")
+    stream.add("migration.started", "shop.api", "web1", "migrate")
+    stream.after(4).add("step.failed", "shop.api", "web1", "migrate", **error)
+    stream.add("migration.failed", "shop.api", "web1", "migrate", **error)
+    stream.lost("web1", error, "untouched")
+    stream.add("service.failed", "shop.api", reason="web1: migration", failed=["web1"])
+    return stream.end(
+        "rollout.failed", "restored", 4,
+        serving=serving(web1="v41", web2="v41", web3="v41", web4="v41"),
+        failed=["shop.api@web1"],
+        untouched={
+            "shop.api": {
+                "hosts": ["web2", "web3", "web4"], "why": "the rollout stopped before them",
+            }
+        },
+        next="mend the cause, then: gapless deploy shop.api",
+    )  # fmt: skip
+
+
+def lost_contact() -> list[Event]:
+    """The host went away in the middle; what it runs is not known."""
+    error = {
+        "code": "GL-506",
+        "kind": "lost contact",
+        "what": "the connection broke and the host did not come back within 120 s",
+        "evidence": "connection reset by peer; last try: no route to host",
+        "next": "gapless doctor --hosts web3, then: gapless resume",
+    }
+    back = {
+        "code": "GL-506", "kind": "lost contact", "what": "no route to host",
+        "evidence": "connect to web3 port 22: no route to host",
+        "manual": ["sudo systemctl stop shop-api.service", "sudo systemctl start shop-api.service"],
+    }  # fmt: skip
+    stream = _failing("switch", error, "preflight", "snapshot", "drain")
+    stream.add("rollback.started", "shop.api", "web3", "switch", hosts=["web3"])
+    stream.after(120).add("rollback.failed", "shop.api", "web3", "switch", **back)
+    stream.lost("web3", error, "broken")
+    stream.add("service.failed", "shop.api", reason="web3: gone", failed=["web3"])
+    return stream.end(
+        "rollout.failed", "mixed", 5,
+        serving=serving(web1="v42", web2="v42", web3="unknown", web4="v41"),
+        failed=["shop.api@web3"],
+        untouched={"shop.api": {"hosts": ["web4"], "why": "the rollout stopped before them"}},
+        next="gapless status shop.api; then gapless rollback shop.api or gapless deploy shop.api",
+    )  # fmt: skip
+
+
+def rollback_failed() -> list[Event]:
+    """The old version does not come up either: a person is needed."""
+    stream = _failing("ready", NOT_READY | {"log": LOG}, "drain", "switch")
+    stream.add("rollback.started", "shop.api", "web3", "switch", hosts=["web3"])
+    stream.steps("shop.api", "web3", "switch", took=0.5)
+    stream.add("step.failed", "shop.api", "web3", "ready", **NOT_READY)
+    stream.after(30).add(
+        "rollback.failed", "shop.api", "web3", "switch", **NOT_READY,
+        manual=[
+            "sudo systemctl stop shop-api.service",
+            "sudo cp -a /var/lib/gapless/shop/shop.api/7f3a/shop-api.service /etc/systemd/system/",
+            "sudo ln -sfn releases/v41 /srv/shop/api/current",
+            "sudo systemctl daemon-reload",
+            "sudo systemctl start shop-api.service",
+        ],
+    )  # fmt: skip
+    stream.add(
+        "instance.left_out", "shop.api", "web3", "admit", balancer="edge",
+        why="the way back failed, so it is not let into traffic",
+        next="gapless rollback shop.api --hosts web3",
+    )  # fmt: skip
+    undo = {"code": "GL-407", "kind": "failed", "what": "the way back failed", "evidence": ""}
+    stream.add("step.failed", "shop.api", "web3", "undo", **undo)
+    stream.lost("web3", undo, "broken")
+    return stream.end(
+        "rollout.failed", "mixed", 5,
+        serving=serving(web1="v42", web2="v42", web3="broken", web4="v41"),
+        failed=["shop.api@web3"],
+        untouched={"shop.api": {"hosts": ["web4"], "why": "the rollout stopped before them"}},
+        next="gapless status shop.api; then gapless rollback shop.api or gapless deploy shop.api",
+    )  # fmt: skip
+
+
+def refused_preflight() -> list[Event]:
+    """A host is sick before anything began."""
+    error = {
+        "code": "GL-202",
+        "kind": "refused",
+        "what": "web2 is not healthy before the rollout",
+        "evidence": str(BUSY),
+        "next": "mend web2 first, or leave it out: gapless deploy shop.api --hosts web1,web3,web4",
+    }
+    stream = Stream().begin()
+    return stream.end("rollout.refused", "refused", 3, **error)
+
+
+def lock_held() -> list[Event]:
+    """Somebody else is at it."""
+    error = {
+        "code": "GL-301",
+        "what": "shop.api is owned by rollout 6e21",
+        "evidence": "bob on deploy1, pid 4711, since 11:52:40 (7 min 20 s), reason: hotfix",
+        "next": "gapless watch 6e21   or, if bob is gone: gapless lock break shop.api",
+    }
+    return Stream().end("rollout.refused", "lock_held", 6, **error)
+
+
+def interrupted() -> list[Event]:
+    """Ctrl-C once: the batch was finished."""
+    stream = Stream().begin().canary()
+    return stream.end(
+        "rollout.interrupted", "interrupted", 130,
+        serving=serving(web1="v42", web2="v41", web3="v41", web4="v41"),
+        untouched={
+            "shop.api": {
+                "hosts": ["web2", "web3", "web4"], "why": "the rollout stopped before them",
+            }
+        },
+        next="gapless resume 7f3a   or   gapless abort 7f3a",
+    )  # fmt: skip
+
+
+def paused() -> list[Event]:
+    """on_failure: pause."""
+    stream = _failing("ready", NOT_READY | {"log": LOG}, "drain", "switch").restored("web3")
+    stream.lost("web3", NOT_READY)
+    stream.events.append(
+        Event(
+            "rollout.paused", "7f3a", ts=stream.now, reason="web3 of shop.api failed",
+            data={
+                "outcome": "paused", "exit_code": 7,
+                "serving": serving(web1="v42", web2="v42", web3="v41 (restored)", web4="v41"),
+                "next": "gapless promote 7f3a   or   gapless abort 7f3a",
+            },
+        )
+    )  # fmt: skip
+    return stream.events
+
+
+def forced() -> list[Event]:
+    """--force, with its reason."""
+    stream = Stream().begin("restart").add("force.used", reason="health endpoint is broken")
+    stream.postgres()
+    return stream.end("rollout.succeeded", "done", 0, serving={"shop.postgresql": {"db1": "up"}})

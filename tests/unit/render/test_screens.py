@@ -1,0 +1,171 @@
+"""Every ending of a rollout, and plans, as a person sees them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gapless.errors import ConfigError, LockHeld, Problem, StalePlan
+from gapless.events.event import Event
+from gapless.plan import Batch, ServicePlan
+from gapless.render.error import error_json, render_error
+from gapless.render.plan import render_plan
+from gapless.render.result import render_report
+from gapless.report.outcome import Outcome
+from gapless.report.summarize import summarize
+from tests.unit.render import goldens, streams
+
+ENDINGS = {
+    "success": (streams.success, Outcome.DONE),
+    "not_ready": (streams.not_ready, Outcome.RESTORED),
+    "crash_in_soak": (streams.crash_in_soak, Outcome.RESTORED),
+    "action_failed": (streams.action_failed, Outcome.RESTORED),
+    "migration_failed": (streams.migration_failed, Outcome.RESTORED),
+    "lost_contact": (streams.lost_contact, Outcome.MIXED),
+    "rollback_failed": (streams.rollback_failed, Outcome.MIXED),
+    "refused_preflight": (streams.refused_preflight, Outcome.REFUSED),
+    "lock_held": (streams.lock_held, Outcome.LOCK_HELD),
+    "interrupted": (streams.interrupted, Outcome.INTERRUPTED),
+    "paused": (streams.paused, Outcome.PAUSED),
+    "forced": (streams.forced, Outcome.DONE),
+}
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_ending(name: str) -> None:
+    make, outcome = ENDINGS[name]
+    plan = streams.shop_plan()
+    if name == "forced":
+        plan = replace(plan, services=plan.services[:1], untouched=())
+    report = summarize(plan, make())
+    assert report.outcome is outcome
+    goldens.check(name, render_report(report))
+
+
+@pytest.mark.parametrize("name", ["not_ready", "success", "rollback_failed"])
+def test_the_stream_alone_is_enough_for_a_watcher(name: str) -> None:
+    make, outcome = ENDINGS[name]
+    report = summarize(None, make())
+    assert report.outcome is outcome
+    text = render_report(report)
+    full = render_report(summarize(streams.shop_plan(), make()))
+    assert text.splitlines()[0] == full.splitlines()[0]
+
+
+def test_verbose_shows_the_whole_log() -> None:
+    report = summarize(streams.shop_plan(), streams.not_ready())
+    text = render_report(report, verbose=True)
+    assert "loading module 1 of 18" in text
+    assert "earlier" not in text
+
+
+def test_manual_commands_are_never_wrapped() -> None:
+    report = summarize(streams.shop_plan(), streams.rollback_failed())
+    text = render_report(report, width=40)
+    command = "sudo cp -a /var/lib/gapless/shop/shop.api/7f3a/shop-api.service /etc/systemd/system/"
+    assert command in text
+    assert command in report.manual
+
+
+def test_sinks_that_missed_something_are_told() -> None:
+    report = summarize(streams.shop_plan(), streams.success(), ("webhook x: 3 events wait",))
+    assert render_report(report).splitlines()[-1] == "   events  webhook x: 3 events wait"
+
+
+def test_nothing_to_do() -> None:
+    plan = streams.shop_plan(services=())
+    goldens.check("nothing_to_do", render_report(summarize(plan, ())))
+
+
+def test_what_a_host_says_cannot_drive_the_terminal() -> None:
+    event = Event(
+        "step.failed", "7f3a", "api", "web1", "ready",
+        data={"what": "\x1b[2J bad", "log": "a\x1b]0;title\x07b", "code": "GL-402"},
+    )  # fmt: skip
+    text = render_report(summarize(None, [event]))
+    assert "\x1b" not in text
+    assert "\x07" not in text
+
+
+def test_the_same_failure_on_many_hosts_is_told_once() -> None:
+    stream = streams.Stream().begin()
+    for number in range(1, 31):
+        stream.add("step.failed", "shop.api", f"web{number}", "ready", **streams.NOT_READY)
+    events = stream.end("rollout.failed", "mixed", 5)
+    text = render_report(summarize(None, events))
+    assert text.count("GL-402") == 1
+    assert "shop.api on web[1:30]: not ready within 30 s" in text
+
+
+def test_plan() -> None:
+    goldens.check("plan", render_plan(streams.shop_plan()))
+
+
+def test_plan_verbose() -> None:
+    goldens.check("plan_verbose", render_plan(streams.shop_plan(), verbose=True))
+
+
+def test_plan_forced_offline_with_limits() -> None:
+    plan = streams.shop_plan(
+        force="health endpoint is broken", observed=False, deadline=1800.0, skip_migrations=True
+    )
+    services = tuple(replace(s, max_failed=2, on_failure="pause") for s in plan.services)
+    goldens.check("plan_forced", render_plan(replace(plan, services=services)))
+
+
+def test_plan_of_a_big_fleet_stays_on_one_screen() -> None:
+    batches = tuple(
+        Batch(
+            f"batch {n + 1}", tuple(f"web{h:04d}.dc1.example" for h in range(n * 25, n * 25 + 25))
+        )
+        for n in range(400)
+    )
+    service = ServicePlan(
+        "edge.cache", 1, (), streams.STEPS, batches, 10_000, 9_900, 50, "stop", 0.0, 35.0
+    )
+    text = render_plan(streams.shop_plan(services=(service,), untouched=(), expected=14_000.0))
+    assert len(text.splitlines()) < 24
+    goldens.check("plan_big", text)
+
+
+def test_plan_with_nothing_to_do() -> None:
+    goldens.check("plan_nothing", render_plan(streams.shop_plan(services=(), untouched=())))
+
+
+def _config_error() -> ConfigError:
+    return ConfigError(
+        (
+            Problem("gapless.yaml", 14, 5, "unknown key 'healt'", "did you mean 'health'?"),
+            Problem("gapless.yaml", 22, 14, "a duration needs a unit, for example 30s"),
+            Problem("gapless.yaml", 31, 3, "cycle: shop.api → shop.auth → shop.api"),
+        )
+    )
+
+
+ERRORS: dict[str, Any] = {
+    "config_errors": _config_error(),
+    "stale_plan": StalePlan(
+        "the world moved since this plan was made 12 min ago",
+        where="shop.api@web2",
+        evidence="shop-api.service: fingerprint 1f00… was 9ab3… when it was planned",
+        next="gapless plan -o plan.json, read it, then gapless deploy plan.json",
+    ),
+    "error_lock_held": LockHeld(
+        "shop.api is owned by rollout 6e21",
+        evidence="bob on deploy1, pid 4711, alive, since 11:52:40: hotfix",
+        next="gapless watch 6e21",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_error(name: str) -> None:
+    goldens.check(name, render_error(ERRORS[name]))
+
+
+def test_errors_for_programs_name_every_problem() -> None:
+    data: Any = error_json(_config_error())
+    assert data["exit_code"] == 2
+    assert [p["line"] for p in data["error"]["problems"]] == [14, 22, 31]
