@@ -111,7 +111,9 @@ def main() -> None:
     if chosen.one:
         print(json.dumps(vars(measure(*SIZES[chosen.one]))))
         return
-    print(f"{'hosts':>8} {'load':>9} {'plan':>9} {'store':>9} {'per host':>10} {'RSS':>8} {'start':>8}")
+    print(
+        f"{'hosts':>8} {'load':>9} {'plan':>9} {'store':>9} {'per host':>10} {'RSS':>8} {'start':>8}"
+    )
     for name in SHORT if chosen.short else SIZES:
         _row(name, _apart(name))
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from gapless.clock import Clock
 from gapless.config.groups import groups_of, hosts_on
+from gapless.config.health import HealthConfig
 from gapless.config.hosts import HostConfig
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
@@ -75,7 +76,7 @@ class ProjectAssembly:
     def _balancer(self, name: str) -> Balancer:
         if name not in self._balancers:
             self._balancers[name] = registry.balancer(
-                name, self.config.balancers[name], self.transport, self._clock
+                name, self.config.balancers[name], self.transport, self._clock, self._address
             )
         return self._balancers[name]
 
@@ -87,9 +88,11 @@ class ProjectAssembly:
         """Its checks after the soak."""
         return self._probes(self.service(service).verify, service, host)
 
-    def _probes(self, checks: Sequence[object], service: str, host: str) -> Sequence[Probe]:
-        address = self.config.hosts[host].address or host
-        return build_probes(checks, host=host, address=address, service=service, release="")  # type: ignore[arg-type]
+    def _probes(self, checks: Sequence[HealthConfig], service: str, host: str) -> Sequence[Probe]:
+        return build_probes(checks, host=host, address=self._address(host), service=service)
+
+    def _address(self, host: str) -> str:
+        return self.config.hosts[host].address or host
 
     def reconnect_limit(self, host: str) -> float:
         """Seconds a lost host may take to come back."""

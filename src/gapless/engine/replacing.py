@@ -122,10 +122,10 @@ def _recall_facts(ctx: InstanceContext) -> None:
 
 def _record(ctx: InstanceContext, result: Replaced, seconds: float) -> None:
     state = StepState.DONE if result.good else StepState.FAILED
-    data = {
+    data: dict[str, Any] = {
         "outcome": result.outcome.value,
         "seconds": round(seconds, 3),
         "error": dict(result.error),
     }
-    event = ctx.event("instance.done" if result.good else "instance.failed", **data)
+    event = ctx.event("instance.done" if result.good else "instance.failed", "", **data)
     ctx.rollout.finish(ctx.key("outcome"), 1, state, data, event)

@@ -100,8 +100,9 @@ def _wait(action: ActionFiles, call: Call, until: float | None) -> dict[str, Any
             settled, looked = _look(action), time.monotonic()
             if settled["status"] != "running":
                 return settled
-        if (until is not None and now >= until) or _overdue(action):
-            return {"status": "running", "completed": []}
+        overdue = _overdue(action)
+        if overdue or (until is not None and now >= until):
+            return {"status": "running", "completed": [], "overdue": overdue}
         call.sleep(_EAGER if now - began < 1 else _PATIENT)
 
 

@@ -23,7 +23,8 @@ class Sources:
         if name not in self.sources:
             return None
         package = any(other.startswith(name + ".") for other in self.sources)
-        return ModuleSpec(name, self, origin="<%s>" % name, is_package=package)
+        loader: Any = self
+        return ModuleSpec(name, loader, origin=f"<{name}>", is_package=package)
 
     def create_module(self, spec: ModuleSpec) -> None:
         """None: an ordinary module object will do."""
@@ -31,16 +32,13 @@ class Sources:
     def exec_module(self, module: ModuleType) -> None:
         """Fill the module."""
         name = module.__name__
-        exec(compile(self.sources[name], "<" + name + ">", "exec"), module.__dict__)  # noqa: S102
+        exec(compile(self.sources[name], f"<{name}>", "exec"), module.__dict__)  # noqa: S102
 
 
 def start(bundle: dict[str, Any]) -> None:
     """Install ``bundle["sources"]`` and call ``main()`` of ``bundle["main"]``."""
-    if sys.version_info < (3, 8):
-        found = ".".join(str(part) for part in sys.version_info[:3])
-        sys.stderr.write("gapless needs Python 3.8 or newer, this is " + found + "\n")
-        sys.exit(126)
-    sys.meta_path.insert(0, Sources(bundle["sources"]))
+    finder: Any = Sources(bundle["sources"])
+    sys.meta_path.insert(0, finder)
     payload = import_module("gapless.hostside.payload")
     payload.SOURCES.update(bundle["sources"])
     payload.SETTINGS.update(bundle["settings"])

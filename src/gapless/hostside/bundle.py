@@ -6,9 +6,12 @@ import json
 import zlib
 from typing import Any
 
-# One line, no "!" and no newline: whatever the login shell is, single quotes keep it whole.
+# One line, no "!", "$" or "%": single quotes keep it whole whatever the login shell is, and
+# systemd expands nothing in it.
 BOOT = (
-    "import sys,json,zlib;r=sys.stdin.buffer;"
+    "import sys,json,zlib;"
+    'sys.version_info<(3,8) and sys.exit("gapless needs Python 3.8 or newer, not "+sys.version);'
+    "r=sys.stdin.buffer;"
     "b=json.loads(zlib.decompress(r.read(int(r.readline()))).decode());"
     'g={"__name__":"gapless_boot"};exec(b["boot"],g);g["start"](b)'
 )

@@ -54,7 +54,7 @@ def _what(failure: Failure, where: list[str]) -> str:
     return f"{place}{during}: {failure.what}"
 
 
-def _said(failure: Failure) -> bool:
+def _said(failure: Failure | Undone) -> bool:
     """Whether the evidence only repeats the verdict."""
     return failure.verdict is not None and failure.evidence in str(failure.verdict)
 
@@ -117,7 +117,7 @@ def not_restored(report: Report, width: int = WIDTH) -> Iterator[str]:
         yield from head("✗", what, "GL-407", width)
         if item.verdict is not None:
             yield from probe(item.verdict, width)
-        if item.evidence:
+        if item.evidence and not _said(item):
             yield from labelled("answer", item.evidence, width)
         if item.manual:  # never wrapped: they are meant to be copied
             yield from block(f"on {item.host}"[: LABEL - 1], (f"$ {c}" for c in item.manual))

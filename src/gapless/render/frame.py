@@ -97,7 +97,7 @@ def _gap(progress: Progress) -> str:
     if progress.gap is None:
         return ""
     silence = seconds(progress.gap.longest_silence)
-    return f"   gap: {progress.gap.failed:,} of {progress.gap.sent:,} failed, longest {silence}"
+    return f"   gap {silence}, {progress.gap.failed:,} of {progress.gap.sent:,} failed"
 
 
 def _tree(progress: Progress, now: float, rows: int) -> Iterator[Row]:

@@ -48,9 +48,9 @@ def _service(service: ServicePlan, plan: Plan, width: int) -> Iterator[str]:
     for batch in _folded(service.batches):
         yield cut(f"            {batch}", width)
     for note in _notes(service, plan):
-        first, *rest = wrap(note, width - 20)
-        yield f"            note    {first}"
-        yield from (f"                    {line}" for line in rest)
+        first, *rest = wrap(note, width - 22)
+        yield f"            note      {first}"
+        yield from (f"                      {line}" for line in rest)
 
 
 def _change(service: ServicePlan) -> str:
@@ -64,7 +64,7 @@ def _change(service: ServicePlan) -> str:
 def _capacity(service: ServicePlan) -> str:
     if service.floor <= 0:
         return "out while it is replaced" if service.total == 1 else "none kept serving"
-    return f"≥ {service.floor} of {service.total} serve"
+    return f"≥ {service.floor:,} of {service.total:,} serve"
 
 
 def _pace(service: ServicePlan) -> str:
@@ -95,13 +95,13 @@ def _notes(service: ServicePlan, plan: Plan) -> Iterator[str]:
 
 
 def _details(service: ServicePlan, plan: Plan) -> Iterator[str]:
-    yield "            steps   " + " · ".join(step.value for step in service.steps)
+    yield "            steps     " + " · ".join(step.value for step in service.steps)
     for key, value in _definition(plan, service).items():
         if key in ("systemd", "command", "release", "migrate", "health", "balancer"):
             for number, line in enumerate(_spelled(value)):
-                yield f"            {key if number == 0 else '':<8}{line}"
+                yield f"            {key if number == 0 else '':<10}{line}"
     if service.hosts:
-        yield f"            keys    {service.step_key(service.hosts[0], service.steps[-1])}, …"
+        yield f"            keys      {service.step_key(service.hosts[0], service.steps[-1])}, …"
 
 
 def _definition(plan: Plan, service: ServicePlan) -> dict[str, Any]:
@@ -175,10 +175,16 @@ def _basis(plan: Plan) -> str:
 
 def _least(plan: Plan) -> str:
     """The smallest shares first: those are what a reader has to know."""
-    ranked = sorted(plan.services, key=lambda s: s.floor / s.total if s.total else 0.0)
-    told = [f"{s.floor} of {s.total} {s.name}" for s in ranked[:3]]
-    more = f" (and no less of {len(ranked) - 3} others)" if len(ranked) > 3 else ""
-    return "at least " + ", ".join(told) + more + (" serve" if told else "")
+    kept = [service for service in plan.services if service.floor > 0]
+    ranked = sorted(kept, key=lambda service: service.floor / max(1, service.total))
+    serve = [f"at least {s.floor:,} of {s.total:,} {s.name} serve" for s in ranked[:3]]
+    if len(ranked) > 3:
+        serve.append(f"no smaller share of {len(ranked) - 3} others")
+    out = [service.name for service in plan.services if service.floor <= 0]
+    if out:
+        names = ", ".join(out[:3]) + (f" and {len(out) - 3} more" if len(out) > 3 else "")
+        serve.append(f"{names} {'is' if len(out) == 1 else 'are'} out while being replaced")
+    return ", ".join(serve)
 
 
 def _stops(plan: Plan) -> str:

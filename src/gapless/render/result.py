@@ -55,11 +55,18 @@ def _failed(report: Report, verbose: bool, width: int) -> Iterator[str]:
 def _verdict(report: Report, width: int) -> Iterator[str]:
     yield ""
     if report.outcome is Outcome.RESTORED:
-        text = "Failed; the old version is restored and checked"
+        text = _unharmed(report)
     else:
         text = "Failed, and not everything is as before: a person is needed"
     after = f" (rollout {report.rollout}, {seconds(report.seconds)})" if report.rollout else ""
     yield from _plain(f"{text}{after}.", width)
+
+
+def _unharmed(report: Report) -> str:
+    if any(service.restored for service in report.services):
+        return "Failed; the old version is restored and checked"
+    names = ", ".join(dict.fromkeys(f.service for f in report.failures if f.service))
+    return f"Failed before anything of {names or 'it'} that runs was changed"
 
 
 def _refused(report: Report, verbose: bool, width: int) -> Iterator[str]:
@@ -121,7 +128,8 @@ def _rest(report: Report, width: int) -> Iterator[str]:
     lines = []
     for service in report.services:
         if service.waiting:
-            lines.append(f"{service.name}  {hosts(service.waiting)}: not begun")
+            why = f", {service.waiting_why}" if service.waiting_why else ""
+            lines.append(f"{service.name}  {hosts(service.waiting)}: not begun{why}")
         if service.untouched:
             why = service.untouched_why or "not selected"
             lines.append(f"{service.name}  {hosts(service.untouched)}: {why}")
@@ -135,7 +143,7 @@ def _forced(report: Report, width: int) -> Iterator[str]:
 
 
 def _next(report: Report, width: int) -> Iterator[str]:
-    commands = dict.fromkeys([report.next, *(item.next for item in report.failures)])
+    commands = dict.fromkeys([*(item.next for item in report.failures), report.next])
     told = [command for command in commands if command]
     if told:
         yield from labelled("next", "\n".join(told), width)

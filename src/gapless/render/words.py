@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 
 _NUMBERED = re.compile(r"^([^.]*?)(\d+)([^.\d]*(?:\..*)?)$")
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -95,25 +94,37 @@ def _pieces(names: Sequence[str]) -> list[tuple[str, int]]:
 
 
 def _family(name: str) -> tuple[str, ...]:
-    """Names of a family differ in one number only; ``web01`` and ``web1`` are not kin."""
+    """Names of a family differ in one number only."""
     match = _NUMBERED.match(name)
-    if not match:
-        return (name,)
-    before, digits, after = match.groups()
-    return (before, after, str(len(digits)) if digits.startswith("0") else "")
+    return (match[1], match[3]) if match else (name,)
 
 
 def _family_pieces(family: tuple[str, ...], members: list[str]) -> list[tuple[str, int]]:
     if len(family) == 1 or len(members) == 1:
         return [(name, 1) for name in members]
-    before, after, _ = family
-    numbers = sorted((int(d), d) for d in (m[len(before) : len(m) - len(after)] for m in members))
-    runs = groupby(enumerate(numbers), key=lambda pair: pair[1][0] - pair[0])
-    return [
-        piece
-        for _, run in runs
-        for piece in _run_pieces(before, after, [digits for _, (_, digits) in run])
-    ]
+    before, after = family
+    digits = sorted((m[len(before) : len(m) - len(after)] for m in members), key=_rank)
+    return [piece for run in _runs(digits) for piece in _run_pieces(before, after, run)]
+
+
+def _rank(digits: str) -> tuple[int, str]:
+    return int(digits), digits
+
+
+def _runs(digits: Iterable[str]) -> list[list[str]]:
+    """Numbers that follow each other, written alike: 9 10, or 09 10, but not 9 and 09."""
+    runs: list[list[str]] = []
+    for number in digits:
+        if runs and _follows(runs[-1][-1], number):
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return runs
+
+
+def _follows(one: str, other: str) -> bool:
+    alike = len(one) == len(other) or not (one.startswith("0") or other.startswith("0"))
+    return alike and int(other) == int(one) + 1
 
 
 def _run_pieces(before: str, after: str, run: list[str]) -> list[tuple[str, int]]:

@@ -89,6 +89,7 @@ class ServiceReport:
     restored: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
+    waiting_why: str = ""
     untouched: tuple[str, ...] = ()
     untouched_why: str = ""
     skipped: str = ""

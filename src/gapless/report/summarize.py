@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from gapless.events.event import Event
@@ -11,7 +12,7 @@ from gapless.report.fold import apply
 from gapless.report.outcome import EXIT_CODES, Outcome, parse_outcome
 from gapless.report.parse import texts
 from gapless.report.progress import InstanceProgress, Progress, Stage
-from gapless.report.report import Report, ServiceReport
+from gapless.report.report import Report, ServiceReport, Undone
 
 
 def summarize(plan: Plan | None, events: Iterable[Event], sinks: tuple[str, ...] = ()) -> Report:
@@ -39,7 +40,7 @@ def report_of(progress: Progress, sinks: tuple[str, ...] = ()) -> Report:
         ended=progress.now,
         services=tuple(_service(progress, name, data) for name in names),
         failures=tuple(progress.failures),
-        undone=tuple(progress.undone.values()),
+        undone=tuple(_named(undone, data) for undone in progress.undone.values()),
         left_out=tuple(progress.left_out),
         gap=progress.gap,
         what=_why_it_ended(progress),
@@ -98,12 +99,12 @@ def _mixed(progress: Progress) -> bool:
 
 def _service(progress: Progress, name: str, data: Mapping[str, Any]) -> ServiceReport:
     entry = progress.services.get(name)
-    hosts, why = _untouched(progress.plan, name, data)
+    hosts, why = _untouched(progress.plan, name)
+    left = (data.get("untouched") or {}).get(name) or {}
 
     def at(*stages: Stage) -> tuple[str, ...]:
         return tuple(item.host for item in progress.of(name) if _end(item) in stages)
 
-    waiting = at(Stage.WAITING)
     return ServiceReport(
         name=name,
         serving=_serving(data, name),
@@ -111,8 +112,9 @@ def _service(progress: Progress, name: str, data: Mapping[str, Any]) -> ServiceR
         failed=at(Stage.FAILED, Stage.LOST, Stage.RUNNING, Stage.UNDOING),
         restored=at(Stage.RESTORED),
         kept=at(Stage.KEPT),
-        waiting=waiting,
-        untouched=tuple(host for host in hosts if host not in waiting),
+        waiting=tuple(dict.fromkeys((*at(Stage.WAITING), *texts(left.get("hosts"))))),
+        waiting_why=str(left.get("why") or ""),
+        untouched=hosts,
         untouched_why=why,
         skipped=(entry.why or "not begun") if entry and entry.state == "skipped" else "",
         target=entry.target if entry else "",
@@ -123,6 +125,12 @@ def _serving(data: Mapping[str, Any], service: str) -> dict[str, str]:
     """What runs where; that something was restored is our own mark, said once."""
     told = (data.get("serving") or {}).get(service) or {}
     return {str(host): str(what).removesuffix(" (restored)") for host, what in told.items()}
+
+
+def _named(undone: Undone, data: Mapping[str, Any]) -> Undone:
+    """A linked rollback does not say what it went back to; what serves now does."""
+    now = _serving(data, undone.service).get(undone.host, "")
+    return replace(undone, restored=now) if undone.ok and not undone.restored else undone
 
 
 def _end(item: InstanceProgress) -> Stage:
@@ -138,12 +146,7 @@ def _untouched_names(plan: Plan | None, data: Mapping[str, Any]) -> tuple[str, .
     return (*told, *(item.service for item in plan.untouched)) if plan else told
 
 
-def _untouched(
-    plan: Plan | None, service: str, data: Mapping[str, Any]
-) -> tuple[tuple[str, ...], str]:
-    told = (data.get("untouched") or {}).get(service) or {}
-    if told:
-        return texts(told.get("hosts")), str(told.get("why") or "")
+def _untouched(plan: Plan | None, service: str) -> tuple[tuple[str, ...], str]:
     items = [item for item in plan.untouched if item.service == service] if plan else []
     why = "; ".join(dict.fromkeys(item.why for item in items))
     return tuple(host for item in items for host in item.hosts), why

@@ -262,6 +262,7 @@ class FakeUnit:
     # -- inside ----------------------------------------------------------------------------------
 
     async def _launch(self) -> str:
+        self._cancel_timers()
         if self._limit_hit():
             self.result = "start-limit-hit"
             self._become("failed", "failed")

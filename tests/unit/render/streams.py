@@ -169,9 +169,9 @@ class Stream:
         """The record that closes a failed instance."""
         return self.add("step.failed", "shop.api", host, "instance", outcome=outcome, **error)
 
-    def end(self, type_: str, outcome: str, code: int, **data: Any) -> list[Event]:
+    def end(self, type_: str, outcome: str, exit_code: int, **data: Any) -> list[Event]:
         """The last event."""
-        self.add(type_, outcome=outcome, exit_code=code, **data)
+        self.add(type_, outcome=outcome, exit_code=exit_code, **data)
         self.add("lock.released")
         return self.events
 

@@ -170,5 +170,5 @@ class CommandNode:
             f"{command.argv[0]} could not be run on {self.label}",
             where=self._balancer,
             evidence="\n".join(filter(None, (str(error), error.evidence))),
-            next=error.next,
+            next=error.next or "gapless doctor",
         )

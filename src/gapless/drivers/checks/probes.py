@@ -1,0 +1,86 @@
+"""From ``health:`` to the questions the host-side helper asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from gapless.config.health import Expect, HealthConfig, HttpCheck
+from gapless.drivers.checks.placeholders import fill
+from gapless.drivers.transports.base import Probe
+
+Filled = Callable[[str], str]
+
+
+def build_probes(
+    checks: Sequence[HealthConfig], *, host: str, address: str, service: str, release: str = ""
+) -> tuple[Probe, ...]:
+    """One probe per check that asks something besides the systemd state."""
+    values = {
+        "host": host,
+        "name": host.partition(".")[0],
+        "address": address,
+        "service": service,
+        "instance": f"{service}@{host}",
+        "release": release,
+    }
+    probes = (_probe(check, values) for check in checks)
+    return tuple(probe for probe in probes if probe is not None)
+
+
+def _probe(check: HealthConfig, values: Mapping[str, str]) -> Probe | None:
+    def filled(text: str) -> str:
+        return fill(text, values)
+
+    http = check.http_check
+    if http is not None:
+        return Probe("http", "http", _http(http, filled), check.answer)
+    if check.tcp is not None:
+        where, _, port = filled(check.tcp).rpartition(":")
+        return Probe("tcp", "tcp", {"host": where.strip("[]"), "port": int(port)}, check.answer)
+    if check.unix is not None:
+        return Probe("unix", "unix", {"path": filled(check.unix)}, check.answer)
+    if check.command is not None:
+        spec: dict[str, Any] = {"argv": [filled(word) for word in check.command]}
+        if check.output is not None:
+            spec["output"] = check.output
+        return Probe("command", "command", spec, check.answer)
+    return None
+
+
+def _http(http: HttpCheck, filled: Filled) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "url": filled(http.url),
+        "method": http.method,
+        "headers": {name: filled(value) for name, value in http.headers.items()},
+        "insecure": http.tls == "insecure",
+        "expect": _expect(http.expect, filled),
+    }
+    optional = {"unix": http.unix, "ca": http.ca, "server_name": http.server_name}
+    spec.update({name: filled(value) for name, value in optional.items() if value})
+    return spec
+
+
+def _expect(expect: Expect, filled: Filled) -> dict[str, Any]:
+    status = expect.status if isinstance(expect.status, (list, tuple)) else (expect.status,)
+    wanted: dict[str, Any] = {
+        "status": [str(code) for code in status],
+        "headers": dict(expect.headers),
+        "path": {pointer: _value(v, filled) for pointer, v in expect.path.items()},
+    }
+    if expect.body is not None:
+        wanted["body"] = expect.body
+    if expect.json_ is not None:
+        wanted["json"] = _value(expect.json_, filled)
+    return wanted
+
+
+def _value(value: Any, filled: Filled) -> Any:
+    """Placeholders in strings at any depth: a check may assert the version just deployed."""
+    if isinstance(value, str):
+        return filled(value)
+    if isinstance(value, Mapping):
+        return {key: _value(item, filled) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_value(item, filled) for item in value]
+    return value

@@ -1,0 +1,62 @@
+"""Which files of a release's source are left out, by the rules of rsync's --exclude.
+
+1. ``name`` or ``*.log`` is compared with the last part of a path, at any depth.
+2. A slash at the end matches folders only.
+3. A slash at the start binds the pattern to the top of the release.
+4. A slash inside compares with the end of the path: ``tmp/cache`` also matches ``a/tmp/cache``.
+5. ``*`` and ``?`` stop at a slash, ``**`` does not.
+6. What is below an excluded folder is excluded with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+
+class Excludes:
+    """A compiled list of patterns."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._rules = [_compile(pattern) for pattern in patterns if pattern.strip("/")]
+
+    def match(self, path: str, *, folder: bool) -> bool:
+        """Whether this very path (relative, no slash at either end) is left out."""
+        return any(
+            rule.search(path) is not None and (folder or not folders_only)
+            for rule, folders_only in self._rules
+        )
+
+    def covers(self, path: str, *, folder: bool = False) -> bool:
+        """Whether the path or a folder above it is left out."""
+        parts = path.split("/")
+        above = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+        return any(self.match(name, folder=True) for name in above) or self.match(
+            path, folder=folder
+        )
+
+
+def _compile(pattern: str) -> tuple[re.Pattern[str], bool]:
+    folders_only = pattern.endswith("/")
+    core = pattern.rstrip("/")
+    start = "^" if core.startswith("/") else "(?:^|/)"
+    return re.compile(f"{start}{_translate(core.lstrip('/'))}$"), folders_only
+
+
+_TOKENS = re.compile(r"\*\*|\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
+
+
+def _translate(glob: str) -> str:
+    return "".join(_token(token) for token in _TOKENS.findall(glob))
+
+
+def _token(token: str) -> str:
+    if token == "**":
+        return ".*"
+    if token == "*":
+        return "[^/]*"
+    if token == "?":
+        return "[^/]"
+    if token.startswith("[") and len(token) > 1:
+        return token.replace("[!", "[^", 1)
+    return re.escape(token)

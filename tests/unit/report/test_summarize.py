@@ -1,0 +1,122 @@
+"""From events to outcome, exit code and hosts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gapless.events.event import Event
+from gapless.report.outcome import EXIT_CODES, Outcome, parse_outcome
+from gapless.report.report import Report
+from gapless.report.summarize import summarize
+from tests.unit.render import streams
+
+MAKERS = {
+    name: getattr(streams, name)
+    for name in ("success", "not_ready", "lost_contact", "rollback_failed", "paused", "interrupted")
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_json_there_and_back(name: str) -> None:
+    report = summarize(streams.shop_plan(), MAKERS[name]())
+    data = json.loads(json.dumps(report.to_json()))
+    assert data["exit_code"] == report.exit_code
+    assert Report.from_json(data) == report
+
+
+def test_exit_codes_are_those_of_the_design() -> None:
+    assert sorted(set(EXIT_CODES.values())) == [0, 3, 4, 5, 6, 7, 130]
+    assert set(EXIT_CODES) == set(Outcome)
+
+
+@pytest.mark.parametrize("text", ["lock_held", "LOCK_HELD", "lock held", "lock-held"])
+def test_outcomes_are_read_however_spelled(text: str) -> None:
+    assert parse_outcome(text) is Outcome.LOCK_HELD
+
+
+def test_unknown_outcomes_are_not_guessed() -> None:
+    assert parse_outcome("fine") is None
+
+
+def test_never_zero_after_a_rollback_whatever_is_claimed() -> None:
+    stream = streams.Stream().begin().add("step.failed", "api", "web1", "ready", what="x")
+    stream.add("rollback.started", "api", "web1", hosts=["web1"])
+    stream.add("rollback.succeeded", "api", "web1", restored="v41")
+    report = summarize(None, stream.end("rollout.succeeded", "done", 0))
+    assert report.exit_code != 0
+
+
+def test_a_rollback_rollout_that_went_well_is_done() -> None:
+    stream = streams.Stream().begin("rollback").steps("api", "web1", "switch", "ready", "commit")
+    report = summarize(None, stream.end("rollout.succeeded", "done", 0))
+    assert report.outcome is Outcome.DONE
+
+
+def test_a_stream_that_just_stops_was_interrupted() -> None:
+    assert summarize(None, streams.Stream().begin().events).outcome is Outcome.INTERRUPTED
+
+
+def test_a_resumed_rollout_is_judged_by_its_new_end() -> None:
+    events = [*streams.paused(), Event("rollout.resumed", "7f3a", ts=streams.T0 + 900)]
+    assert summarize(None, events).outcome is Outcome.INTERRUPTED
+
+
+def test_hosts_are_sorted_by_what_happened_to_them() -> None:
+    report = summarize(streams.shop_plan(), streams.rollback_failed())
+    api = next(service for service in report.services if service.name == "shop.api")
+    assert (api.done, api.failed, api.restored) == (("web1", "web2"), ("web3",), ())
+    assert (api.waiting, api.untouched) == (("web4",), ("web5",))
+    assert api.untouched_why == "unreachable: no route to host"
+
+
+def test_a_failure_before_the_switch_leaves_the_instance_unchanged() -> None:
+    report = summarize(streams.shop_plan(), streams.migration_failed())
+    api = next(service for service in report.services if service.name == "shop.api")
+    assert (api.kept, api.failed, api.restored) == (("web1",), (), ())
+
+
+def test_each_failure_is_told_once() -> None:
+    """step.failed, migration.failed and the record of the instance are one failure."""
+    for make in (streams.migration_failed, streams.not_ready, streams.rollback_failed):
+        assert len(summarize(streams.shop_plan(), make()).failures) == 1
+
+
+def test_a_linked_rollback_marks_its_instances_restored() -> None:
+    report = summarize(streams.shop_plan(), streams.not_ready())
+    assert {(u.host, u.ok, u.restored) for u in report.undone} == {
+        ("web1", True, "v41"), ("web2", True, "v41"), ("web3", True, "v41"),
+    }  # fmt: skip
+
+
+def test_a_linked_rollback_that_failed_on_one_host() -> None:
+    stream = streams.Stream().begin().canary().add("rollback.started", hosts=["shop.api@web1"])
+    child: dict[str, Any] = {"rollout_": "7f3a-undo1"}
+    stream.add(
+        "step.failed", "shop.api", "web1", "instance", what="dead", outcome="broken", **child
+    )
+    stream.add("rollback.failed", hosts=["shop.api@web1"], **child)
+    report = summarize(None, stream.end("rollout.failed", "mixed", 5))
+    assert [(u.host, u.ok, u.what) for u in report.undone] == [("web1", False, "dead")]
+
+
+def test_the_end_of_a_linked_rollback_is_not_the_end() -> None:
+    stream = streams.Stream().begin()
+    stream.add("rollout.succeeded", rollout_="7f3a-undo1", outcome="done")
+    assert summarize(None, stream.events).outcome is Outcome.INTERRUPTED
+
+
+def test_what_a_person_cancelled_is_no_failure() -> None:
+    stream = streams.Stream().begin().steps("api", "web1", "stage")
+    stream.add("step.failed", "api", "web1", "instance", kind="cancelled", outcome="untouched")
+    assert summarize(None, stream.events).failures == ()
+
+
+def test_unknown_events_and_missing_data_change_nothing() -> None:
+    events = [
+        Event("future.thing", "r"),
+        *(Event(t, "r") for t in ("step.failed", "prove.reading")),
+    ]
+    assert summarize(None, events).failures[0].what == "failed"
