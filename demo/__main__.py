@@ -69,7 +69,7 @@ def gapless(folder: Path, *args: str) -> int:
     """Run the command as a person would, in the folder of its configuration."""
     say("$ gapless " + " ".join(args))
     environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
-    process = subprocess.run(  # noqa: S603
+    process = subprocess.run(
         [sys.executable, "-m", "gapless", *args], cwd=folder, env=environment, check=False
     )
     return process.returncode

@@ -63,12 +63,16 @@ services:
   shop.store:
     on: [{hosts[0].name}]
     systemd: shop-store.service
-    health: {{http: "http://{{address}}:{STORE_PORT}/health", expect: {{json: {{status: healthy}}}}}}
+    health:
+      http: "http://{{address}}:{STORE_PORT}/health"
+      expect: {{json: {{status: healthy}}}}
   shop.api:
     on: [web]
     systemd: shop-api.service
     after: [shop.store]
-    health: {{http: "http://{{address}}:{API_PORT}/health", expect: {{json: {{status: healthy}}}}}}
+    health:
+      http: "http://{{address}}:{API_PORT}/health"
+      expect: {{json: {{status: healthy}}}}
     balancer: edge
     release: {{directory: release, to: /srv/shop-api}}
     rollout: {{canary: 1, batch: 1}}

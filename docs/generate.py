@@ -1,4 +1,7 @@
-"""``python -m docs.generate``: write ``docs/reference``; ``--check`` only tells what differs."""
+"""``python -m docs.generate``: write what is generated; ``--check`` only tells what differs.
+
+That is all of ``docs/reference``, and the screens in hand-written pages.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from docs.generators import cli, config, errors, events, exit_codes
+from docs.generators.screens import embed, pages_with_screens
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -26,18 +30,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m docs.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
     chosen = parser.parse_args(arguments)
-    stale = [name for name in PAGES if not _is_fresh(name)]
-    for name in stale:
-        print(f"{'stale' if chosen.check else 'written'}: {REFERENCE / name}")
+    stale = {path: text for path, text in wanted().items() if not _holds(path, text)}
+    for path, text in stale.items():
+        print(f"{'stale' if chosen.check else 'written'}: {path}")
         if not chosen.check:
-            REFERENCE.mkdir(exist_ok=True)
-            (REFERENCE / name).write_text(PAGES[name](), "utf-8")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, "utf-8")
     return 1 if stale and chosen.check else 0
 
 
-def _is_fresh(name: str) -> bool:
-    path = REFERENCE / name
-    return path.is_file() and path.read_text("utf-8") == PAGES[name]()
+def wanted() -> dict[Path, str]:
+    """Every file this program writes, with the text it should have."""
+    pages = {REFERENCE / name: generate() for name, generate in PAGES.items()}
+    screens = {path: embed(path.read_text("utf-8")) for path in pages_with_screens()}
+    return {**pages, **screens}
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text("utf-8") == text
 
 
 if __name__ == "__main__":

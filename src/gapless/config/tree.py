@@ -17,6 +17,7 @@ import yaml
 from gapless.config.problems import Findings, Place
 
 _TAG = "tag:yaml.org,2002:"
+MAX_DEPTH = 100
 MAX_NODES = 1_000_000
 """Aliases can make a small file enormous; a larger tree is refused."""
 
@@ -78,6 +79,19 @@ class _Composer(yaml.CSafeLoader, _Resolver):
     """libyaml's parser (every wheel of PyYAML brings it) with our reading of plain words."""
 
     yaml_implicit_resolvers = _Resolver.yaml_implicit_resolvers
+    _depth = 0
+
+    def descend_resolver(self, current_node: Any, current_index: Any) -> None:
+        """Called on the way into every node: libyaml itself would run out of stack and crash."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise yaml.MarkedYAMLError(
+                problem="nested too deeply", problem_mark=current_node.start_mark
+            )
+
+    def ascend_resolver(self) -> None:
+        """Called on the way out of every node."""
+        self._depth -= 1
 
 
 def parse(text: str, findings: Findings) -> Node | None:
@@ -90,8 +104,6 @@ def parse(text: str, findings: Findings) -> Node | None:
         return _Builder(findings).build(root) if root is not None else None
     except yaml.MarkedYAMLError as error:
         findings.add(_mark(error.problem_mark or error.context_mark), *_wording(error))
-    except RecursionError:
-        findings.add(Place(1, 1), "nested too deeply")
     return None
 
 

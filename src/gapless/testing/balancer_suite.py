@@ -215,6 +215,7 @@ class BalancerSuite:
             while not admit.done():
                 for node in range(rig.nodes):
                     assert await rig.ask(node) in (rig.other.host, "")
+                await asyncio.sleep(0.005)
             assert "not reported up" in (await admit).what
 
         self.play(case, "checks")

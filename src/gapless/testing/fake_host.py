@@ -50,6 +50,9 @@ class FakeHost:
         self.up = True
         self.unreachable_until = 0.0
         self.latency = world.latency
+        self.push_takes = 0.0
+        self.bytes_pushed = 0
+        self.problems: tuple[str, ...] = ()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._waiting: list[asyncio.Future[None]] = []
 
@@ -66,6 +69,20 @@ class FakeHost:
     def reachable(self) -> bool:
         """Whether a connection could be made now."""
         return self.up and self.world.clock.monotonic() >= self.unreachable_until
+
+    def show(self, name: str) -> Mapping[str, str]:
+        """All properties of a unit; one that does not exist has some, too."""
+        unit = self.units.get(name)
+        if unit is not None:
+            return unit.properties()
+        known = name.endswith((".target", ".slice"))
+        return {
+            "Id": name,
+            "LoadState": "loaded" if known else "not-found",
+            "ActiveState": "active" if known else "inactive",
+            "SubState": "active" if known else "dead",
+            "InvocationID": "",
+        }
 
     # -- changes ---------------------------------------------------------------------------------
 
@@ -199,7 +216,9 @@ class FakeHost:
 
     def stamp(self) -> str:
         """A digest of the disk, to see whether anything was left behind."""
-        lines = sorted(f"{path} {node.kind} {node.target}" for path, node in self.files.nodes.items())
+        lines = sorted(
+            f"{path} {node.kind} {node.target}" for path, node in self.files.nodes.items()
+        )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -29,7 +29,9 @@ def failed(text: str, status: int = 1) -> Answer:
 
 async def execute(host: FakeHost, command: Command) -> Answer:
     """Run a command line as the host would; OSErrors become the program's own complaint."""
-    program = host.programs.get(command.argv[0]) or PROGRAMS.get(posixpath.basename(command.argv[0]))
+    program = host.programs.get(command.argv[0]) or PROGRAMS.get(
+        posixpath.basename(command.argv[0])
+    )
     if program is None:
         return failed(f"{command.argv[0]}: command not found", 127)
     try:

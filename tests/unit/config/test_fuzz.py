@@ -22,13 +22,8 @@ DATA: dict[str, Any] = to_data(_TREE)
 
 
 def paths(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
+    listed = enumerate(value) if isinstance(value, list) else ()
+    inner = value.items() if isinstance(value, dict) else listed
     return [above, *(path for key, item in inner for path in paths(item, (*above, key)))]
 
 

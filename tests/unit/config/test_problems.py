@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - one line a case
 """Every kind of problem, with its place and its hint; all of a file at once."""
 
 from __future__ import annotations

@@ -89,11 +89,8 @@ def _alive(pid: int) -> None:
 def test_several_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A", "1")
     begun = time.monotonic()
-    found = asyncio.run(
-        resolve_secrets(
-            {"A": "env:A", **{f"S{n}": "command:sh -c 'sleep 0.3; echo x'" for n in range(5)}}
-        )
-    )
+    slow = {f"S{n}": "command:sh -c 'sleep 0.3; echo x'" for n in range(5)}
+    found = asyncio.run(resolve_secrets({"A": "env:A", **slow}))
     assert found["A"] == "1" and len(found) == 6
     assert time.monotonic() - begun < 1.4
 

@@ -139,9 +139,8 @@ class TestEnvironments:
 
     def test_check_looks_at_every_environment(self, tmp_path: Path) -> None:
         text = service() + "environments:\n  a: {services: {api: {onn: x}}}\n  b: {prove: 3}\n"
-        found = [
-            str(problem).rpartition("yaml:")[2] for problem in check_config(write(tmp_path, text))
-        ]
+        told = check_config(write(tmp_path, text))
+        found = [str(problem).rpartition("yaml:")[2] for problem in told]
         assert found == [
             "9:24: unknown key 'onn' — did you mean 'on'?",
             "10:14: prove: expected a mapping, got a number",

@@ -91,7 +91,9 @@ def test_a_small_file_cannot_become_enormous() -> None:
 
 
 def test_nesting_has_an_end() -> None:
-    assert told("[" * 100_000)
+    assert told("[" * 100_000) == ["f:1:100: not valid YAML: nested too deeply"]
+    assert told("".join(f"{' ' * n}a:\n" for n in range(2000)))
+    assert read("[" * 90 + "]" * 90)
 
 
 json_values = st.recursive(

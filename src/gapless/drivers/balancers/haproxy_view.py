@@ -95,7 +95,7 @@ def questions(backend: str) -> str:
 def parse(answer: str) -> View:
     """The view in the answer to ``questions``. Raises NonsenseError."""
     blocks = [block for block in answer.replace("\r", "").split("\n\n") if block.strip()]
-    if len(blocks) != 3:
+    if len(blocks) != 3 or not answer.endswith("\n\n"):  # three answers, the last one complete
         raise NonsenseError(answer)
     info, stat, state = blocks
     try:

@@ -17,10 +17,12 @@ class Commit(Step):
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Remember on the host, then prune."""
         target = target_release(ctx)
+        kept_files = await ctx.runtime.snapshot(ctx.transport, f"{ctx.folder}/good")
         last_good = {
             "rollout": ctx.rollout.record.id,
             "at": ctx.rollout.clock.now(),
             "release": target.to_json() if target else None,
+            "runtime": kept_files.to_json(),
             "fingerprint": await ctx.runtime.fingerprint(ctx.transport),
         }
         if ctx.fence is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from gapless.drivers.runtimes.base import RuntimeSnapshot
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
+from gapless.model import Observation
 from gapless.plan import StepKind
 
 
@@ -16,8 +18,8 @@ class Snapshot(Step):
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Copy all fragments and note the live release and observation."""
-        runtime = await ctx.runtime.snapshot(ctx.transport, f"{ctx.folder}/before")
         observation = await ctx.runtime.observe(ctx.transport)
+        runtime = await self._runtime(ctx, observation)
         release = ctx.rollout.assembly.release(ctx.service.name)
         current = await release.current(ctx.transport) if release else None
         return {
@@ -27,3 +29,12 @@ class Snapshot(Step):
             "files": len(runtime.files),
             "release_name": current.name if current else "",
         }
+
+    async def _runtime(self, ctx: InstanceContext, now: Observation) -> RuntimeSnapshot:
+        """When the unit file was edited since systemd read it, the files on disk are the new
+        state: what to go back to is the last good copy, where a rollout left one."""
+        found = await ctx.runtime.snapshot(ctx.transport, f"{ctx.folder}/before")
+        if now.detail.get("NeedDaemonReload") != "yes" or ctx.fence is None:
+            return found
+        known = (await ctx.transport.recall(ctx.fence.service)).get("last_good", {})
+        return RuntimeSnapshot.from_json(known["runtime"]) if "runtime" in known else found

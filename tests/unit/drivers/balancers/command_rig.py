@@ -22,7 +22,7 @@ SCRIPT = """\
 cd "$1" || exit 9
 echo "$2" >> log
 [ -e liar ] && { echo xyzzy; exit 0; }
-[ -e "$3.member" ] || { [ "$2" = state ] && echo missing; exit 4; }
+[ -e "$3.member" ] || { [ "$2" = state ] && echo missing && exit; exit 4; }
 case $2 in
   drain) : > "$3.out" ;;
   admit) rm -f "$3.out" ;;

@@ -1,0 +1,1 @@
+"""What the tutorial needs beside its text."""

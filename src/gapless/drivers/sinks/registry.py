@@ -1,0 +1,35 @@
+"""Which sink a configuration means: one line a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gapless.clock import Clock
+from gapless.config.project import SinkConfig, WebhookConfig
+from gapless.drivers.sinks.base import Sink
+from gapless.drivers.sinks.command import CommandSink
+from gapless.drivers.sinks.compat import CompatSink
+from gapless.drivers.sinks.jsonl import JsonlSink
+from gapless.drivers.sinks.webhook import WebhookSink
+
+
+def _webhook(config: WebhookConfig, clock: Clock) -> Sink:
+    return WebhookSink(config.url, config.secret, config.timeout, clock)
+
+
+SINKS: Mapping[str, Callable[..., Sink]] = {
+    "jsonl": lambda path, clock: JsonlSink(path),
+    "compat": lambda path, clock: CompatSink(path),
+    "command": lambda argv, clock: CommandSink(argv),
+    "webhook": _webhook,
+}
+"""By key in gapless.yaml."""
+
+
+def make_sink(config: SinkConfig, clock: Clock) -> Sink:
+    """The one sink of an entry of ``events:``."""
+    for kind, make in SINKS.items():
+        value = getattr(config, kind)
+        if value is not None:
+            return make(value, clock)
+    raise ValueError("an entry of events: without a kind")  # the model does not let it through

@@ -1,0 +1,227 @@
+"""A balancer of a world, and the driver that steers it: it counts, tells the truth, and can lie."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gapless.drivers.balancers.base import (
+    Capabilities,
+    Counters,
+    Drained,
+    Evidence,
+    Member,
+    MemberState,
+)
+from gapless.errors import TrafficError
+from gapless.model import Fence, Instance
+from gapless.testing.faults import Fault, What, When
+
+if TYPE_CHECKING:
+    from gapless.testing.fake_unit import FakeUnit
+    from gapless.testing.world import World
+
+
+@dataclass
+class _Slot:
+    """What one member really gets. ``busy_until``: when its last open connection ends."""
+
+    open: bool = True
+    busy_until: float = 0.0
+
+
+class Traffic:
+    """Where a balancer really sends requests. ``connections_last`` seconds after a drain begins
+    the last open connection ends; ``check_takes`` seconds its own health check takes to see."""
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        services: Sequence[str],
+        *,
+        nodes: Sequence[str] = (),
+        connections_last: float = 0.5,
+        check_takes: float = 0.2,
+    ) -> None:
+        self.world = world
+        self.name = name
+        self.services = tuple(services)
+        self.nodes = tuple(nodes)
+        self.connections_last = connections_last
+        self.check_takes = check_takes
+        self._slots: dict[Instance, _Slot] = {}
+        world.traffic[name] = self
+
+    def slot(self, instance: Instance) -> _Slot:
+        """The member of an instance, in traffic from the start."""
+        return self._slots.setdefault(instance, _Slot())
+
+    def sends_to(self, unit: FakeUnit) -> bool:
+        """Whether requests reach the unit."""
+        return self.slot(Instance(unit.service, unit.host.name)).open
+
+    def take_out(self, instance: Instance) -> None:
+        """No new requests; open connections end in their own time."""
+        slot = self.slot(instance)
+        if slot.open:
+            slot.open = False
+            slot.busy_until = self.world.clock.monotonic() + self.connections_last
+            self._tell(instance, "drain")
+
+    def put_back(self, instance: Instance) -> None:
+        """New requests again."""
+        slot = self.slot(instance)
+        if not slot.open:
+            slot.open = True
+            self._tell(instance, "admit")
+
+    def _tell(self, instance: Instance, what: str) -> None:
+        self.world.record(instance.host, f"{instance.service}@{self.name}", what)
+        self.world.changed(instance.host, f"{what} in {self.name}")
+
+
+class FakeBalancer:
+    """Drives a ``Traffic``; implements ``Balancer``. Its faults go by host ``balancer:NAME`` and
+    verbs members, serving, drain, admit."""
+
+    def __init__(
+        self,
+        traffic: Traffic,
+        *,
+        drain_timeout: float = 30.0,
+        admit_timeout: float = 30.0,
+        proceed: bool = True,
+        poll: float = 0.1,
+    ) -> None:
+        self._traffic = traffic
+        self._world = traffic.world
+        self._drain_timeout = drain_timeout
+        self._admit_timeout = admit_timeout
+        self._proceed = proceed
+        self._poll = poll
+
+    @property
+    def name(self) -> str:
+        """Name."""
+        return self._traffic.name
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Hosts of its nodes."""
+        return self._traffic.nodes
+
+    def capabilities(self) -> Capabilities:
+        """It counts connections."""
+        return Capabilities(
+            drain_evidence=Evidence.COUNTED, nodes=max(1, len(self._traffic.nodes))
+        )  # fmt: skip
+
+    async def members(self, instance: Instance) -> tuple[Member, ...]:
+        """What its nodes report."""
+        await self._ask("members", instance)
+        return self._report(instance)
+
+    async def serving(self) -> int:
+        """Members reported up."""
+        await self._ask("serving", None)
+        known = [unit for name in self._traffic.services for unit in self._world.units(name)]
+        return sum(unit.serving and self._traffic.sends_to(unit) for unit in known)
+
+    async def drain(self, instance: Instance, fences: Sequence[Fence]) -> Drained:
+        """Take out and wait until idle."""
+        clock, began = self._world.clock, self._world.clock.monotonic()
+        await self._steer("drain", instance, fences, self._traffic.take_out)
+        while True:
+            members = self._report(instance)
+            spent = clock.monotonic() - began
+            if all(m.state is MemberState.DRAINED for m in members):
+                return Drained(Evidence.COUNTED, spent, members=members)
+            if spent >= self._drain_timeout:
+                return self._give_up(instance, members, spent)
+            await clock.sleep(self._poll)
+
+    async def admit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """Put back and wait until up. Requests come only after its own check passed."""
+        clock, began = self._world.clock, self._world.clock.monotonic()
+        await self._steer("admit", instance, fences, lambda _: None)
+        while clock.monotonic() - began < self._admit_timeout:
+            await clock.sleep(self._traffic.check_takes)
+            if self._healthy(instance):
+                await self._answered("admit", instance, fences)
+                return self._report(instance)
+        raise TrafficError(
+            f"{self.name} does not report {instance} up after {self._admit_timeout:g} s",
+            where=str(instance),
+            evidence=self._report(instance)[0].raw,
+        )
+
+    async def counters(self, instance: Instance) -> Counters:
+        """Nothing is counted."""
+        return Counters()
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _give_up(self, instance: Instance, members: tuple[Member, ...], spent: float) -> Drained:
+        if any(m.state is MemberState.UP for m in members) or not self._proceed:
+            raise TrafficError(
+                f"{self.name} does not report {instance} idle after {self._drain_timeout:g} s",
+                where=str(instance),
+                evidence=members[0].raw,
+            )
+        return Drained(Evidence.TIMED, spent, left=1, members=members)
+
+    async def _ask(self, verb: str, instance: Instance | None) -> Fault | None:
+        about = str(instance or "")
+        fault = self._world.faults.take(f"balancer:{self.name}", verb, about)
+        await asyncio.sleep(self._world.latency)
+        if fault is not None and fault.what is What.SLOW:
+            await asyncio.sleep(fault.seconds)
+        if fault is not None and fault.when is not When.AFTER:
+            self._complain(fault)
+        return fault
+
+    async def _steer(
+        self,
+        verb: str,
+        instance: Instance,
+        fences: Sequence[Fence],
+        change: Callable[[Instance], None],
+    ) -> None:
+        self._pending = await self._ask(verb, instance)
+        for fence, node in zip(fences, self.hosts, strict=False):
+            self._world.host(node).claims.admit(fence)
+        if self._pending is None or self._pending.what is not What.LIE:
+            change(instance)
+        if self._pending is not None:
+            self._complain(self._pending)
+
+    async def _answered(self, verb: str, instance: Instance, fences: Sequence[Fence]) -> None:
+        if self._pending is None or self._pending.what is not What.LIE:
+            self._traffic.put_back(instance)
+
+    def _complain(self, fault: Fault) -> None:
+        if fault.what in (What.REFUSE, What.DEADLINE, What.LOST, What.UNREACHABLE, What.EXIT):
+            raise TrafficError(
+                f"{self.name}: {fault.text if fault.what is What.REFUSE else fault.what.value}",
+                where=self.name,
+            )
+
+    def _healthy(self, instance: Instance) -> bool:
+        host = self._world.hosts.get(instance.host)
+        units = host.units.values() if host else ()
+        return any(unit.service == instance.service and unit.serving for unit in units)
+
+    def _report(self, instance: Instance) -> tuple[Member, ...]:
+        slot = self._traffic.slot(instance)
+        busy = self._world.clock.monotonic() < slot.busy_until
+        if slot.open:
+            state = MemberState.UP if self._healthy(instance) else MemberState.DOWN
+        else:
+            state = MemberState.DRAINING if busy else MemberState.DRAINED
+        return tuple(
+            Member(node, instance.host, state, int(busy and not slot.open), raw=state.value)
+            for node in self._traffic.nodes or ("",)
+        )

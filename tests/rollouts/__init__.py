@@ -1,0 +1,1 @@
+"""Whole rollouts with the real command on real systemd hosts."""

@@ -1,0 +1,27 @@
+"""A fresh site for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab import Lab, LabHost
+from tests.rollouts.site import Site, make_site
+
+
+@pytest.fixture
+def site(tmp_path: Path, lab: Lab, hosts: list[LabHost]) -> Iterator[Site]:
+    """Five hosts behind HAProxy."""
+    made = make_site(tmp_path, lab, hosts)
+    yield made
+    made.proxy.stop()
+
+
+@pytest.fixture
+def small_site(tmp_path: Path, lab: Lab, hosts: list[LabHost]) -> Iterator[Site]:
+    """Two hosts behind HAProxy, for faults."""
+    made = make_site(tmp_path, lab, hosts[:2])
+    yield made
+    made.proxy.stop()
