@@ -3,8 +3,8 @@
     python bench/plan.py            100, 1,000 and 10,000 hosts; 200 hosts with 20 services each
     python bench/plan.py --short    100 and 1,000 hosts, for CI
 
-Each size runs in a process of its own, so that memory is its own. ``per host`` staying level
-means that the cost is linear.
+Each size runs in a process of its own, so that memory is its own. ``per instance`` staying
+level means that the cost is linear.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 SIZES = {"100": (100, 1), "1000": (1000, 1), "10000": (10_000, 1), "200x20": (200, 20)}
@@ -95,7 +96,7 @@ def measure(hosts: int, services: int) -> Result:
         assert load(Path(folder) / "plan.json").digest == plan.digest
         marks.append(time.perf_counter())
     assert sum(1 for _ in plan.instances()) == hosts * services
-    stages = [after - before for before, after in zip(marks, marks[1:], strict=False)]
+    stages = [after - before for before, after in pairwise(marks)]
     return Result(*stages, _megabytes(), base)
 
 
@@ -111,9 +112,8 @@ def main() -> None:
     if chosen.one:
         print(json.dumps(vars(measure(*SIZES[chosen.one]))))
         return
-    print(
-        f"{'hosts':>8} {'load':>9} {'plan':>9} {'store':>9} {'per host':>10} {'RSS':>8} {'start':>8}"
-    )
+    heads = ("load", "plan", "store", "per instance", "RSS", "at start")
+    print(f"{'hosts':>8}" + "".join(f"{head:>13}" for head in heads))
     for name in SHORT if chosen.short else SIZES:
         _row(name, _apart(name))
 
@@ -128,14 +128,13 @@ def _apart(name: str) -> Result:
 def _row(name: str, result: Result) -> None:
     hosts, services = SIZES[name]
     each = (result.load + result.plan) / (hosts * services)
-    print(
-        f"{name:>8} {_ms(result.load)} {_ms(result.plan)} {_ms(result.store)}"
-        f" {each * 1e6:>7.1f} µs {result.megabytes:>5.0f} MB {result.base:>5.0f} MB"
-    )
+    cells = [_ms(result.load), _ms(result.plan), _ms(result.store), f"{each * 1e6:.1f} µs"]
+    cells += [f"{result.megabytes:.0f} MB", f"{result.base:.0f} MB"]
+    print(f"{name:>8}" + "".join(f"{cell:>13}" for cell in cells))
 
 
 def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:>6.0f} ms"
+    return f"{seconds * 1000:.0f} ms"
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from gapless.config.definitions import from_definitions
 from gapless.config.project import ProjectConfig
 from gapless.config.source import Loaded, load_config
 from gapless.doctor import Finding, examine_hosts
+from gapless.drivers.sinks.hub import SinkHub
 from gapless.engine.assembly import Assembly
 from gapless.engine.dispatcher import InlineDispatcher
 from gapless.engine.interrupts import Interrupts
@@ -48,7 +49,6 @@ from gapless.proving import proved, wanted
 from gapless.report.report import Report
 from gapless.report.summarize import summarize
 from gapless.status import StatusRow, ask_status
-from gapless.telling import told
 from gapless.undo import rollback_plan
 
 Observer = Callable[[Event], None]
@@ -355,13 +355,19 @@ async def _work(project: Project, worker: Worker, rollout: str, *, prove: bool =
         return (await worker.work(rollout)).exit_code
 
     config = wanted(project) if prove else None
-    async with told(project.config.events, project.folder, worker.observer) as telling:
-        worker.observer = telling.observer
+    watching = worker.observer
+
+    def observe(event: Event) -> None:
+        watching(event)
+        hub.offer(event)
+
+    async with SinkHub(project.config.events, project.folder, project.clock) as hub:
         for event in project.journal.events(rollout):
-            telling.replay(event)
+            hub.replay(event)
+        worker.observer = observe
         async with proved(config, project, worker, rollout):
             await InlineDispatcher(handle).submit(rollout)
-    return summarize(plan, project.journal.events(rollout), sinks=telling.complaints())
+    return summarize(plan, project.journal.events(rollout), sinks=hub.complaints)
 
 
 def report_of(project: Project, rollout: str) -> Report:

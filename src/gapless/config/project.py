@@ -78,7 +78,7 @@ class ProjectConfig(Section):
     hosts: dict[str, HostConfig]
     """Machines, or ranges of them (``web[1:4].example``), and how each is reached."""
     defaults: DefaultsConfig = DefaultsConfig()
-    """What services fall back to."""
+    """What services fall back to when they do not say it themselves."""
     balancers: dict[str, BalancerConfig] = Field(default_factory=dict)
     """What sends traffic to instances, by name."""
     services: dict[str, ServiceConfig]

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from gapless.config import combinations, references
 from gapless.config.base import Section
-from gapless.config.groups import groups_of, hosts_on
+from gapless.config.groups import hosts_on
 from gapless.config.hosts import HostConfig
 from gapless.config.messages import explain
 from gapless.config.overlay import environments, overlaid, with_defaults, without_extras
@@ -175,8 +175,9 @@ def _combinations(data: dict[str, Any], names: references.Known) -> list[referen
     hosts = _readable(data.get("hosts"), HostConfig)
     services = _readable(data.get("services"), ServiceConfig)
     found: list[references.Finding] = []
+    readable = frozenset(names.hosts.values())
     for pattern, host in hosts.items():
-        if pattern in names.hosts.values():
+        if pattern in readable:
             found += combinations.check_host(pattern, host)
     placed = {name: _placed(service, names) for name, service in services.items()}
     for name, service in services.items():
@@ -200,6 +201,3 @@ def _readable(table: Any, model: type[_Section]) -> dict[str, _Section]:
         except ValidationError:
             continue
     return right
-
-
-__all__ = ["Loaded", "check_config", "environment_names", "groups_of", "load_config"]

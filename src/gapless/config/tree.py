@@ -118,6 +118,8 @@ def _mark(mark: Any) -> Place:
 def _wording(error: yaml.MarkedYAMLError) -> tuple[str, str]:
     where = f" at line {error.context_mark.line + 1}" if error.context_mark else ""
     hint = f"{error.context}{where}" if error.context else ""
+    if "flow" in hint:
+        hint += "; text with [ ] { } in it needs quotes here"
     return f"not valid YAML: {error.problem}", hint
 
 

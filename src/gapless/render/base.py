@@ -15,6 +15,10 @@ class Renderer(Protocol):
         """Take an event in, and show it if that is due."""
         ...
 
+    def say(self, text: str) -> None:
+        """Tell the person at the keyboard something now."""
+        ...
+
     def close(self) -> None:
         """Leave the terminal as it was."""
         ...
@@ -25,6 +29,9 @@ class Quiet:
 
     def observe(self, event: Event) -> None:
         """Ignore it."""
+
+    def say(self, text: str) -> None:
+        """Keep quiet."""
 
     def close(self) -> None:
         """Nothing to leave."""

@@ -16,5 +16,8 @@ class JsonLines:
         """Write its line."""
         self._output.write(event.to_line() + "\n")
 
+    def say(self, text: str) -> None:
+        """Nothing but events is written here."""
+
     def close(self) -> None:
         """Nothing to leave."""

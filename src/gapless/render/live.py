@@ -105,6 +105,11 @@ class LiveView:
         if self._clock.monotonic() - self._drawn >= PERIOD:
             self._draw()
 
+    def say(self, text: str) -> None:
+        """Show it as the last line, at once."""
+        self._said = text
+        self._draw()
+
     def tick(self) -> None:
         """Draw what is due."""
         age = self._clock.monotonic() - self._drawn

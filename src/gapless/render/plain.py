@@ -36,6 +36,10 @@ class Plain:
             self._write(line)
         self._ticker.start()
 
+    def say(self, text: str) -> None:
+        """Write a line."""
+        self._write(f"{clock_time(self._clock.now())}  {text}")
+
     def tick(self) -> None:
         """Write a heartbeat when the last line is old enough."""
         silent = self._clock.monotonic() - self._last

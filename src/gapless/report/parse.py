@@ -81,7 +81,7 @@ def gap_of(data: Mapping[str, Any]) -> Gap:
         p50_during=_seconds(data, "p50_during"),
         p99_during=_seconds(data, "p99_during"),
         late=int(data.get("late") or 0),
-        first_failures=tuple(data.get("first_failures") or ()),
+        first_failures=tuple(data.get("first_failures") or data.get("failures") or ()),
         versions=dict(data.get("versions") or {}),
     )
 

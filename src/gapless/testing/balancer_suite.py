@@ -13,7 +13,6 @@ What a rig cannot do it does not list in ``can``, and the cases about it are ski
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
@@ -32,7 +31,7 @@ class BalancerRig(Protocol):
     """Two instances behind a balancer, and the means to break them.
 
     ``can``: hold (requests in flight), checks (its health checks decide), restart, silence,
-    nonsense, missing, floor.
+    nonsense, missing, floor, words (of errors: what each node said, what was undone).
     """
 
     can: frozenset[str]
@@ -75,9 +74,10 @@ class BalancerRig(Protocol):
 
 async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
     """Wait for something observable."""
-    end = time.monotonic() + PATIENCE
+    now = asyncio.get_running_loop().time
+    end = now() + PATIENCE
     while not await holds():
-        if time.monotonic() > end:
+        if now() > end:
             raise AssertionError(f"waited {PATIENCE:.0f} s in vain until {what}")
         await asyncio.sleep(0.02)
 
@@ -99,7 +99,11 @@ class BalancerSuite:
                 await until(lambda: _up(rig), "both instances are up at the beginning")
                 await case(rig)
 
-        asyncio.run(scene())
+        self.run(scene())
+
+    def run(self, scene: Coroutine[Any, Any, None]) -> None:
+        """Run on a real loop; a rig in virtual time brings its own."""
+        asyncio.run(scene)
 
     def test_a_drained_instance_gets_no_new_request(self) -> None:
         """Out means out, on every node."""
@@ -156,7 +160,7 @@ class BalancerSuite:
             assert _states(await balancer.members(rig.instance)) == {MemberState.UP}
             await loosen()
 
-        self.play(case, "hold")
+        self.play(case, "hold", "words")
 
     def test_draining_twice_and_admitting_twice_is_harmless(self) -> None:
         """What holds already is fine."""
@@ -216,7 +220,7 @@ class BalancerSuite:
                 for node in range(rig.nodes):
                     assert await rig.ask(node) in (rig.other.host, "")
                 await asyncio.sleep(0.005)
-            assert "not reported up" in (await admit).what
+            assert str(rig.instance) in (await admit).what
 
         self.play(case, "checks")
 
@@ -232,7 +236,7 @@ class BalancerSuite:
             for member in await balancer.members(rig.instance):
                 assert f"{member.node}:" in error.evidence
 
-        self.play(case, "checks")
+        self.play(case, "checks", "words")
 
     def test_a_node_that_is_gone_is_an_error_before_anything_is_changed(self) -> None:
         """All nodes or none."""
@@ -265,6 +269,39 @@ class BalancerSuite:
             assert {await rig.ask(0) for _ in range(8)} <= {rig.other.host, ""}
 
         self.play(case, "hold", "restart")
+
+    def test_a_silent_node_is_waited_for_and_never_taken_for_idle(self) -> None:
+        """One node goes silent in the middle of a drain: not done, not failed, until it is back."""
+
+        async def case(rig: BalancerRig) -> None:
+            loosen = await rig.hold(0)
+            balancer = rig.balancer(drain_timeout="5s")
+            drain: asyncio.Task[Drained] = asyncio.create_task(balancer.drain(rig.instance, ()))
+            await _reported(balancer, rig.instance, MemberState.DRAINING)
+            await rig.stop(0)
+            assert not (await asyncio.wait({drain}, timeout=1.0))[0], "silence is not idle"
+            await rig.restart(0)
+            await loosen()
+            drained = await asyncio.wait_for(drain, PATIENCE)
+            assert _states(drained.members) == {MemberState.DRAINED}
+
+        self.play(case, "hold", "restart", "silence")
+
+    def test_a_node_silent_to_the_limit_is_an_error_though_told_to_proceed(self) -> None:
+        """Nobody knows what it still sends."""
+
+        async def case(rig: BalancerRig) -> None:
+            loosen = await rig.hold(0)
+            limits = {"drain_timeout": "1s", "admit_timeout": "500ms"}
+            balancer = rig.balancer(on_drain_timeout="proceed", **limits)
+            drain = asyncio.create_task(_traffic_error(balancer.drain(rig.instance, ())))
+            await _reported(balancer, rig.instance, MemberState.DRAINING)
+            await rig.stop(0)
+            error = await asyncio.wait_for(drain, PATIENCE)
+            assert "not be admitted again" in error.what
+            await loosen()
+
+        self.play(case, "hold", "silence")
 
     def test_an_unknown_instance_is_an_error_that_names_the_known_ones(self) -> None:
         """A typo must not look like a drained instance."""

@@ -1,4 +1,4 @@
-"""How a fake host answers health questions: from the state of its units, judged by the real rules."""
+"""How a fake host answers health questions: by the state of its units and the real rules."""
 
 from __future__ import annotations
 

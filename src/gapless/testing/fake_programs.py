@@ -68,8 +68,8 @@ async def systemctl(host: FakeHost, command: Command) -> Answer:
     """start, stop, restart, reload, reset-failed, daemon-reload, is-active."""
     _, _, (verb, *names) = words(command)
     if verb == "daemon-reload":
-        for unit in host.units.values():
-            unit.load()
+        for known in host.units.values():
+            known.load()
         return OK
     unit = host.units.get(names[0])
     if unit is None or unit.properties()["LoadState"] != "loaded":

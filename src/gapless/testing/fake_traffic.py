@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,13 @@ from gapless.drivers.balancers.base import (
     Member,
     MemberState,
 )
-from gapless.errors import TrafficError
+from gapless.errors import (
+    DeadlineExceeded,
+    GaplessError,
+    LostContact,
+    TrafficError,
+    Unreachable,
+)
 from gapless.model import Fence, Instance
 from gapless.testing.faults import Fault, What, When
 
@@ -83,6 +89,15 @@ class Traffic:
         self.world.changed(instance.host, f"{what} in {self.name}")
 
 
+_ERRORS: Mapping[What, type[GaplessError]] = {
+    What.REFUSE: TrafficError,
+    What.EXIT: TrafficError,
+    What.DEADLINE: DeadlineExceeded,
+    What.LOST: LostContact,
+    What.UNREACHABLE: Unreachable,
+}
+
+
 class FakeBalancer:
     """Drives a ``Traffic``; implements ``Balancer``. Its faults go by host ``balancer:NAME`` and
     verbs members, serving, drain, admit."""
@@ -146,11 +161,12 @@ class FakeBalancer:
     async def admit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
         """Put back and wait until up. Requests come only after its own check passed."""
         clock, began = self._world.clock, self._world.clock.monotonic()
-        await self._steer("admit", instance, fences, lambda _: None)
+        fault = await self._steer("admit", instance, fences, lambda _: None)
+        lies = fault is not None and fault.what is What.LIE
         while clock.monotonic() - began < self._admit_timeout:
             await clock.sleep(self._traffic.check_takes)
-            if self._healthy(instance):
-                await self._answered("admit", instance, fences)
+            if self._healthy(instance) and not lies:
+                self._traffic.put_back(instance)
                 return self._report(instance)
         raise TrafficError(
             f"{self.name} does not report {instance} up after {self._admit_timeout:g} s",
@@ -189,25 +205,21 @@ class FakeBalancer:
         instance: Instance,
         fences: Sequence[Fence],
         change: Callable[[Instance], None],
-    ) -> None:
-        self._pending = await self._ask(verb, instance)
+    ) -> Fault | None:
+        fault = await self._ask(verb, instance)
         for fence, node in zip(fences, self.hosts, strict=False):
             self._world.host(node).claims.admit(fence)
-        if self._pending is None or self._pending.what is not What.LIE:
+        if fault is None or fault.what is not What.LIE:
             change(instance)
-        if self._pending is not None:
-            self._complain(self._pending)
-
-    async def _answered(self, verb: str, instance: Instance, fences: Sequence[Fence]) -> None:
-        if self._pending is None or self._pending.what is not What.LIE:
-            self._traffic.put_back(instance)
+        if fault is not None:
+            self._complain(fault)
+        return fault
 
     def _complain(self, fault: Fault) -> None:
-        if fault.what in (What.REFUSE, What.DEADLINE, What.LOST, What.UNREACHABLE, What.EXIT):
-            raise TrafficError(
-                f"{self.name}: {fault.text if fault.what is What.REFUSE else fault.what.value}",
-                where=self.name,
-            )
+        kind = _ERRORS.get(fault.what)
+        if kind is not None:
+            text = fault.text if fault.what is What.REFUSE else fault.what.value
+            raise kind(f"{self.name}: {text}", where=self.name)
 
     def _healthy(self, instance: Instance) -> bool:
         host = self._world.hosts.get(instance.host)

@@ -1,4 +1,4 @@
-"""A whole fleet in virtual time: hosts, units, balancers, faults, and a log of what really happened.
+"""A fleet in virtual time: hosts, units, balancers, faults, and a log of what really happened.
 
     world = World(seed=7)
     for name in ("web1", "web2"):
@@ -21,8 +21,8 @@ from pathlib import Path
 
 from gapless.testing.fake_host import FakeHost
 from gapless.testing.fake_source import MemoryTree
-from gapless.testing.fake_transport import FakeTransport
 from gapless.testing.fake_traffic import Traffic
+from gapless.testing.fake_transport import FakeTransport
 from gapless.testing.fake_unit import FakeUnit
 from gapless.testing.faults import Fault, Faults, What, When
 from gapless.testing.virtual_time import VirtualClock

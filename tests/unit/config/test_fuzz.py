@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def test_one_value_replaced_by_anything(
 ) -> None:
     data = json.loads(json.dumps(DATA))
     for path, value in changes:
-        _replace(data, path, value)
+        _replace(data, path, copy.deepcopy(value))
     file = _file(tmp_path_factory)
     file.write_text(json.dumps(data))
     for environment in (None, "staging"):

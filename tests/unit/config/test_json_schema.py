@@ -32,7 +32,7 @@ def references(value: Any) -> Iterator[str]:
             yield from references(item)
 
 
-@pytest.mark.parametrize("section", sorted(set(sections()), key=lambda s: s.__name__))
+@pytest.mark.parametrize("section", sorted(set(sections()), key=str))
 def test_every_key_says_what_it_is(section: type[Section]) -> None:
     assert section.__doc__, section
     missing = [name for name, field in section.model_fields.items() if not field.description]

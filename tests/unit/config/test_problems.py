@@ -119,7 +119,7 @@ def test_one_problem(tmp_path: Path, lines: dict[str, str], told: str) -> None:
     ("text", "told"),
     [
         ("hosts: {}\nprojct: a\n", ["1:1: missing key 'project'", "1:1: missing key 'services'", "2:1: unknown key 'projct' — did you mean 'project'?"]),
-        ("a: {b: 1\n", ["2:1: not valid YAML: did not find expected ',' or '}' — while parsing a flow mapping at line 1"]),
+        ("a: {b: 1\n", ["2:1: not valid YAML: did not find expected ',' or '}' — while parsing a flow mapping at line 1; text with [ ] { } in it needs quotes here"]),
         ("a: b: c\n", ["1:5: not valid YAML: mapping values are not allowed in this context"]),
         ("a: 1\n--- \nb: 2\n", ["2:1: not valid YAML: but found another document — expected a single document in the stream at line 1"]),
         ("a: *b\n", ["1:4: not valid YAML: found undefined alias"]),

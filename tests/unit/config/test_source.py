@@ -72,6 +72,22 @@ def test_places_of_keys(tmp_path: Path) -> None:
     assert found.place("no", "such", "key") == f"{found.path}:1:1"
 
 
+def test_anchors_live_in_x_keys_and_are_judged_once_where_they_stand(tmp_path: Path) -> None:
+    text = (
+        "project: a\n"
+        "x-check: &check {tcp: 'a:1', timeout: 9s}\n"
+        "hosts: {h: }\n"
+        "services:\n"
+        "  a: {on: h, systemd: a, health: *check}\n"
+        "  b: {on: h, systemd: b, health: [*check, {<<: *check, passes: 2}]}\n"
+    )
+    services = loaded(tmp_path, text).project.services
+    assert [check.timeout for check in services["b"].health] == [9.0, 9.0]
+    assert problems(tmp_path, text.replace("9s", "9")) == [
+        "2:39: timeout: a duration needs a unit, for example 9s"
+    ]
+
+
 class TestDefaults:
     def test_every_service_gets_what_it_does_not_say(self, tmp_path: Path) -> None:
         text = service(health="[{tcp: 'a:1'}, {tcp: 'a:2', timeout: 9s}]", rollout="{batch: 2}")

@@ -82,8 +82,7 @@ def answered(seen: Sequence[Sight | NoAnswer]) -> list[Sight]:
 
 async def together(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
     """All at once. Every one ends before the first error is raised, so none is left running."""
-    done = await asyncio.gather(*work, return_exceptions=True)
-    for outcome in done:
-        if isinstance(outcome, BaseException):
-            raise outcome
-    return [outcome for outcome in done if not isinstance(outcome, BaseException)]
+    tasks = [asyncio.ensure_future(one) for one in work]
+    await asyncio.gather(*tasks, return_exceptions=True)
+    # Not the outcomes of gather: a silence that was *returned* must not be taken for one raised.
+    return [task.result() for task in tasks]

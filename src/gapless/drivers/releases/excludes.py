@@ -43,20 +43,17 @@ def _compile(pattern: str) -> tuple[re.Pattern[str], bool]:
     return re.compile(f"{start}{_translate(core.lstrip('/'))}$"), folders_only
 
 
-_TOKENS = re.compile(r"\*\*|\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
+_PARTS = re.compile(r"\*\*|\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
 
 
 def _translate(glob: str) -> str:
-    return "".join(_token(token) for token in _TOKENS.findall(glob))
+    return "".join(_expression(part) for part in _PARTS.findall(glob))
 
 
-def _token(token: str) -> str:
-    if token == "**":
-        return ".*"
-    if token == "*":
-        return "[^/]*"
-    if token == "?":
-        return "[^/]"
-    if token.startswith("[") and len(token) > 1:
-        return token.replace("[!", "[^", 1)
-    return re.escape(token)
+_WILD = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+def _expression(part: str) -> str:
+    if part.startswith("[") and len(part) > 1:
+        return part.replace("[!", "[^", 1)
+    return _WILD.get(part) or re.escape(part)

@@ -1,225 +1,188 @@
 """systemd units.
 
-1. State and identity come from properties, never from ``is-active``: the InvocationID changes
-   exactly when the unit is really started anew, NRestarts counts crashes nobody asked for.
-2. Going back needs every fragment: the unit file and all drop-ins are copied per rollout.
-3. Reload first where asked; it counts only when systemd saw the unit pass through "reloading".
-4. Unit files are installed, systemd reloaded and the unit restarted in one critical action.
+What replaces an instance, in order:
+
+1. Staged unit files are moved into place.
+2. ``daemon-reload`` when files were moved or changed behind systemd's back.
+3. ``reload`` where it is asked for, possible and enough — new unit files need a restart.
+4. Otherwise ``reset-failed`` after a failure (the start limit would refuse the start) and
+   ``restart``, which blocks until the unit is active: with Type=notify, until it says READY.
+
+The InvocationID is the identity: systemd gives a new one to each start, whoever asked for it.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import posixpath
-from collections.abc import Iterable, Mapping
+import json
+import shlex
+from collections.abc import Mapping
 
 from gapless.config.services import SystemdConfig
+from gapless.drivers.runtimes import systemd_files as files
+from gapless.drivers.runtimes import systemd_preflight as preflight
+from gapless.drivers.runtimes import systemd_view as view
 from gapless.drivers.runtimes.base import Replacement, RuntimeSnapshot
-from gapless.drivers.runtimes.unit_properties import PROPERTIES, fragments, observation, seconds
 from gapless.drivers.transports.base import Transport
-from gapless.errors import ActionFailed
-from gapless.model import Command, InstanceState, Observation, Verdict, VerdictStatus
+from gapless.errors import Refused
+from gapless.model import Command, InstanceState, Observation, Verdict
 
-_SOAKED = ("InvocationID", "NRestarts", "MainPID", "ActiveState", "SubState")
-_ADMINISTRATED = ("/etc/systemd/", "/run/systemd/")
-"""Where unit files are ours to remove; packages own the rest."""
+_STEADY = ("InvocationID", "NRestarts", "MainPID", "ActiveState", "SubState")
+_STEADY_ELSEWHERE = ("InvocationID", "ActiveState")
+_MARGIN = 30.0
+"""Seconds an action gets on top of its commands' own limits, for what the engine puts before."""
 
 
 class SystemdRuntime:
     """One unit, the same on every host of a service."""
 
     def __init__(self, config: SystemdConfig, service: str) -> None:
-        self.config = config
-        self.service = service
+        self._config = config
+        self._service = service
 
     @property
     def unit(self) -> str:
-        """Unit name."""
-        return self.config.unit
+        """Its full name."""
+        return self._config.unit
 
     async def observe(self, transport: Transport) -> Observation:
-        """State and identity now."""
-        return observation(await transport.unit(self.unit, PROPERTIES))
-
-    # -- preflight --------------------------------------------------------------------------
+        """State and identity."""
+        return view.observation(await self._show(transport))
 
     async def preflight(self, transport: Transport) -> tuple[Verdict, ...]:
-        """Loaded, active and not looping, what it requires active, reload possible."""
-        now = await self.observe(transport)
-        loaded = self._loaded(now)
-        if not loaded.passed:
-            return (loaded,)
-        required = await self._required(transport, now)
-        return (loaded, self._active(now), *required, *self._reloadable(now))
-
-    def _loaded(self, now: Observation) -> Verdict:
-        state = now.detail.get("LoadState", "")
-        remedies = {
-            "not-found": f"a unit file: systemctl list-unit-files '{self.unit}'",
-            "masked": f"systemctl unmask {self.unit}",
-        }
-        answer = f"{self.unit} is {state}" if state else f"{self.unit}: systemd gave no answer"
-        wanted = remedies.get(state, f"a unit that loads: systemd-analyze verify {self.unit}")
-        return self._verdict(state == "loaded", "LoadState", answer, wanted)
-
-    def _active(self, now: Observation) -> Verdict:
-        detail = now.detail
-        answer = f"{detail.get('ActiveState')} ({detail.get('SubState')})"
-        result = detail.get("Result", "success")
-        if result != "success":
-            answer += f", result {result}"
-        wanted = f"active; --force restarts it all the same: systemctl status {self.unit}"
-        return self._verdict(now.state is InstanceState.RUNNING, "ActiveState", answer, wanted)
-
-    async def _required(self, transport: Transport, now: Observation) -> list[Verdict]:
-        names: dict[str, None] = {}
-        for key in ("Requires", "Requisite", "BindsTo"):
-            names.update(dict.fromkeys(now.detail.get(key, "").split()))
-        verdicts = []
-        for name in names:
-            if not name.endswith((".service", ".socket", ".mount")) or name == "-.mount":
-                continue
-            state = (await transport.unit(name, ("ActiveState",))).get("ActiveState", "")
-            fine = state in ("active", "reloading", "activating")
-            answer = f"{name}, which it requires, is {state or 'unknown'}"
-            verdicts.append(self._verdict(fine, "Requires", answer, f"systemctl start {name}"))
-        return verdicts
-
-    def _reloadable(self, now: Observation) -> list[Verdict]:
-        if self.config.reload != "only":
-            return []
-        able = now.detail.get("CanReload") == "yes"
-        wanted = "ExecReload= in the unit, or reload: try"
-        return [self._verdict(able, "CanReload", f"CanReload={'yes' if able else 'no'}", wanted)]
-
-    def _verdict(self, fine: bool, name: str, answer: str, wanted: str) -> Verdict:
-        status = VerdictStatus.PASS if fine else VerdictStatus.FAIL
-        return Verdict(status, "systemd", f"systemctl show {self.unit} -p {name}", answer, wanted)
-
-    # -- what is needed to go back ----------------------------------------------------------
+        """Whether it is fit to be replaced (see ``systemd_preflight``)."""
+        return await preflight.examine(transport, self._config, await self._show(transport))
 
     async def snapshot(self, transport: Transport, folder: str) -> RuntimeSnapshot:
-        """Copy every fragment below ``folder``, under its own absolute path."""
-        now = await self.observe(transport)
-        files: dict[str, tuple[str, str]] = {}
-        for path in fragments(now.detail):
-            content = await transport.get(path)
-            if content is None:
-                continue
-            await self._keep(transport, path, f"{folder}{path}")
-            files[path] = (base64.b64encode(content).decode(), "0644")
-        return RuntimeSnapshot(files, folder, {"unit": self.unit})
-
-    async def _keep(self, transport: Transport, path: str, copy: str) -> None:
-        for command in (
-            Command(("mkdir", "-p", "-m", "0700", posixpath.dirname(copy))),
-            Command(("cp", "-a", path, copy)),
-        ):
-            done = await transport.run(command)
-            if not done.ok:
-                raise ActionFailed(
-                    f"{path} cannot be copied aside",
-                    where=transport.host,
-                    evidence=done.evidence(),
-                    next=f"free space or mend the file system of {posixpath.dirname(copy)}",
-                )
+        """Copies of all fragments (see ``systemd_files``)."""
+        shown = await self._show(transport)
+        facts = {name: shown.get(name, "") for name in ("UnitFileState", "FragmentPath")}
+        return await files.keep(transport, view.fragments(shown), folder, facts)
 
     async def fingerprint(self, transport: Transport) -> str:
-        """Digest of all fragments, and whether systemd has read them."""
-        now = await self.observe(transport)
-        paths = fragments(now.detail)
-        digests = await transport.digest(paths) if paths else {}
-        text = "\n".join(f"{path} {digests.get(path, '')}" for path in paths)
-        stale = now.detail.get("NeedDaemonReload", "no")
-        return hashlib.sha256(f"{text}\n{stale}".encode()).hexdigest()[:16]
-
-    # -- replacing --------------------------------------------------------------------------
+        """Digest of the fragments and of whether systemd knows them."""
+        shown = await self._show(transport)
+        digests = await transport.digest(view.fragments(shown))
+        told = {"files": dict(digests), "known": shown.get("NeedDaemonReload", "no") != "yes"}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     async def replacement(
         self, transport: Transport, install: Mapping[str, str], reload_allowed: bool
     ) -> Replacement:
-        """Install staged files, daemon-reload when fragments changed, then reload or restart."""
-        now = await self.observe(transport)
-        first = [self._run("install", "-D", "-m", "0644", *pair) for pair in install.items()]
-        if install or now.detail.get("NeedDaemonReload") == "yes":
-            first.append(self._systemctl("daemon-reload"))
-        limit = self._stop_limit(now) + self._start_limit(now)
-        restart = (self._reset(), self._systemctl("restart", limit=limit))
-        timeout = limit + 4 * self.config.command_timeout
-        if reload_allowed and self._reloads(now):
-            fallback = restart if self.config.reload == "try" else ()
-            reload = (*first, self._systemctl("reload", limit=self._start_limit(now)))
-            return Replacement("reload", reload, timeout, fallback)
-        return Replacement("restart", (*first, *restart), timeout)
-
-    def _reloads(self, now: Observation) -> bool:
-        possible = now.detail.get("CanReload") == "yes" and now.state is InstanceState.RUNNING
-        return self.config.reload == "only" or (self.config.reload == "try" and possible)
+        """Reload or restart. Raises Refused where only a reload is allowed and it is not enough."""
+        shown = await self._show(transport)
+        placed = files.install(install, self._config.command_timeout)
+        prepare = placed + self._take_in(bool(placed) or shown.get("NeedDaemonReload") == "yes")
+        restart = self._restart(shown)
+        if self._config.reload == "no":
+            return _replacement("restart", prepare + restart)
+        if reload_allowed and _can_reload(shown):
+            fallback = restart if self._config.reload == "try" else ()
+            return _replacement("reload", prepare + self._reload(shown), fallback)
+        if self._config.reload == "only":
+            raise self._needs_restart(transport, bool(install))
+        return _replacement("restart", prepare + restart)
 
     async def restoration(self, transport: Transport, snapshot: RuntimeSnapshot) -> Replacement:
-        """Stop, put every fragment back, remove those that were not there, start."""
-        now = await self.observe(transport)
-        limit = self._stop_limit(now) + self._start_limit(now)
-        commands = [
-            self._systemctl("stop", limit=self._stop_limit(now)),
-            *self._put_back(snapshot, fragments(now.detail)),
-            self._systemctl("daemon-reload"),
-            self._reset(),
-            self._systemctl("start", limit=self._start_limit(now)),
-        ]
-        return Replacement("restart", tuple(commands), limit + 6 * self.config.command_timeout)
-
-    def _put_back(self, snapshot: RuntimeSnapshot, now: Iterable[str]) -> list[Command]:
-        if not snapshot.files:
-            return []
-        back = [self._run("cp", "-aT", f"{snapshot.stored}{p}", p) for p in snapshot.files]
-        new = [p for p in now if p not in snapshot.files and p.startswith(_ADMINISTRATED)]
-        return [*back, *(self._run("rm", "-f", path) for path in new)]
+        """Stop, put the files back, start. The unit is stopped and started even when no file
+        differs: whoever asks for a restoration has switched something, if only the release. A
+        running unit that must only be reloaded is reloaded."""
+        shown = await self._show(transport)
+        await files.complete(transport, snapshot)
+        back = await files.put_back(
+            transport, self.unit, snapshot, view.fragments(shown), self._config.command_timeout
+        )
+        back += self._take_in(bool(back) or shown.get("NeedDaemonReload") == "yes")
+        if self._config.reload == "only" and _can_reload(shown):
+            return _replacement("reload", back + self._reload(shown))
+        return _replacement("restart", (self._stop(shown), *back, *self._start(shown)))
 
     def replaced(self, before: Observation, now: Observation, manner: str) -> bool:
-        """A restart shows in the InvocationID, a reload in the last change of state."""
-        if manner == "reload":
-            changed = "StateChangeTimestampMonotonic"
-            moved = before.detail.get(changed) != now.detail.get(changed)
-            return now.state is InstanceState.RUNNING and moved
-        return bool(now.identity) and now.identity != before.identity
+        """A restart shows in a new InvocationID. A reload keeps it; that the unit went through
+        "reloading" shows in the time of its last change of state, where systemd tells it."""
+        renewed = bool(now.identity) and now.identity != before.identity
+        if manner != "reload" or renewed:
+            return renewed
+        name = "StateChangeTimestampMonotonic"
+        then, since = before.detail.get(name), now.detail.get(name)
+        taken = then is None or since is None or then != since
+        return now.state is InstanceState.RUNNING and taken
 
     def soak_identity(self, ready: Observation) -> Mapping[str, str]:
-        """What must stay as it was when the instance became ready."""
-        return {name: ready.detail[name] for name in _SOAKED if name in ready.detail}
+        """As it was when ready. After a reload the main process may be another one than before,
+        but from then on it stays. Units other than services have no process."""
+        names = _STEADY if self.unit.endswith(".service") else _STEADY_ELSEWHERE
+        return {name: ready.detail[name] for name in names if name in ready.detail}
 
     def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:
         """Stop, restore, daemon-reload, start, look."""
-        back = [f"sudo cp -a {snapshot.stored}{path} {path}" for path in snapshot.files]
+        unit = shlex.quote(self.unit)
+        copies = [
+            f"sudo cp -a {shlex.quote(snapshot.stored + path)} {shlex.quote(path)}"
+            for path in snapshot.files
+        ]
         return (
-            f"sudo systemctl stop {self.unit}",
-            *back,
+            f"sudo systemctl stop {unit}",
+            *copies,
             "sudo systemctl daemon-reload",
-            f"sudo systemctl start {self.unit}",
-            f"sudo systemctl status {self.unit}",
+            f"sudo systemctl start {unit}",
+            f"sudo systemctl status {unit}",
         )
 
-    # -- commands ---------------------------------------------------------------------------
+    async def _show(self, transport: Transport) -> Mapping[str, str]:
+        return await transport.unit(self.unit, view.PROPERTIES)
 
-    def _systemctl(self, verb: str, *, limit: float = 0.0) -> Command:
-        """A systemctl call; stop and start get the unit's own limits on top of the grace."""
-        words = ("systemctl", verb) if verb == "daemon-reload" else ("systemctl", verb, self.unit)
-        return Command(words, timeout=self.config.command_timeout + limit)
+    def _take_in(self, needed: bool) -> tuple[Command, ...]:
+        return (self._systemctl("daemon-reload"),) if needed else ()
 
-    def _reset(self) -> Command:
-        """A start limit that was hit would refuse the start; nothing to reset is no error."""
-        return Command(
-            ("systemctl", "reset-failed", self.unit),
-            timeout=self.config.command_timeout,
-            check=False,
+    def _reload(self, shown: Mapping[str, str]) -> tuple[Command, ...]:
+        return (self._systemctl("reload", limit=view.limit(shown, "TimeoutStartUSec")),)
+
+    def _restart(self, shown: Mapping[str, str]) -> tuple[Command, ...]:
+        limit = view.limit(shown, "TimeoutStopUSec") + view.limit(shown, "TimeoutStartUSec")
+        clear = self._clear() if _has_failed(shown) else ()
+        return (*clear, self._systemctl("restart", limit=limit))
+
+    def _stop(self, shown: Mapping[str, str]) -> Command:
+        return self._systemctl("stop", limit=view.limit(shown, "TimeoutStopUSec"))
+
+    def _start(self, shown: Mapping[str, str]) -> tuple[Command, ...]:
+        limit = view.limit(shown, "TimeoutStartUSec")
+        return (*self._clear(), self._systemctl("start", limit=limit))
+
+    def _clear(self) -> tuple[Command, ...]:
+        # a unit that never failed may be unloaded by now, and then this is an error of no weight
+        return (self._systemctl("reset-failed", check=False),)
+
+    def _systemctl(self, verb: str, *, limit: float = 0.0, check: bool = True) -> Command:
+        names = () if verb == "daemon-reload" else ("--", self.unit)
+        timeout = self._config.command_timeout + limit
+        return Command(("systemctl", verb, *names), timeout=timeout, check=check)
+
+    def _needs_restart(self, transport: Transport, unit_file: bool) -> Refused:
+        why = "a new unit file needs a restart" if unit_file else "it cannot reload now"
+        return Refused(
+            f"{why}, and reload: only forbids one",
+            where=f"{self._service}@{transport.host}",
+            next=f"reload: try in gapless.yaml, or: systemctl status {self.unit}",
         )
 
-    def _run(self, *argv: str) -> Command:
-        return Command(argv, timeout=self.config.command_timeout)
 
-    def _stop_limit(self, now: Observation) -> float:
-        return seconds(now.detail.get("TimeoutStopUSec", ""))
+def _replacement(
+    manner: str, commands: tuple[Command, ...], fallback: tuple[Command, ...] = ()
+) -> Replacement:
+    longest = max(_seconds(commands), _seconds(fallback))
+    return Replacement(manner, commands, longest + _MARGIN, fallback)
 
-    def _start_limit(self, now: Observation) -> float:
-        return seconds(now.detail.get("TimeoutStartUSec", ""))
+
+def _seconds(commands: tuple[Command, ...]) -> float:
+    return sum(command.timeout for command in commands)
+
+
+def _can_reload(shown: Mapping[str, str]) -> bool:
+    return shown.get("CanReload") == "yes" and view.state(shown) is InstanceState.RUNNING
+
+
+def _has_failed(shown: Mapping[str, str]) -> bool:
+    failed = view.state(shown) is InstanceState.FAILED
+    return failed or shown.get("Result") == "start-limit-hit"

@@ -10,7 +10,7 @@ from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.health import tell, timing, worst
 from gapless.errors import Unstable
-from gapless.model import Observation
+from gapless.model import InstanceState, Observation, Verdict, VerdictStatus
 from gapless.plan import StepKind
 
 
@@ -18,7 +18,6 @@ class Soak(Step):
     """Watched on the host, four looks a second at the identity."""
 
     kind = StepKind.SOAK
-    shown = ("seconds",)
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Watch for the whole time; end at the first finding."""
@@ -39,6 +38,8 @@ class Soak(Step):
             retry_delay=patience.retry_delay,
             identity=ctx.runtime.soak_identity(observation),
         )
+        if not ctx.runtime.unit:
+            verdicts = (*verdicts, await self._same(ctx, observation))
         tell(ctx, self.kind, verdicts)
         finding = worst(verdicts)
         if finding is not None:
@@ -50,3 +51,15 @@ class Soak(Step):
             error.verdict = finding
             raise error
         return {"seconds": seconds}
+
+    async def _same(self, ctx: InstanceContext, ready: Observation) -> Verdict:
+        """A runtime without a unit to watch tells at the end whether it is still the same copy."""
+        now = await ctx.runtime.observe(ctx.transport)
+        same = now.state is InstanceState.RUNNING and now.identity == ready.identity
+        return Verdict(
+            VerdictStatus.PASS if same else VerdictStatus.FAIL,
+            "identity",
+            "status",
+            f"{now.state.value}, identity {now.identity or 'none'}",
+            f"identity {ready.identity}",
+        )

@@ -56,7 +56,7 @@ class Host(Local):
 class CommandRig:
     """See BalancerRig. It has no process of its own, so nothing to restart."""
 
-    can = frozenset({"hold", "checks", "silence", "nonsense", "missing"})
+    can = frozenset({"hold", "checks", "silence", "nonsense", "missing", "words"})
     nodes = 2
     instance = Instance("shop.api", "web1.shop.example")
     other = Instance("shop.api", "web2.shop.example")
@@ -74,7 +74,7 @@ class CommandRig:
                 (node / f"{instance.host}.member").touch()
 
     def balancer(self, **limits: Any) -> CommandBalancer:
-        # {address} is the node's folder here, so that two nodes are two balancers.
+        # $NODE is the node's folder, see At.
         def verb(name: str) -> list[str]:
             return ["sh", "-c", f'exec {self._script} "$NODE" {name} {{host}}']
 

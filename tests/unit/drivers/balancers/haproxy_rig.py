@@ -104,7 +104,7 @@ class HaproxyRig:
     """See BalancerRig."""
 
     can = frozenset(
-        {"hold", "checks", "restart", "silence", "nonsense", "missing", "floor", "counters"}
+        {"hold", "checks", "restart", "silence", "nonsense", "missing", "floor", "words"}
     )
     nodes = 2
     instance = Instance("shop.api", "web1.shop.example")

@@ -1,0 +1,92 @@
+"""The entry point, and the only place that turns errors into words and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from gapless.cli.exit_codes import ExitCode
+from gapless.cli.group import cli
+from gapless.errors import GaplessError
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(argv))
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _command(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_stdout()
+        return ExitCode.DONE  # whoever read has seen enough; results are written otherwise
+    return code
+
+
+def _command(words: list[str]) -> int:
+    try:
+        result = cli.main(args=words, prog_name="gapless", standalone_mode=False)
+        return int(result or 0)
+    except click.Abort:
+        return _left()
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except KeyboardInterrupt:
+        return _left()
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        return _failed(error, words)
+
+
+def _failed(error: Exception, words: list[str]) -> int:
+    found = known(error)
+    if found is None:
+        return _bug(error, words)
+    from gapless.cli.output import complain
+
+    complain(found, as_json="--json" in words)
+    return found.exit_code
+
+
+def known(error: BaseException) -> GaplessError | None:
+    """The error raised on purpose, also out of a group of tasks that failed together."""
+    if isinstance(error, GaplessError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        inner = [known(one) for one in error.exceptions]
+        return next((one for one in inner if one is not None), None) if all(inner) else None
+    return None
+
+
+def _bug(error: Exception, words: list[str]) -> int:
+    from gapless.cli.bugreport import write_report
+
+    path = write_report(error, words)
+    where = f"details: {path}" if path else "the details could not be written"
+    sys.stderr.write(f"✗  A bug in gapless: {type(error).__name__}: {error}\n   {where}\n")
+    if not path:
+        import traceback
+
+        traceback.print_exception(error)
+    return ExitCode.BUG
+
+
+def _left() -> int:
+    sys.stderr.write("\n")
+    return ExitCode.INTERRUPTED
+
+
+def _close_stdout() -> None:
+    """So that the interpreter does not complain about the pipe when it ends."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())

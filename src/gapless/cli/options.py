@@ -1,0 +1,163 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from gapless.api import Project
+
+F = TypeVar("F", bound=Callable[..., Any])
+CONFIG = "gapless.yaml"
+MODES = ("auto", "tty", "plain", "jsonl", "quiet")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which project is meant."""
+
+    config: str
+    environment: str | None
+
+    def load(self) -> Project:
+        """Read and check it."""
+        from gapless import api
+
+        return api.load(self.config, self.environment)
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """How a rollout and its result are shown."""
+
+    progress: str
+    json: bool
+    verbose: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What ``restart`` and ``deploy`` let a person say."""
+
+    hosts: str | None
+    batch: str | None
+    canary: str | None
+    max_failed: int | None
+    on_failure: str | None
+    skip_migrations: bool
+    force: bool
+
+    @property
+    def changes_plan(self) -> bool:
+        """Whether anything was said that a ready plan cannot take any more."""
+        values = (self.hosts, self.batch, self.canary, self.max_failed, self.on_failure)
+        return any(v is not None for v in values) or self.skip_migrations or self.force
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Who wants it and whether to ask again."""
+
+    reason: str
+    yes: bool
+
+
+def _gathered(name: str, kind: type, keys: tuple[str, ...], options: list[Any]) -> Any:
+    """A decorator that adds ``options`` and hands them over as one ``kind`` called ``name``."""
+
+    def decorate(function: F) -> F:
+        def call(*args: Any, **values: Any) -> Any:
+            values[name] = kind(**{key: values.pop(key) for key in keys})
+            return function(*args, **values)
+
+        call.__doc__, call.__name__ = function.__doc__, function.__name__
+        decorated: Any = call
+        decorated.__click_params__ = list(getattr(function, "__click_params__", ()))
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated  # type: ignore[no-any-return]
+
+    return decorate
+
+
+where_option = _gathered(
+    "where",
+    Where,
+    ("config", "environment"),
+    [
+        click.option(
+            "-c", "--config", default=CONFIG, show_default=True, help="The configuration."
+        ),
+        click.option("-e", "--environment", help="Overlay of the configuration to use."),
+    ],
+)
+
+show_option = _gathered(
+    "show",
+    Show,
+    ("progress", "json", "verbose"),
+    [
+        click.option(
+            "--progress", type=click.Choice(MODES), default="auto", show_default=True,
+            help="How to show what happens.",
+        ),
+        click.option("--json", is_flag=True, help="The final report as one JSON document."),
+        click.option("-v", "--verbose", is_flag=True, help="Whole logs, all failures, all steps."),
+    ],
+)  # fmt: skip
+
+choice_option = _gathered(
+    "choice",
+    Choice,
+    ("hosts", "batch", "canary", "max_failed", "on_failure", "skip_migrations", "force"),
+    [
+        click.option("--hosts", help="Only these: names, groups, ranges; ! leaves out."),
+        click.option("--batch", help="Instances at the same time: 2 or 25%."),
+        click.option("--canary", help="Instances that go first, one after another."),
+        click.option("--max-failed", type=int, help="Failed instances before it stops."),
+        click.option("--on-failure", type=click.Choice(("rollback", "stop", "pause"))),
+        click.option("--skip-migrations", is_flag=True, help="Run no migration."),
+        click.option("--force", is_flag=True, help="Skip health gates; needs --reason."),
+    ],
+)
+
+consent_option = _gathered(
+    "consent",
+    Consent,
+    ("reason", "yes"),
+    [
+        click.option("--reason", default="", help="Why, for the history and the lock."),
+        click.option("-y", "--yes", is_flag=True, help="Do not ask."),
+    ],
+)
+
+
+def json_option(function: F) -> F:
+    """``--json`` for verbs that only look."""
+    return click.option("--json", "as_json", is_flag=True, help="As one JSON document.")(function)
+
+
+def complete_services(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Names of services, read without checking anything: completion has to be quick."""
+    import yaml
+
+    path = Path(ctx.params.get("config") or os.environ.get("GAPLESS_CONFIG", CONFIG))
+    try:
+        data = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        names = list(data["services"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return []
+    return [CompletionItem(name) for name in names if str(name).startswith(incomplete)]
+
+
+services_argument = click.argument("services", nargs=-1, shell_complete=complete_services)
+rollout_argument = click.argument("rollout", required=False)

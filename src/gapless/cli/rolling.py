@@ -1,0 +1,149 @@
+"""What ``restart`` and ``deploy`` do: plan, ask, carry out."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from gapless.cli.exit_codes import ExitCode
+from gapless.cli.options import Choice, Consent, Show, Where
+from gapless.cli.output import note, result, width
+from gapless.cli.running import finish, run_rollout
+from gapless.errors import UsageError
+from gapless.events.event import Event
+from gapless.plan import Plan
+from gapless.render.plan import render_plan
+from gapless.report.report import Report
+from gapless.report.summarize import summarize
+
+if TYPE_CHECKING:
+    from gapless.api import Project
+    from gapless.engine.interrupts import Interrupts
+
+Verb = Literal["restart", "deploy"]
+
+
+def roll(
+    verb: Verb, where: Where, services: tuple[str, ...], choice: Choice, consent: Consent,
+    show: Show, *, prove: bool, dry_run: bool,
+) -> int:  # fmt: skip
+    """Plan it, show it, ask, and do it."""
+    refuse_force_without_reason(choice, consent.reason)
+    if not (dry_run or consent.yes or _terminal()):
+        raise UsageError(
+            "nobody can be asked: this is not a terminal",
+            next=f"gapless plan {verb}, then gapless {verb} --yes",
+        )
+    project = where.load()
+    if prove:
+        _refuse_nothing_to_ask(project)
+    file = plan_file(services)
+    plan = _ready(file, verb, choice) if file else make(project, verb, services, choice, consent)
+    if dry_run:
+        result(render_plan(plan, verbose=show.verbose, width=width()))
+        return ExitCode.DONE
+    if not plan.services:
+        return finish(summarize(plan, ()), show)
+    if not consent.yes and not _agreed(plan, show):
+        return ExitCode.REFUSED
+    return run_rollout(
+        _work(project, plan, consent, prove=prove, ready=file is not None), show, plan
+    )
+
+
+def make(
+    project: Project, verb: Verb, services: tuple[str, ...], choice: Choice, consent: Consent,
+    *, offline: bool = False,
+) -> Plan:  # fmt: skip
+    """The plan for what was said."""
+    from gapless import api
+
+    return asyncio.run(
+        api.make_plan(
+            project,
+            verb,
+            services,
+            hosts=choice.hosts,
+            batch=choice.batch,
+            canary=choice.canary,
+            max_failed=choice.max_failed,
+            on_failure=choice.on_failure,
+            skip_migrations=choice.skip_migrations,
+            force=consent.reason if choice.force else None,
+            offline=offline,
+        )
+    )
+
+
+def plan_file(services: tuple[str, ...]) -> Path | None:
+    """The plan meant by the only argument, if that is a file and not a service."""
+    if len(services) == 1 and services[0].endswith(".json"):
+        return Path(services[0])
+    return None
+
+
+def refuse_force_without_reason(choice: Choice, reason: str) -> None:
+    """Whoever skips the gates says why."""
+    if choice.force and not reason.strip():
+        raise UsageError(
+            "--force skips health gates and needs --reason", next="add --reason 'why it has to be'"
+        )
+
+
+def _ready(file: Path, verb: Verb, choice: Choice) -> Plan:
+    from gapless import api
+
+    plan = api.load_plan(file)
+    if plan.verb.value != verb:
+        raise UsageError(
+            f"{file} is a plan to {plan.verb.value}", next=f"gapless {plan.verb.value} {file}"
+        )
+    if choice.changes_plan:
+        raise UsageError(
+            "a ready plan is carried out as it is; options that change it come with gapless plan",
+            next=f"gapless plan {verb} … -o {file}",
+        )
+    return plan
+
+
+def _refuse_nothing_to_ask(project: Project) -> None:
+    """Before anything is planned or opened."""
+    from gapless.proving import wanted
+
+    wanted(project)
+
+
+def _work(
+    project: Project, plan: Plan, consent: Consent, *, prove: bool, ready: bool
+) -> Callable[[Callable[[Event], None], Interrupts], Awaitable[Report]]:
+    from gapless import api
+
+    def work(observe: Callable[[Event], None], interrupts: Interrupts) -> Awaitable[Report]:
+        return api.execute(
+            project,
+            plan,
+            reason=consent.reason,
+            prove=prove,
+            observer=observe,
+            interrupts=interrupts,
+            check_stale=ready,
+        )
+
+    return work
+
+
+def _terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _agreed(plan: Plan, show: Show) -> bool:
+    note(render_plan(plan, verbose=show.verbose, width=width()) + "\n")
+    if click.confirm("Go on?", default=False, err=True):
+        return True
+    note("Nothing was changed.\n")
+    return False

@@ -1,0 +1,232 @@
+"""Making one SSH connection: ~/.ssh/config, keys, jump hosts, and host keys without exception."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from gapless.clock import within
+from gapless.config.hosts import HostConfig
+from gapless.drivers.transports import ssh_errors
+from gapless.drivers.transports.known_hosts import GLOBAL, USER, TrustedKeys
+from gapless.drivers.transports.ssh_errors import Target
+from gapless.errors import AuthenticationFailed, HostKeyRejected, TransportError
+
+_KEEPALIVE = 15
+_KEEPALIVE_COUNT = 3
+# Much cheaper to begin with than the post-quantum exchanges, for hosts by the hundred.
+_KEX = "^curve25519-sha256,curve25519-sha256@libssh.org"
+_CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+
+
+class Client(asyncssh.SSHClient):
+    """Remembers the key it was shown and tells when the connection has ended."""
+
+    def __init__(self, on_lost: Callable[[Exception | None], None]) -> None:
+        self.presented: asyncssh.SSHKey | None = None
+        self.address = ""
+        self._on_lost = on_lost
+
+    def validate_host_public_key(
+        self, host: str, addr: str, port: int, key: asyncssh.SSHKey
+    ) -> bool:
+        """Asked for keys that are not known: never accepted."""
+        self.presented, self.address = key, addr
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is over."""
+        self._on_lost(exc)
+
+
+@dataclass(frozen=True, slots=True)
+class FromSshConfig:
+    """What ~/.ssh/config says beyond what asyncssh takes from it by itself."""
+
+    jump: str | None = None
+    known_hosts: tuple[str, ...] = ()
+    own_kex: bool = False
+    own_ciphers: bool = False
+
+
+class Connector:
+    """Connects to one host as its HostConfig says."""
+
+    def __init__(self, name: str, config: HostConfig, ssh_config: Sequence[str] | None) -> None:
+        self._name = name
+        self._config = config
+        self._ssh_config: Any = () if ssh_config is None else list(ssh_config)
+
+    async def connect(
+        self, on_lost: Callable[[Exception | None], None]
+    ) -> asyncssh.SSHClientConnection:
+        """The connection, through the jump host if there is one."""
+        found = await self._read_ssh_config()
+        trusted = await asyncio.to_thread(self._trusted, found)
+        target = self._target(trusted)
+        jump = self._config.jump or found.jump
+        try:
+            async with within(self._config.connect_timeout):
+                tunnel = await self._jump(jump) if jump else None
+                connection = await self._open(target, trusted, found, tunnel, on_lost)
+        except TimeoutError as error:
+            raise ssh_errors.connection_error(target, error) from error
+        if tunnel is not None:
+            connection.set_tunnel(tunnel)
+        return connection
+
+    async def _jump(self, jump: str) -> asyncssh.SSHClientConnection:
+        # With the same strictness; the last of a chain is reached through those before it.
+        before, _, last = jump.rpartition(",")
+        user, _, place = last.rpartition("@")
+        host, colon, port = place.partition(":") if place.count(":") < 2 else (place, "", "")
+        there = {
+            "address": host,
+            "user": user or None,
+            "port": int(port) if colon else None,
+            "jump": before or None,
+            "host_key": None,
+        }
+        config = self._config.model_copy(update=there)
+        connector = Connector(f"{self._name} (jump host {host})", config, self._ssh_config or None)
+        return await connector.connect(lambda _error: None)
+
+    async def _open(
+        self,
+        target: Target,
+        trusted: TrustedKeys,
+        found: FromSshConfig,
+        tunnel: asyncssh.SSHClientConnection | None,
+        on_lost: Callable[[Exception | None], None],
+    ) -> asyncssh.SSHClientConnection:
+        client = Client(on_lost)
+        options = self._options(trusted, found)
+        try:
+            return await asyncssh.connect(
+                target.address, client_factory=lambda: client, tunnel=tunnel, **options
+            )
+        except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed) as error:
+            raise _rejected(target, trusted, client, error) from error
+        except asyncssh.PermissionDenied as error:
+            raise await self._turned_away(target, error) from error
+        except (asyncssh.Error, OSError, ValueError) as error:
+            if _is_about_login(error):
+                raise await self._turned_away(target, error) from error
+            raise ssh_errors.connection_error(target, error) from error
+
+    def _options(self, trusted: TrustedKeys, found: FromSshConfig) -> dict[str, Any]:
+        config = self._config
+        options: dict[str, Any] = {
+            "config": self._ssh_config,
+            "known_hosts": trusted.known,
+            "keepalive_interval": _KEEPALIVE,
+            "keepalive_count_max": _KEEPALIVE_COUNT,
+            "connect_timeout": config.connect_timeout,
+            "login_timeout": config.connect_timeout,
+            "compression_algs": None,
+            "password_auth": False,
+            "kbdint_auth": False,
+            "agent_forwarding": False,
+        }
+        if not found.own_kex:
+            options["kex_algs"] = _KEX
+        if not found.own_ciphers:
+            options["encryption_algs"] = _CIPHERS
+        return {**options, **self._login(), **self._keys()}
+
+    def _login(self) -> dict[str, Any]:
+        given = {"port": self._config.port, "username": self._config.user}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def _keys(self) -> dict[str, Any]:
+        # Hosts count refused keys, so only a configured one is offered; the agent is asked for it
+        # too, since it may hold what the file only has encrypted.
+        if not self._config.key:
+            return {}
+        path = Path(self._config.key).expanduser()
+        public = path.with_name(path.name + ".pub")
+        if public.exists():
+            identities = {"agent_identities": [str(public)]}
+            return {"client_keys": [str(path)], "ignore_encrypted": True, **identities}
+        return {"client_keys": [str(path)], "agent_path": None}
+
+    def _has_ssh_config(self) -> bool:
+        return self._ssh_config != () or Path("~/.ssh/config").expanduser().exists()
+
+    async def _read_ssh_config(self) -> FromSshConfig:
+        if not self._has_ssh_config():
+            return FromSshConfig()
+        options = await asyncssh.SSHClientConnectionOptions.construct(
+            host=self._config.address or self._name,
+            config=self._ssh_config,
+            client_keys=None,
+            **self._login(),
+        )
+        jump = options.tunnel if isinstance(options.tunnel, str) else None
+        files = options.known_hosts  # None stands for "none": trust nobody, not everybody
+        return FromSshConfig(
+            jump=None if jump == "none" else jump,
+            known_hosts=tuple(str(file) for file in files) if isinstance(files, list) else (),
+            own_kex=bool(options.config.get("KexAlgorithms", ())),
+            own_ciphers=bool(options.config.get("Ciphers", ())),
+        )
+
+    def _trusted(self, found: FromSshConfig) -> TrustedKeys:
+        if self._config.host_key:
+            try:
+                return TrustedKeys.pinned(self._config.host_key)
+            except ValueError as error:
+                raise HostKeyRejected(str(error), where=self._name) from error
+        if self._config.known_hosts:
+            return TrustedKeys.in_files([self._config.known_hosts])
+        return TrustedKeys.in_files([*(found.known_hosts or (USER,)), GLOBAL])
+
+    def _target(self, trusted: TrustedKeys) -> Target:
+        return Target(
+            host=self._name,
+            address=self._config.address or self._name,
+            port=self._config.port or 22,
+            user=self._config.user or "",
+            known_hosts=trusted.file,
+            limit=self._config.connect_timeout,
+        )
+
+    async def _turned_away(self, target: Target, error: Exception) -> AuthenticationFailed:
+        keys: list[str] = []
+        agent = ""
+        try:
+            options = await asyncssh.SSHClientConnectionOptions.construct(
+                host=target.address,
+                config=self._ssh_config,
+                **self._keys(),
+            )
+            keys = [_pair_name(pair) for pair in options.client_keys or ()]
+            agent = options.agent_path or ""
+        except (asyncssh.Error, OSError, ValueError) as problem:
+            keys = [str(problem)]
+        return await ssh_errors.authentication_failed(target, error, keys, agent)
+
+
+def _pair_name(pair: Any) -> str:
+    comment = pair.get_comment() or ""
+    return f"{pair.get_algorithm()} {comment}".strip()
+
+
+def _is_about_login(error: Exception) -> bool:
+    text = str(error)
+    about_keys = isinstance(error, asyncssh.KeyImportError | asyncssh.KeyEncryptionError)
+    return about_keys or "authentication" in text.lower() or isinstance(error, FileNotFoundError)
+
+
+def _rejected(
+    target: Target, trusted: TrustedKeys, client: Client, error: asyncssh.DisconnectError
+) -> TransportError:
+    known = trusted.of(target.address, client.address, target.port)
+    if isinstance(error, asyncssh.KeyExchangeFailed) and "host key" not in str(error).lower():
+        return ssh_errors.connection_error(target, error)
+    return ssh_errors.host_key_rejected(target, client.presented, known, str(error))

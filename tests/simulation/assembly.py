@@ -1,0 +1,110 @@
+"""Real engine, real systemd runtime, real claims and checks — over a world in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+from collections.abc import Sequence
+
+from gapless.config.project import ProjectConfig
+from gapless.config.services import ServiceConfig
+from gapless.drivers.balancers.base import Balancer
+from gapless.drivers.checks.probes import build_probes
+from gapless.drivers.releases.base import Release, ReleaseRef
+from gapless.drivers.runtimes.base import Runtime
+from gapless.drivers.runtimes.systemd import SystemdRuntime
+from gapless.drivers.transports.base import Probe, Transport
+from gapless.errors import ActionFailed
+from gapless.model import Command
+from gapless.testing.fake_traffic import FakeBalancer
+from gapless.testing.fake_transport import FakeTransport
+from gapless.testing.world import World
+
+
+class SimRelease:
+    """A release whose content does not matter: a folder and the link to it."""
+
+    def __init__(self, folder: str, name: str) -> None:
+        self._folder, self._name = folder, name
+
+    def resolve(self) -> ReleaseRef:
+        return ReleaseRef(self._name, path=f"{self._folder}/releases/{self._name}")
+
+    async def current(self, transport: Transport) -> ReleaseRef | None:
+        done = await transport.run(Command(("readlink", f"{self._folder}/current"), check=False))
+        name = posixpath.basename(done.stdout.strip())
+        return ReleaseRef(name, path=f"{self._folder}/releases/{name}") if name else None
+
+    async def stage(self, transport: Transport, ref: ReleaseRef) -> int:
+        done = await transport.run(Command(("mkdir", "-p", ref.path)))
+        if not done.ok:
+            raise ActionFailed("cannot stage", where=transport.host, evidence=done.evidence())
+        return 100
+
+    async def unstage(self, transport: Transport, ref: ReleaseRef) -> None:
+        await transport.run(Command(("rm", "-rf", ref.path)))
+
+    def activation(self, ref: ReleaseRef) -> tuple[Command, ...]:
+        temporary = f"{self._folder}/.current.{ref.name}"
+        return (
+            Command(("ln", "-sfn", f"releases/{ref.name}", temporary)),
+            Command(("mv", "-fT", temporary, f"{self._folder}/current")),
+        )
+
+    async def prune(self, transport: Transport, keep: tuple[str, ...]) -> tuple[str, ...]:
+        return ()
+
+
+class SimAssembly:
+    """The drivers of one simulated controller."""
+
+    def __init__(self, world: World, config: ProjectConfig, release: str) -> None:
+        self._world, self._config, self._release = world, config, release
+        self._transports: dict[str, FakeTransport] = {}
+        self._balancers: dict[str, FakeBalancer] = {}
+
+    @property
+    def project(self) -> str:
+        return self._config.project
+
+    def transport(self, host: str) -> Transport:
+        if host not in self._transports:
+            self._transports[host] = self._world.transport(host)
+        return self._transports[host]
+
+    def service(self, name: str) -> ServiceConfig:
+        return self._config.services[name]
+
+    def hosts_of(self, service: str) -> tuple[str, ...]:
+        return self.service(service).on
+
+    def runtime(self, service: str) -> Runtime:
+        systemd = self.service(service).systemd
+        assert systemd is not None
+        return SystemdRuntime(systemd, service)
+
+    def release(self, service: str) -> Release | None:
+        return SimRelease(f"/srv/{service}", self._release) if self._release else None
+
+    def balancers(self, service: str) -> tuple[Balancer, ...]:
+        names = self.service(service).balancer
+        return tuple(
+            self._balancers.setdefault(name, FakeBalancer(self._world.traffic[name]))
+            for name in names
+        )
+
+    def health(self, service: str, host: str) -> Sequence[Probe]:
+        checks = self.service(service).health
+        return build_probes(checks, host=host, address=host, service=service)
+
+    def verify(self, service: str, host: str) -> Sequence[Probe]:
+        return ()
+
+    def reconnect_limit(self, host: str) -> float:
+        return 20.0
+
+    def state_dir(self, host: str) -> str:
+        return "/var/lib/gapless/snapshots"
+
+    async def close(self) -> None:
+        await asyncio.gather(*(transport.close() for transport in self._transports.values()))

@@ -1,0 +1,166 @@
+"""What must hold whatever happens. Each is a sentence of the design; each breach names the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gapless.engine.journal import RolloutState
+from tests.simulation.run import Course
+from tests.simulation.scenario import SimService
+
+ENDINGS = ("done", "restored", "mixed", "refused", "lock_held")
+
+
+def breaches(course: Course) -> list[str]:
+    """Every invariant that does not hold; empty when all is well."""
+    return [text for rule in RULES for text in rule(course)]
+
+
+def it_ends(course: Course) -> Iterator[str]:
+    """In all new, all old, or a named mixed state — never in limbo."""
+    if not course.rollout:
+        yield "no rollout was ever opened"
+        return
+    record, _ = course.journal.load(course.rollout)
+    if record.state is not RolloutState.ENDED:
+        yield f"still {record.state} after {course.outcomes}"
+    elif record.outcome not in ENDINGS:
+        yield f"ended with {record.outcome!r}"
+
+
+def the_floor_holds(course: Course) -> Iterator[str]:
+    """Noted by the world at every instant, as long as no host went down for reasons not ours."""
+    if not course.scenario.reboots:
+        yield from course.world.breaches[:3]
+
+
+def done_means_every_instance_was_replaced_once_and_serves(course: Course) -> Iterator[str]:
+    """No step is forgotten, none is wrongly repeated."""
+    if course.outcome != "done":
+        return
+    for service, host in _instances(course):
+        unit = course.world.hosts[host].units[f"{service.name}.service"]
+        left_out = _left_out(course, service.name, host)
+        if _failed(course, service.name, host):
+            continue
+        if not unit.serving:
+            yield f"done, but {service.name}@{host} does not serve"
+        if not course.world.in_traffic(unit) and not left_out:
+            yield f"done, but {service.name}@{host} is out of traffic"
+        if course.scenario.deploys and unit.version != "v2":
+            yield f"done, but {service.name}@{host} runs {unit.version}"
+        if not _restarts(course, service.name, host):
+            yield f"done, but {service.name}@{host} was never restarted"
+
+
+def nothing_is_restarted_twice(course: Course) -> Iterator[str]:
+    """Except by a recorded way back, or when the host lost the action in a reboot."""
+    if course.scenario.reboots:
+        return
+    for service, host in _instances(course):
+        forward = [d for d in _restarts(course, service.name, host) if d.what == "restart"]
+        if len(forward) > 1:
+            yield f"{service.name}@{host} was restarted {len(forward)} times"
+        back = [d for d in _restarts(course, service.name, host) if d.what == "stop"]
+        if len(back) > 2:  # its own undo, and the rollback of the service
+            yield f"{service.name}@{host} was taken back {len(back)} times"
+
+
+def refused_means_untouched(course: Course) -> Iterator[str]:
+    """Exit 3 promises that nothing was changed."""
+    if course.outcome == "refused":
+        deeds = course.world.deeds("restart", "stop", "start", "drain", "reload")
+        if deeds:
+            yield f"refused, but {deeds[0]}"
+
+
+def restored_means_the_old_one_serves(course: Course) -> Iterator[str]:
+    """Exit 4 promises that what failed is back and verified."""
+    if course.outcome != "restored":
+        return
+    for service, host in _instances(course):
+        unit = course.world.hosts[host].units[f"{service.name}.service"]
+        if not unit.serving and not _crashes_later(service, host):
+            yield f"restored, but {service.name}@{host} does not serve"
+        if unit.serving and not course.world.in_traffic(unit):
+            if not _left_out(course, service.name, host):
+                yield f"restored, but {service.name}@{host} is out of traffic"
+    if course.scenario.deploys:
+        yield from _one_version(course)
+
+
+def _one_version(course: Course) -> Iterator[str]:
+    for service in course.scenario.services:
+        units = course.world.units(service.name)
+        versions = {unit.version for unit in units}
+        if len(versions) > 1:
+            yield f"restored, but {service.name} runs {sorted(versions)}"
+
+
+def mixed_names_what_is_wrong(course: Course) -> Iterator[str]:
+    """Exit 5 comes with the names of those a person must look at."""
+    if course.outcome != "mixed":
+        return
+    last = [e for e in course.journal.events(course.rollout) if "outcome" in e.data][-1]
+    if not last.data.get("failed") and not last.data.get("serving"):
+        yield "mixed, and nobody is named"
+
+
+def nobody_is_left_out_of_traffic_without_a_record(course: Course) -> Iterator[str]:
+    """A healthy instance out of traffic is told, with the command that ends it."""
+    if course.outcome == "lock_held":
+        return
+    for service, host in _instances(course):
+        unit = course.world.hosts[host].units[f"{service.name}.service"]
+        if unit.serving and not course.world.in_traffic(unit):
+            if not _left_out(course, service.name, host):
+                yield f"{service.name}@{host} is out of traffic and nobody says so"
+
+
+def the_locks_are_given_back(course: Course) -> Iterator[str]:
+    """When a rollout has ended nobody owns its services."""
+    if course.outcome in ENDINGS and course.journal.locks():
+        yield f"locks are left: {course.journal.locks()}"
+
+
+RULES = (
+    it_ends,
+    the_floor_holds,
+    done_means_every_instance_was_replaced_once_and_serves,
+    nothing_is_restarted_twice,
+    refused_means_untouched,
+    restored_means_the_old_one_serves,
+    mixed_names_what_is_wrong,
+    nobody_is_left_out_of_traffic_without_a_record,
+    the_locks_are_given_back,
+)
+
+
+def _instances(course: Course) -> Iterator[tuple[SimService, str]]:
+    for service in course.scenario.services:
+        for host in service.hosts:
+            yield service, host
+
+
+def _restarts(course: Course, service: str, host: str):  # type: ignore[no-untyped-def]
+    return course.world.deeds("restart", "stop", host=host, unit=f"{service}.service")
+
+
+def _left_out(course: Course, service: str, host: str) -> bool:
+    return any(
+        e.type == "instance.left_out" and e.service == service and e.host == host
+        for e in course.journal.events(course.rollout)
+    )
+
+
+def _failed(course: Course, service: str, host: str) -> bool:
+    return any(
+        e.type == "instance.failed" and e.service == service and e.host == host
+        for e in course.journal.events(course.rollout)
+    )
+
+
+def _crashes_later(service: SimService, host: str) -> bool:
+    bad = service.bad.get(host)
+    return bad is not None
+

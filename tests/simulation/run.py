@@ -1,0 +1,191 @@
+"""Run one scenario to its end: kill the controller where the seed says, resume or abort."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gapless.config.project import ProjectConfig
+from gapless.config.source import Loaded
+from gapless.engine.journal import RolloutState
+from gapless.engine.sqlite_journal import SqliteJournal
+from gapless.engine.worker import Worker
+from gapless.errors import GaplessError
+from gapless.plan import Plan, Verb
+from gapless.planning.make import make_plan
+from gapless.planning.options import PlanOptions, Target
+from gapless.testing.fake_traffic import Traffic
+from gapless.testing.world import World
+
+from tests.simulation.assembly import SimAssembly, SimRelease
+from tests.simulation.killing import ControllerKilled, MortalJournal
+from tests.simulation.scenario import Scenario, SimService
+
+MAX_RUNS = 8
+"""Controllers one after the other before a rollout counts as one that does not end."""
+
+PORTS = {f"s{number}": 8000 + number for number in range(20)}
+
+
+@dataclass
+class Course:
+    """What a scenario came to."""
+
+    scenario: Scenario
+    world: World
+    plan: Plan
+    journal: SqliteJournal
+    rollout: str = ""
+    outcomes: list[str] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> str:
+        """The last word."""
+        return self.outcomes[-1] if self.outcomes else "never opened"
+
+
+async def play(scenario: Scenario) -> Course:
+    """Build the world, run the rollout, bring controllers back until it has ended."""
+    world = World(scenario.seed)
+    config = _config(scenario)
+    _populate(world, scenario)
+    release = "v2" if scenario.deploys else ""
+    plan = _plan(config, release)
+    course = Course(scenario, world, plan, SqliteJournal(None))
+    world.faults.planned.extend(scenario.faults)
+    kills = list(scenario.kills)
+    for number in range(MAX_RUNS):
+        dies_at, after_commit = kills.pop(0) if kills else (None, False)
+        journal = MortalJournal(course.journal, dies_at=dies_at, after_commit=after_commit)
+        worker = _worker(world, journal, config, release, number)
+        try:
+            course.outcomes.append(await _work(course, worker, plan, number))
+        except ControllerKilled:
+            course.outcomes.append("killed")
+        except BaseExceptionGroup as group:
+            if group.split(ControllerKilled)[1] is not None:
+                raise
+            course.outcomes.append("killed")
+        world.kill_controller()
+        if course.rollout and course.journal.load(course.rollout)[0].state is RolloutState.ENDED:
+            break
+    await asyncio.sleep(60)  # whatever is still under way on hosts comes to rest
+    return course
+
+
+async def _work(course: Course, worker: Worker, plan: Plan, number: int) -> str:
+    if not course.rollout:
+        found = course.journal.rollouts(1)
+        course.rollout = found[0].id if found else ""
+    if not course.rollout:
+        course.rollout = worker.open(plan, actor="sim")
+    elif number and course.scenario.abort:
+        course.journal.request(course.rollout, "abort", "sim", course.world.clock.now())
+    elif number > 3:  # a paused rollout that fails again and again is given up by its operator
+        course.journal.request(course.rollout, "abort", "sim", course.world.clock.now())
+    try:
+        return (await worker.work(course.rollout)).outcome
+    except GaplessError as error:
+        return f"error {error.code}"
+
+
+def _worker(
+    world: World, journal: Any, config: ProjectConfig, release: str, number: int
+) -> Worker:
+    return Worker(
+        journal,
+        world.clock,
+        lambda plan: SimAssembly(world, config, release),
+        controller=f"controller{number}",
+        salt=lambda: "0000",
+    )
+
+
+def _config(scenario: Scenario) -> ProjectConfig:
+    hosts = sorted({host for service in scenario.services for host in service.hosts})
+    return ProjectConfig.model_validate(
+        {
+            "project": "sim",
+            "hosts": {host: {} for host in hosts},
+            "services": {s.name: _service(s, scenario) for s in scenario.services},
+            "balancers": {
+                f"lb-{s.name}": {"haproxy": {"socket": "/x", "backend": s.name}}
+                for s in scenario.services
+                if s.balanced
+            },
+        }
+    )
+
+
+def _service(service: SimService, scenario: Scenario) -> dict[str, Any]:
+    release = {"directory": "/v2", "to": f"/srv/{service.name}"} if scenario.deploys else None
+    return {
+        "release": release,
+        "on": list(service.hosts),
+        "systemd": f"{service.name}.service",
+        "after": list(service.after),
+        "soak": "3s",
+        "health": {
+            "http": f"http://{{address}}:{PORTS[service.name]}/health",
+            "timeout": "5s",
+            "interval": "500ms",
+            "retries": 1,
+            "retry_delay": "200ms",
+        },
+        "balancer": [f"lb-{service.name}"] if service.balanced else [],
+        "rollout": {
+            "canary": service.canary,
+            "batch": service.batch,
+            "max_unavailable": service.max_unavailable,
+            "max_failed": service.max_failed,
+            "on_failure": service.on_failure,
+        },
+    }
+
+
+def _populate(world: World, scenario: Scenario) -> None:
+    for service in scenario.services:
+        for host in service.hosts:
+            fake = world.host(host)
+            if scenario.deploys:
+                fake.files.mkdir(f"/srv/{service.name}/releases/v1")
+                fake.files.link("releases/v1", f"/srv/{service.name}/current")
+            unit = fake.add_unit(
+                f"{service.name}.service",
+                service=service.name,
+                port=PORTS[service.name],
+                release_link=f"/srv/{service.name}/current" if scenario.deploys else "",
+            )
+            unit.run_already()
+            bad = service.bad.get(host)
+            if bad is not None and scenario.deploys:
+                unit.behaviours["v2"] = bad
+            elif bad is not None:
+                unit.next_starts = [bad]
+        world.hold_floor(service.name, _floor(service))
+        if service.balanced:
+            Traffic(world, f"lb-{service.name}", (service.name,))
+
+
+def _floor(service: SimService) -> int:
+    """What the plan promises; one that never served by itself is counted against it."""
+    if len(service.hosts) == 1:
+        return 0
+    return len(service.hosts) - service.max_unavailable
+
+
+def _plan(config: ProjectConfig, release: str) -> Plan:
+    targets = {
+        name: Target(SimRelease(f"/srv/{name}", release).resolve())
+        for name in config.services
+        if release
+    }
+    plan = make_plan(
+        Loaded(config, Path("gapless.yaml")),
+        verb=Verb.DEPLOY if release else Verb.RESTART,
+        options=PlanOptions(),
+        targets=targets,
+    )
+    return plan

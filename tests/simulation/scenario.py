@@ -1,0 +1,109 @@
+"""What a seed means: services, hosts, behaviours, faults, kills."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from gapless.testing.fake_unit import NEVER_READY, NEVER_STARTS, Behaviour
+from gapless.testing.faults import Fault, What, When
+
+BAD = (
+    NEVER_READY,
+    NEVER_STARTS,
+    Behaviour(crash_after=0.7),
+    Behaviour(crash_after=2.5),
+    Behaviour(unhealthy_after=1.5),
+)
+FAULTS = (
+    What.LOST,
+    What.UNREACHABLE,
+    What.DEADLINE,
+    What.HOST_FAULT,
+    What.EXIT,
+    What.REBOOT,
+    What.SLOW,
+)
+VERBS = ("", "act", "act", "settle", "ask", "watch", "unit", "run", "put", "get", "remember")
+
+
+@dataclass(frozen=True)
+class SimService:
+    """One service of a scenario."""
+
+    name: str
+    hosts: tuple[str, ...]
+    after: tuple[str, ...]
+    batch: int
+    canary: int
+    max_unavailable: int
+    max_failed: int
+    on_failure: str
+    balanced: bool
+    bad: dict[str, Behaviour] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Everything a seed decides."""
+
+    seed: int
+    services: tuple[SimService, ...]
+    faults: tuple[Fault, ...]
+    kills: tuple[tuple[int, bool], ...]
+    """Journal writes at which the controllers die, one after the other; whether it committed."""
+    abort: bool
+    deploys: bool
+
+    @property
+    def reboots(self) -> bool:
+        """Whether a host may go down for a reason that is not ours."""
+        return any(fault.what is What.REBOOT for fault in self.faults)
+
+
+def scenario(seed: int) -> Scenario:
+    """The scenario of a seed; always the same."""
+    chance = random.Random(seed)  # noqa: S311
+    services = tuple(_service(chance, number) for number in range(chance.choice((1, 1, 2, 3))))
+    hosts = sorted({host for service in services for host in service.hosts})
+    faults = tuple(_fault(chance, hosts) for _ in range(chance.choice((0, 0, 1, 1, 2))))
+    kills = tuple(
+        (chance.randint(2, 60), chance.random() < 0.5) for _ in range(chance.choice((0, 0, 1, 1, 2)))
+    )
+    return Scenario(
+        seed, services, faults, kills, chance.random() < 0.2, chance.random() < 0.5
+    )  # fmt: skip
+
+
+def _service(chance: random.Random, number: int) -> SimService:
+    count = chance.choice((1, 2, 3, 4, 5))
+    hosts = tuple(f"h{index}" for index in range(1, count + 1))
+    after = tuple(f"s{other}" for other in range(number) if chance.random() < 0.5)
+    out = chance.randint(1, max(1, count - 1))
+    bad = {}
+    if chance.random() < 0.35:
+        for host in chance.sample(hosts, chance.choice((1, min(2, count)))):
+            bad[host] = chance.choice(BAD)
+    return SimService(
+        f"s{number}",
+        hosts,
+        after,
+        batch=chance.randint(1, out),
+        canary=chance.choice((0, 0, 1)),
+        max_unavailable=out,
+        max_failed=chance.choice((0, 0, 0, 1)),
+        on_failure=chance.choice(("rollback", "rollback", "stop", "pause")),
+        balanced=chance.random() < 0.6,
+        bad=bad,
+    )
+
+
+def _fault(chance: random.Random, hosts: list[str]) -> Fault:
+    return Fault(
+        chance.choice(FAULTS),
+        chance.choice(tuple(When)),
+        verb=chance.choice(VERBS),
+        host=chance.choice(hosts),
+        skip=chance.randint(0, 25),
+        seconds=chance.choice((0.5, 5.0, 30.0)),
+    )
