@@ -37,6 +37,7 @@ def show(folder: Path, lab: Lab) -> int:
     say(f"{len(hosts)} systemd hosts are up: " + ", ".join(h.address for h in hosts))
     install_tiers(hosts)
     proxy = lab.haproxy({host.name: f"{host.address}:{API_PORT}" for host in hosts})
+    proxy.start()
     proxy.wait_up(*(host.name for host in hosts))
     say(f"HAProxy sends {proxy.url} to shop.api on all of them")
     config = write_config(folder, hosts, lab.keys, proxy.socket, proxy.url)

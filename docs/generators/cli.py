@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 
 from docs.generators.markdown import anchor, code, page, prose, table
-from gapless.cli.main import cli as root
+from gapless.cli.group import cli as root
 
 _INTRO = """
 Verbs and options of `gapless`. `gapless VERB --help` says the same in the terminal. What a command

@@ -7,38 +7,31 @@ from collections.abc import Iterator
 import gapless.engine.perform
 from docs.generators.markdown import code, page, prose, table
 from gapless.errors import FailureKind, GaplessError, StepError, TransportError
+from gapless.render.codes import ADVICE
 
 assert gapless.engine.perform.UndoRequested.code  # it defines the one error outside errors.py
 
-REMEDIES = {
-    "GL-100": "read the message; every other error is one of those below",
-    "GL-101": "read the usage line; `gapless VERB --help`",
-    "GL-102": "mend each line that is listed, then `gapless check`",
-    "GL-201": "read the reason; nothing was changed",
-    "GL-202": "`gapless doctor`; mend the instance, or see [force](../how-to/force.md)",
-    "GL-203": "make a new plan: `gapless plan -o FILE`",
-    "GL-204": "mend the instances that are out, or raise `rollout.max_unavailable`",
-    "GL-205": "give `migrate.down`, or go forward with a new release",
-    "GL-301": "wait, or see [locks](../how-to/locks.md)",
-    "GL-401": "read the evidence on the failure screen",
-    "GL-402": "see [health check failing](../how-to/troubleshooting.md#health-check-failing)",
-    "GL-403": "see [service won't start](../how-to/troubleshooting.md#service-wont-start)",
-    "GL-404": "run the command that is shown by hand on the host",
-    "GL-405": "see [migration failed](../how-to/troubleshooting.md#migration-failed)",
-    "GL-406": "look at the balancer's own view, which is printed as evidence",
-    "GL-407": "see [rollback failed](../how-to/troubleshooting.md#rollback-failed)",
-    "GL-408": "nothing: it was asked for",
-    "GL-501": "`gapless doctor`",
-    "GL-502": "check address, port and network; `gapless doctor --hosts HOST`",
-    "GL-503": "verify the key with the host's owner, then [pin it](../how-to/ssh.md)",
-    "GL-504": "check user and key: [SSH](../how-to/ssh.md)",
-    "GL-505": "install the [sudoers file](../how-to/sudo.md)",
-    "GL-506": "`gapless resume ROLLOUT` when the host is back",
-    "GL-507": "look why the host is slow; raise the limit that is named",
-    "GL-508": "nothing: a newer rollout acts; `gapless lock` names it",
-    "GL-509": "mend what the host says (disk full, read-only file system, no such file)",
-    "GL-601": "check the disk and the rights of the journal's folder",
+GUIDES = {
+    "GL-102": "reference/config.md",
+    "GL-202": "how-to/troubleshooting.md#health-check-failing",
+    "GL-203": "how-to/deploy-directory.md#plan-then-deploy-that-plan",
+    "GL-204": "explanation/lifecycle.md#the-floor",
+    "GL-205": "how-to/migrations.md#going-back-past-a-migration",
+    "GL-301": "how-to/locks.md",
+    "GL-402": "how-to/troubleshooting.md#health-check-failing",
+    "GL-403": "how-to/troubleshooting.md#service-wont-start",
+    "GL-404": "how-to/troubleshooting.md#service-wont-start",
+    "GL-405": "how-to/troubleshooting.md#migration-failed",
+    "GL-406": "how-to/haproxy.md",
+    "GL-407": "how-to/troubleshooting.md#rollback-failed",
+    "GL-408": "how-to/resume-abort.md#ctrl-c",
+    "GL-503": "how-to/ssh.md#host-keys",
+    "GL-504": "how-to/ssh.md",
+    "GL-505": "how-to/sudo.md",
+    "GL-506": "how-to/resume-abort.md",
+    "GL-508": "how-to/locks.md#why-a-zombie-cannot-act",
 }
+"""Code to the page that helps."""
 
 _INTRO = """
 Every error says what happened, where, the evidence, and the next command. Its code does not change
@@ -78,7 +71,13 @@ def _row(error: type[GaplessError]) -> tuple[str, ...]:
     through = issubclass(error, (StepError, TransportError))
     exit_code = "of the rollout" if through else code(str(error.exit_code))
     about = prose((error.__doc__ or "").split(";")[0]).rstrip(".")
-    return code(error.code), code(error.__name__), exit_code, about, REMEDIES[error.code]
+    advice = _link(error.code, ADVICE[error.code])
+    return code(error.code), code(error.__name__), exit_code, about, advice
+
+
+def _link(number: str, advice: str) -> str:
+    guide = GUIDES.get(number)
+    return f"{advice} [More](../{guide})." if guide else advice
 
 
 def _tree(error: type[GaplessError], lead: str, branch: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -32,4 +33,4 @@ def _block(name: str) -> str:
 
 def _is_padding(lines: list[str]) -> bool:
     """Whether two empty rows follow each other: the live view keeps its height with them."""
-    return any(not first and not second for first, second in zip(lines, lines[1:], strict=False))
+    return any(not first and not second for first, second in pairwise(lines))

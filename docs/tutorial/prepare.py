@@ -1,4 +1,4 @@
-"""``python -m docs.tutorial.prepare``: a small shop on the lab's hosts, and a gapless.yaml for it."""
+"""``python -m docs.tutorial.prepare``: a shop on the lab's hosts, and its gapless.yaml."""
 
 from __future__ import annotations
 

@@ -144,6 +144,7 @@ def make_site(
     for host in hosts:
         install_api(host)
     proxy = lab.haproxy({host.name: f"{host.address}:{API_PORT}" for host in hosts})
+    proxy.start()
     proxy.wait_up(*(host.name for host in hosts))
     machines = "\n".join(
         f"  {host.name}: {{address: {host.address}, port: {host.port}, user: deploy,"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,9 +149,8 @@ def complete_services(
     """Names of services, read without checking anything: completion has to be quick."""
     import yaml
 
-    path = Path(ctx.params.get("config") or os.environ.get("GAPLESS_CONFIG", CONFIG))
     try:
-        data = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        data = yaml.safe_load(Path(ctx.params.get("config") or CONFIG).read_bytes())
         names = list(data["services"])
     except (OSError, yaml.YAMLError, KeyError, TypeError):
         return []

@@ -37,6 +37,8 @@ class RolloutContext:
     fences: dict[tuple[str, str], Fence] = field(default_factory=dict)
     floors: dict[str, Floor] = field(default_factory=dict)
     steps: dict[str, StepRecord] = field(default_factory=dict)
+    promoted: bool = False
+    """Whether a person said to go on after a pause: failures up to there are accepted."""
     lost: dict[tuple[str, str], str] = field(default_factory=dict)
     """Instances given up before anything was done to them, with the reason."""
 

@@ -55,7 +55,7 @@ async def run_service(ctx: RolloutContext, service: ServicePlan, gate: Gatekeepe
             begun = tuple(host for host in batch.hosts if _begun(ctx, service, host))
             await _run_batch(ctx, service, Batch(batch.name, begun), migrating, result)
             continue
-        if _too_many_failed(service, batch, result):
+        if not (settled and ctx.promoted) and _too_many_failed(service, batch, result):
             result.outcome = ServiceOutcome.FAILED
             result.why = _reason(result)
             break

@@ -90,7 +90,7 @@ class Worker:
             assembly = self.assemble(plan)
             ctx = RolloutContext(
                 record, plan, self.journal, self.clock, assembly, self.observer, self.interrupts,
-                claimant=rollout, steps=steps,
+                claimant=rollout, steps=steps, promoted=record.state is RolloutState.PAUSED,
             )  # fmt: skip
             try:
                 return await interpret(ctx, resumed=resumed)

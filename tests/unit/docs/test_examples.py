@@ -12,7 +12,7 @@ import click
 import pytest
 import yaml
 
-from gapless.cli.main import cli as root
+from gapless.cli.group import cli as root
 from gapless.config.source import check_config, load_config
 
 from .pages import PAGES, ROOT, Block, anchors, blocks, inline_code, links
@@ -121,9 +121,9 @@ def _check_choices(
 ) -> None:
     for param in command.params:
         value = options.get(param.name or "")
-        if isinstance(param.type, click.Choice) and isinstance(value, str):
-            if not _PLACEHOLDER.fullmatch(value):
-                param.type.convert(value, param, context)
+        said = isinstance(value, str) and not _PLACEHOLDER.fullmatch(value)
+        if isinstance(param.type, click.Choice) and said:
+            param.type.convert(value, param, context)
 
 
 def test_a_wrong_command_line_is_found() -> None:

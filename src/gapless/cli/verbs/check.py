@@ -1,0 +1,25 @@
+"""``gapless check``."""
+
+from __future__ import annotations
+
+import click
+
+from gapless.cli.exit_codes import ExitCode
+from gapless.cli.options import Where, json_option, where_option
+
+
+@click.command("check")
+@json_option
+@where_option
+def command(where: Where, *, as_json: bool) -> int:
+    """Check the configuration and tell every problem as file:line:column. Asks no host."""
+    from gapless.cli.output import result, result_json
+    from gapless.config.source import load_config
+    from gapless.render.tables import render_check
+
+    config = load_config(where.config, where.environment).project
+    if as_json:
+        result_json({"project": config.project, "problems": [], "exit_code": 0})
+    else:
+        result(render_check(config.project, len(config.services), len(config.hosts), where.config))
+    return ExitCode.DONE

@@ -1,0 +1,29 @@
+"""``gapless doctor``."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from gapless.cli.exit_codes import ExitCode
+from gapless.cli.options import Where, json_option, where_option
+
+
+@click.command("doctor")
+@click.option("--hosts", help="Only these: names, groups, ranges; ! leaves out.")
+@json_option
+@where_option
+def command(hosts: str | None, where: Where, *, as_json: bool) -> int:
+    """Examine each host: ssh, sudo, clock, disk, units, health. Exits 3 when something is wrong."""
+    from gapless import api
+    from gapless.cli.output import result, result_json
+    from gapless.render.tables import render_doctor
+
+    findings = asyncio.run(api.doctor(where.load(), hosts))
+    if as_json:
+        result_json([finding.to_json() for finding in findings])
+    else:
+        result(render_doctor(findings))
+    well = all(finding.verdict.passed for finding in findings)
+    return ExitCode.DONE if well else ExitCode.REFUSED

@@ -1,0 +1,21 @@
+"""``gapless pause``."""
+
+from __future__ import annotations
+
+import click
+
+from gapless.cli.exit_codes import ExitCode
+from gapless.cli.options import Where, rollout_argument, where_option
+
+
+@click.command("pause")
+@rollout_argument
+@where_option
+def command(rollout: str | None, where: Where) -> int:
+    """Begin no new instance; those under way are finished."""
+    from gapless import api
+    from gapless.cli.output import note
+
+    name = api.signal(where.load(), rollout, "pause")
+    note(f"Asked rollout {name} to pause; go on with: gapless resume {name}\n")
+    return ExitCode.DONE

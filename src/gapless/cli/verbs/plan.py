@@ -1,0 +1,69 @@
+"""``gapless plan``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import click
+
+from gapless.cli.exit_codes import ExitCode
+from gapless.cli.options import (
+    Choice,
+    Consent,
+    Where,
+    choice_option,
+    json_option,
+    services_argument,
+    where_option,
+)
+
+
+@click.command("plan")
+@services_argument
+@choice_option
+@click.option("--reason", default="", help="Why; needed with --force.")
+@click.option("--offline", is_flag=True, help="Ask no host.")
+@click.option("--exit-code", is_flag=True, help="Exit 10 when there is something to do.")
+@click.option("-o", "--output", help="Write it to a file for restart or deploy.")
+@click.option("-v", "--verbose", is_flag=True, help="Steps, and what they are made of.")
+@json_option
+@where_option
+def command(
+    services: tuple[str, ...],
+    choice: Choice,
+    where: Where,
+    *,
+    reason: str,
+    offline: bool,
+    exit_code: bool,
+    output: str | None,
+    verbose: bool,
+    as_json: bool,
+) -> int:
+    """Show what would be done, and change nothing.
+
+    The first of SERVICES may be restart or deploy; without, it is restart.
+    """
+    from gapless.cli.output import note, result, result_json, width
+    from gapless.cli.rolling import make, refuse_force_without_reason
+    from gapless.plan import to_json
+    from gapless.planning import store
+    from gapless.render.plan import render_plan
+
+    refuse_force_without_reason(choice, reason)
+    verb, names = _verb(services)
+    plan = make(where.load(), verb, names, choice, Consent(reason, yes=True), offline=offline)
+    if as_json:
+        result_json({**to_json(plan), "digest": plan.digest})
+    else:
+        result(render_plan(plan, verbose=verbose, width=width()))
+    if output:
+        store.save(plan, output)
+        note(f"Written to {output}; carry it out with: gapless {verb} {output}\n")
+    return ExitCode.PENDING if exit_code and plan.services else ExitCode.DONE
+
+
+def _verb(words: tuple[str, ...]) -> tuple[Literal["restart", "deploy"], tuple[str, ...]]:
+    if words[:1] == ("deploy",):
+        return "deploy", words[1:]
+    return "restart", words[1:] if words[:1] == ("restart",) else words

@@ -1,0 +1,18 @@
+"""``gapless promote``."""
+
+from __future__ import annotations
+
+import click
+
+from gapless.cli.options import Show, Where, rollout_argument, show_option, where_option
+
+
+@click.command("promote")
+@rollout_argument
+@show_option
+@where_option
+def command(rollout: str | None, show: Show, where: Where) -> int:
+    """Let a rollout that waits for a person go on, here if nobody else works on it."""
+    from gapless.cli.going_on import go_on
+
+    return go_on("promote", where, rollout, show)

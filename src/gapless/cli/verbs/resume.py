@@ -1,0 +1,18 @@
+"""``gapless resume``."""
+
+from __future__ import annotations
+
+import click
+
+from gapless.cli.options import Show, Where, rollout_argument, show_option, where_option
+
+
+@click.command("resume")
+@rollout_argument
+@show_option
+@where_option
+def command(rollout: str | None, show: Show, where: Where) -> int:
+    """Go on with a paused or interrupted rollout, here if nobody else works on it."""
+    from gapless.cli.going_on import go_on
+
+    return go_on("resume", where, rollout, show)
