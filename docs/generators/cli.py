@@ -18,7 +18,7 @@ ends with is in [exit codes](exit-codes.md).
 
 def generate() -> str:
     """The whole page."""
-    with click.Context(root, info_name="gapless") as context:
+    with click.Context(root, info_name="gapless", **root.context_settings) as context:
         verbs = list(walk(context))
         return page(
             "Command line",

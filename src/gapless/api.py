@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -31,15 +31,16 @@ from gapless.engine.assembly import Assembly
 from gapless.engine.dispatcher import InlineDispatcher
 from gapless.engine.interrupts import Interrupts
 from gapless.engine.journal import Journal, LockRecord, RolloutRecord, RolloutState
+from gapless.engine.live_schema import live_version
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.rollback import switched
 from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.engine.worker import Worker, whoami
-from gapless.errors import Refused, UsageError
+from gapless.errors import NoWayBack, Refused, UsageError
 from gapless.events.event import Event
 from gapless.inventory.inventory import Inventory
 from gapless.model import Instance
-from gapless.plan import Plan, Verb
+from gapless.plan import Plan, StepKind, Verb
 from gapless.planning import store
 from gapless.planning.make import make_plan as compile_plan
 from gapless.planning.options import PlanOptions, Target
@@ -176,8 +177,18 @@ async def _survey(
             assembly.release(instance.service),
         )
 
+    async def schema(name: str) -> int | None:
+        migrate, hosts = project.config.services[name].migrate, inventory.hosts_of(name)
+        if migrate is None or not hosts:
+            return None
+        release = assembly.release(name)
+        transport = assembly.transport(hosts[0])
+        current = await release.current(transport) if release else None
+        return await live_version(transport, migrate, current.path if current else None)
+
     instances = [instance for name in names for instance in inventory.instances(name)]
-    return await survey(instances, drivers, at_once=project.config.defaults.connections)
+    at_once = project.config.defaults.connections
+    return await survey(instances, drivers, at_once=at_once, schema=schema)
 
 
 @contextlib.asynccontextmanager
@@ -289,7 +300,8 @@ async def rollback(
             evidence="a restart of the same release changes nothing that could be restored",
             next="gapless history",
         )
-    back = rollback_plan(plan, targets, now=project.clock.now(), parent="")
+    _refuse_past_migration(project, record, plan, targets)
+    back = rollback_plan(plan, targets, now=project.clock.now(), parent=record.id)
     return await execute(
         project,
         back,
@@ -298,6 +310,26 @@ async def rollback(
         observer=observer,
         interrupts=interrupts,
     )
+
+
+def _refuse_past_migration(
+    project: Project, record: RolloutRecord, plan: Plan, targets: Mapping[str, object]
+) -> None:
+    """Old code on a schema it cannot live with would be worse than the new code."""
+    steps = project.journal.steps(record.id)
+    for name in targets:
+        service, migrate = plan.service(name), project.config.services[name].migrate
+        done = steps.get(service.step_key("", StepKind.MIGRATE))
+        declared = service.to.get("schema")
+        if done is None or not done.good or declared is None:
+            continue
+        if done.result.get("schema_before") == declared or (migrate and migrate.down):
+            continue
+        raise NoWayBack(
+            f"{name} was migrated to schema {declared} by {record.id}; there is no migrate.down",
+            where=name,
+            next="give migrate.down, or deploy a release that lives with this schema",
+        )
 
 
 def _rollout_to_take_back(project: Project, target: str | None) -> str:

@@ -58,7 +58,7 @@ def _answers(given: Given, *, ask: bool) -> Answers:
     if haproxy is None:
         socket = str(HAPROXY) if HAPROXY.exists() else ""
         haproxy = _ask("5. HAProxy socket, none without", socket, ask=ask)
-    asked = {unit: health for unit in units} if health else {}
+    asked = dict.fromkeys(units, health) if health else {}
     return Answers(project, hosts, given.user, units, asked, haproxy)
 
 

@@ -27,11 +27,6 @@ class EventLines:
         if self._output.lost:
             raise BrokenPipeError
 
-    @property
-    def lost(self) -> bool:
-        """Whether nobody reads any more."""
-        return self._output.lost
-
 
 def _line(event: Event) -> str:
     words = clean(any_sentence(event)).replace("\n", " ")

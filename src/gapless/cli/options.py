@@ -68,7 +68,7 @@ class Consent:
     yes: bool
 
 
-def _gathered(name: str, kind: type, keys: tuple[str, ...], options: list[Any]) -> Any:
+def _gathered(name: str, kind: type, keys: tuple[str, ...], options: list[Any]) -> Callable[[F], F]:
     """A decorator that adds ``options`` and hands them over as one ``kind`` called ``name``."""
 
     def decorate(function: F) -> F:

@@ -28,9 +28,10 @@ from gapless.engine.opening import examine_all, floor_of
 from gapless.engine.outcome import Ending, ending_of
 from gapless.engine.perform import failure_data
 from gapless.engine.rollback import roll_back
+from gapless.engine.schema_back import take_schema_back
 from gapless.engine.servicing import ServiceOutcome, ServiceResult, run_service
 from gapless.errors import FenceRefused, GaplessError, LockHeld
-from gapless.plan import ServicePlan
+from gapless.plan import ServicePlan, Verb
 from gapless.schedule import priorities
 
 
@@ -135,7 +136,20 @@ async def _take_back(
     ]
     if doomed:
         await roll_back(ctx, doomed, results, run_services)
+        for name in doomed:
+            await take_schema_back(ctx, ctx.plan.service(name), ctx.steps)
+    if ctx.plan.verb is Verb.ROLLBACK and ctx.plan.parent:
+        await _take_schemas_back(ctx, results)
     return results
+
+
+async def _take_schemas_back(ctx: RolloutContext, results: dict[str, ServiceResult]) -> None:
+    """A rollback by hand: what the rollout it takes back migrated goes back, too."""
+    _, origin = ctx.journal.load(ctx.plan.parent)
+    steps = ctx.journal.steps(ctx.plan.parent)
+    for name, result in results.items():
+        if result.outcome is ServiceOutcome.DONE and not result.failed:
+            await take_schema_back(ctx, origin.service(name), steps)
 
 
 async def _refuse(ctx: RolloutContext, error: GaplessError, resumed: bool) -> Ending:

@@ -112,7 +112,6 @@ def _next(ctx: RolloutContext, results: Mapping[str, ServiceResult], whole: bool
 def _serving(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
     """Per host what runs now, as far as this rollout knows."""
     service = ctx.plan.service(result.service)
-    new = str(service.to.get("name", "")) or "restarted"
     out: dict[str, str] = {}
     for host in service.hosts:
         replaced = result.instances.get(host)
@@ -120,7 +119,7 @@ def _serving(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
         if replaced is None or replaced.outcome is InstanceOutcome.UNTOUCHED:
             out[host] = old
         elif replaced.outcome is InstanceOutcome.DONE:
-            out[host] = new
+            out[host] = str(service.to.get("name") or service.from_.get(host) or "restarted")
         elif replaced.outcome is InstanceOutcome.RESTORED:
             out[host] = f"{service.from_.get(host, '')} (restored)".strip()
         else:

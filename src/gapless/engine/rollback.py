@@ -78,7 +78,8 @@ def _new(
     if not targets:
         return None
     now = ctx.clock.now()
-    plan = rollback_plan(ctx.plan, targets, now=now, parent=ctx.record.id)
+    failed = {name: [r.host for r in results[name].failed] for name in targets}
+    plan = rollback_plan(ctx.plan, targets, now=now, parent=ctx.record.id, failed=failed)
     number = len(ctx.journal.children(ctx.record.id)) + 1
     record = RolloutRecord(
         id=f"{ctx.record.id}-undo{number}",

@@ -38,7 +38,7 @@ ADVICE: Mapping[str, str] = {
     "order. The instance is out of traffic.",
     "GL-408": "Somebody pressed Ctrl-C twice or aborted; the current batch went back.",
     "GL-501": "gapless doctor --hosts NAME tries it step by step.",
-    "GL-502": "Name, network, firewall or sshd: gapless doctor --hosts NAME, then ssh NAME by hand.",
+    "GL-502": "Name, network, firewall or sshd: gapless doctor --hosts NAME, then ssh by hand.",
     "GL-503": "The key differs from known_hosts. Find out why before you accept it: it may be "
     "another machine.",
     "GL-504": "ssh NAME by hand with the same user; look at the agent and at authorized_keys.",

@@ -9,7 +9,7 @@ import pytest
 from gapless.drivers.transports.base import Transport
 from gapless.errors import FenceRefused, LostContact
 from gapless.model import Command, Settlement
-from gapless.testing.transport_rig import TransportCases, action_of, claim_of, fence_of, sh
+from gapless.testing.transport_rig import TransportCases, action_of, claim_of, fence_of, sh, until
 
 
 class CommandCases(TransportCases):
@@ -99,8 +99,7 @@ class CommandCases(TransportCases):
         async def case(host: Transport) -> None:
             pid = f"{self.folder}/pid"
             running = asyncio.create_task(host.run(sh(f"echo $$ > {pid}; exec sleep 4321")))
-            while not await host.get(pid):
-                await asyncio.sleep(0.02)
+            await until(lambda: host.get(pid))
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await running
@@ -159,8 +158,7 @@ class CommandCases(TransportCases):
             begun, runs = f"{self.folder}/begun", f"{self.folder}/runs"
             script = f"echo b > {begun}; sleep 1; echo x >> {runs}"
             acting = asyncio.create_task(first.act(action_of("k1", sh(script))))
-            while not await second.get(begun):
-                await asyncio.sleep(0.02)
+            await until(lambda: second.get(begun))
             await first.close()
             with pytest.raises(LostContact):
                 await acting

@@ -1,4 +1,4 @@
-"""What the transport suite needs of a transport: a way to open sessions, and a place on the host."""
+"""What the transport suite needs: a way to open sessions, and a place on the host."""
 
 from __future__ import annotations
 
@@ -70,6 +70,13 @@ async def _with_sessions(case: CasePair, first: Transport, second: Transport) ->
     finally:
         await first.close()
         await second.close()
+
+
+async def until(condition: Callable[[], Awaitable[object]], patience: float = 10.0) -> None:
+    """Wait for what a host will show; only asking again can tell."""
+    async with asyncio.timeout(patience):
+        while not await condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 def sh(script: str, **options: Any) -> Command:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from gapless.drivers.transports.base import Transport
 from gapless.errors import FenceRefused, LostContact
 from gapless.model import Fence
-from gapless.testing.transport_rig import TransportCases, claim_of, fence_of
+from gapless.testing.transport_rig import TransportCases, claim_of, fence_of, until
 
 
 class StateCases(TransportCases):
@@ -54,8 +52,11 @@ class StateCases(TransportCases):
         async def case(first: Transport, second: Transport) -> None:
             fence = fence_of(await first.claim(claim_of("r1")))
             await first.close()
-            while (await second.holder("shop.api")).live:
-                await asyncio.sleep(0.02)
+
+            async def is_dead() -> bool:
+                return not (await second.holder("shop.api")).live
+
+            await until(is_dead)
             refused = await second.claim(claim_of("r2"))
             assert (refused.fence, refused.live) == (None, False)
             taken = fence_of(await second.claim(claim_of("r2"), take_over=True))

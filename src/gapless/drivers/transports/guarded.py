@@ -26,7 +26,8 @@ async def run_guarded(
 ) -> Completed:
     """Run it; cancelled or too late, its stdin ends and with it all it started."""
     started = clock.monotonic()
-    channel, capture = await _open(host, connection, guarded(command.argv, sudo=sudo), command)
+    line = guarded(command.argv, command.timeout, sudo=sudo)
+    channel, capture = await _open(host, connection, line, command)
     timed_out = False
     try:
         async with within(command.timeout):

@@ -7,6 +7,7 @@ from gapless.config.secrets import resolve_secrets
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.engine.context import InstanceContext
 from gapless.engine.journal import StepRecord
+from gapless.engine.live_schema import live_version
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import MigrationFailed
 from gapless.model import Command, CriticalAction, Settled, Settlement
@@ -20,22 +21,28 @@ class Migrate(Step):
     critical = True
     shown = ("output", "host")
 
+    async def observe(self, ctx: InstanceContext) -> Facts:
+        """The schema version before, for the way back."""
+        migrate = ctx.config.migrate
+        assert migrate is not None, "the plan has this step only for services that migrate"
+        return {"schema_before": await live_version(ctx.transport, migrate, _folder(ctx))}
+
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Run it on the first host, in the new release."""
         migrate = ctx.config.migrate
         assert migrate is not None, "the plan has this step only for services that migrate"
-        ctx.emit("migration.started", self.kind, command=" ".join(migrate.run))
-        command = await _command(ctx, migrate)
+        command = await _command(ctx, migrate, before.get("schema_before"))
+        ctx.emit("migration.started", self.kind, command=" ".join(command.argv))
         settled = await ctx.transport.act(
             CriticalAction(key, (command,), ctx.fence, migrate.timeout + 5.0)
         )
-        return _judge(ctx, settled)
+        return _judge(ctx, settled, before)
 
     async def recover(self, ctx: InstanceContext, record: StepRecord, key: str) -> Facts | None:
         """The host knows what became of it; if even the host does not, a person must look."""
         settled = await ctx.transport.settle(key)
         if settled.status is Settlement.DONE:
-            return _judge(ctx, settled)
+            return _judge(ctx, settled, record.before)
         if settled.status is Settlement.NEVER:
             return None
         raise MigrationFailed(
@@ -46,21 +53,37 @@ class Migrate(Step):
         )
 
 
-async def _command(ctx: InstanceContext, migrate: MigrateConfig) -> Command:
-    release = ReleaseRef.from_json(ctx.service.to).path if ctx.service.to else None
+async def _command(ctx: InstanceContext, migrate: MigrateConfig, live: int | None) -> Command:
     return Command(
-        migrate.run,
+        _direction(ctx, migrate, live),
         timeout=migrate.timeout,
-        cwd=migrate.cwd or release,
+        cwd=migrate.cwd or _folder(ctx),
         env={**migrate.env, **await resolve_secrets(migrate.secrets)},
         user=migrate.user,
     )
 
 
-def _judge(ctx: InstanceContext, settled: Settled) -> Facts:
+def _direction(ctx: InstanceContext, migrate: MigrateConfig, live: int | None) -> tuple[str, ...]:
+    """Forward, or down when the release is older than the live schema lets it be (the plan has
+    checked that there is a way down)."""
+    ref = ReleaseRef.from_json(ctx.service.to) if ctx.service.to else None
+    if live is None or ref is None or ref.schema is None or migrate.down is None:
+        return migrate.run
+    _, newest = ref.reads or (ref.schema, ref.schema)
+    if live <= newest:
+        return migrate.run
+    return tuple(word.replace("{version}", str(ref.schema)) for word in migrate.down)
+
+
+def _folder(ctx: InstanceContext) -> str | None:
+    """The new release, where there is one."""
+    return ReleaseRef.from_json(ctx.service.to).path if ctx.service.to else None
+
+
+def _judge(ctx: InstanceContext, settled: Settled, before: Facts) -> Facts:
     last = settled.completed[-1] if settled.completed else None
     if last is not None and last.ok:
-        return {"output": last.evidence(3), "host": ctx.host}
+        return {**before, "output": last.evidence(3), "host": ctx.host, "cwd": _folder(ctx)}
     if last is None:
         raise MigrationFailed("the migration did not run", where=str(ctx.instance))
     what = (

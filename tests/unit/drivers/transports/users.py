@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SUDOER, PLAIN = "gapless-sudoer", "gapless-plain"
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+SUDOER, PLAIN = f"gapless-sudoer{_WORKER}", f"gapless-plain{_WORKER}"
 
 
 @contextmanager
 def temporary_users() -> Iterator[None]:
     """Both users; gone afterwards with all that runs in their name."""
-    rule = Path("/etc/sudoers.d/gapless-test")
+    rule = Path(f"/etc/sudoers.d/{SUDOER}")
     try:
         for user in (SUDOER, PLAIN):
             _run("userdel", "--force", "--remove", user)
