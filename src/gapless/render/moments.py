@@ -101,7 +101,6 @@ _STEP_WORDS = {
     "admit": "back in traffic",
     "soak": "stable",
     "verify": "verified",
-    "instance": "DONE",
 }
 
 
@@ -116,13 +115,18 @@ def _fact(step: str, data: Mapping[str, Any]) -> str:
     return ""
 
 
+def _instance_done(event: Event, data: Mapping[str, Any]) -> str:
+    took = float(data.get("seconds") or 0.0)
+    return f"{_where(event)}  DONE{f' in {seconds(took)}' if took else ''}"
+
+
 def _observed(event: Event, data: Mapping[str, Any]) -> str:
     return f"{_where(event)}  {event.step} was done already, not repeated"
 
 
 def _step_failed(event: Event, data: Mapping[str, Any]) -> str:
-    if event.step in ("instance", "undo"):
-        return ""  # the step itself has been told, or rollback.failed tells
+    if event.step == "undo":
+        return ""  # rollback.failed tells
     verdict = parse_verdict(data.get("verdict"))
     asked = f" — {verdict}" if verdict else ""
     code = f" [{data['code']}]" if data.get("code") else ""
@@ -212,6 +216,7 @@ _TELLERS: Mapping[str, _Teller] = {
     "rollback.started": _undo("going back"),
     "rollback.succeeded": _undo("restored"),
     "rollback.failed": _undo("NOT RESTORED"),
+    "instance.done": _instance_done,
     "instance.left_out": _left_out,
     "lock.broken": _lock_broken,
     "approval.requested": _waits,

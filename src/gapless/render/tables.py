@@ -3,172 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from gapless.model import Verdict
 from gapless.render.layout import INDENT, labelled, screen, table
+from gapless.render.rows import FindingRow, LockRow, RolloutRow, StatusRow
 from gapless.render.words import ago, hosts, moment, plural, seconds
-
-
-class StatusRow(Protocol):
-    """One instance as asked now."""
-
-    @property
-    def service(self) -> str:
-        """Its service."""
-        ...
-
-    @property
-    def host(self) -> str:
-        """Its host."""
-        ...
-
-    @property
-    def state(self) -> str:
-        """What the runtime reports."""
-        ...
-
-    @property
-    def release(self) -> str:
-        """What version it runs; empty when it has none."""
-        ...
-
-    @property
-    def serving(self) -> Any:
-        """Whether its balancers send it traffic; None where nobody can tell."""
-        ...
-
-    @property
-    def since(self) -> float | None:
-        """Start time."""
-        ...
-
-    @property
-    def restarts(self) -> int | None:
-        """Restarts nobody asked for."""
-        ...
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """The worst answer of its checks."""
-        ...
-
-
-class RolloutRow(Protocol):
-    """One rollout of the journal."""
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        ...
-
-    @property
-    def verb(self) -> str:
-        """restart, deploy, rollback."""
-        ...
-
-    @property
-    def services(self) -> tuple[str, ...]:
-        """What it touches."""
-        ...
-
-    @property
-    def actor(self) -> str:
-        """Who started it."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Why."""
-        ...
-
-    @property
-    def started(self) -> float:
-        """When."""
-        ...
-
-    @property
-    def ended(self) -> float:
-        """When it was over; 0 while it is not."""
-        ...
-
-    @property
-    def state(self) -> str:
-        """running, paused, interrupted, ended."""
-        ...
-
-    @property
-    def outcome(self) -> str:
-        """How it ended."""
-        ...
-
-
-class LockRow(Protocol):
-    """One owned service."""
-
-    @property
-    def service(self) -> str:
-        """The service."""
-        ...
-
-    @property
-    def owner(self) -> str:
-        """Who owns it."""
-        ...
-
-    @property
-    def controller(self) -> str:
-        """On which machine."""
-        ...
-
-    @property
-    def pid(self) -> int:
-        """In which process."""
-        ...
-
-    @property
-    def since(self) -> float:
-        """Since when."""
-        ...
-
-    @property
-    def rollout(self) -> str:
-        """For which rollout."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Why."""
-        ...
-
-    @property
-    def live(self) -> bool:
-        """Whether that process still works on it."""
-        ...
-
-
-class FindingRow(Protocol):
-    """One answer of ``doctor``."""
-
-    @property
-    def host(self) -> str:
-        """Where."""
-        ...
-
-    @property
-    def check(self) -> str:
-        """What was looked at."""
-        ...
-
-    @property
-    def verdict(self) -> Verdict:
-        """The answer."""
-        ...
-
-    @property
-    def remedy(self) -> str:
-        """What mends it."""
-        ...
 
 
 def render_status(rows: Sequence[StatusRow], now: float) -> str:
@@ -239,7 +79,7 @@ def render_doctor(findings: Sequence[FindingRow]) -> str:
     lines = [line for finding in bad for line in _finding(finding)]
     good = len(findings) - len(bad)
     machines = hosts(dict.fromkeys(finding.host for finding in findings))
-    told = f"{plural(good, 'check')} passed on {machines or 'no host'}"
+    told = f"{plural(len(findings), 'check')} on {machines or 'no host'}: {good:,} passed"
     return screen([*lines, f"{told}, {plural(len(bad), 'problem')}."])
 
 

@@ -31,7 +31,7 @@ def plural(number: int, noun: str, many: str = "") -> str:
 
 def seconds(value: float) -> str:
     """``12 ms``, ``2.1 s``, ``30 s``, ``1 min 30 s``, ``2 h 5 min``."""
-    if value < 1:
+    if value < 0.9995:
         return f"{round(value * 1000)} ms"
     if value < 10 and abs(value - round(value)) >= 0.05:
         return f"{value:.1f} s"

@@ -33,9 +33,6 @@ def apply(progress: Progress, event: Event) -> None:
 
 Handler = Callable[[Progress, Event], None]
 
-INSTANCE = "instance"
-"""Step name of the record that closes an instance."""
-
 _LEFT_IN = {"restored": Stage.RESTORED, "untouched": Stage.KEPT, "lost": Stage.KEPT} | {
     "broken": Stage.LOST
 }
@@ -116,38 +113,49 @@ def _step_started(progress: Progress, event: Event) -> None:
 
 
 def _step_done(progress: Progress, event: Event) -> None:
-    if not event.host:
+    if event.host:
+        item = progress.instance(event.service, event.host)
+        item.touched = item.touched or event.step in TOUCHING
+
+
+def _answered(progress: Progress, event: Event) -> None:
+    """The last answer of a check or of a wait, for the live view and for the proof of an undo."""
+    verdict = parse_verdict(event.data.get("verdict"))
+    if verdict is None or not event.host:
         return
     item = progress.instance(event.service, event.host)
-    item.touched = item.touched or event.step in TOUCHING
-    if event.step == INSTANCE or (event.step == "commit" and item.stage is Stage.RUNNING):
-        item.stage = Stage.DONE
-
-
-def _step_progress(progress: Progress, event: Event) -> None:
-    verdict = parse_verdict(event.data.get("verdict"))
-    if verdict is not None and event.host:
-        progress.instance(event.service, event.host).answer = str(verdict)
+    item.answer = str(verdict)
+    if event.step == "ready":
+        item.verdict = verdict
 
 
 def _step_failed(progress: Progress, event: Event) -> None:
     item = progress.instance(event.service, event.host) if event.host else None
-    if event.step == INSTANCE:
-        _instance_failed(progress, event)
-    elif item is None or item.stage not in (Stage.UNDOING, Stage.LOST):
-        progress.failures.append(failure_of(event))  # of an undo, rollback.failed tells
-        if item is not None:
-            item.stage, item.step, item.since = Stage.FAILED, event.step, event.ts
+    if item is not None and item.stage in (Stage.UNDOING, Stage.LOST):
+        return  # of an undo, rollback.failed tells
+    progress.failures.append(failure_of(event))
+    if item is not None:
+        item.stage, item.step, item.since = Stage.FAILED, event.step, event.ts
+
+
+def _instance_done(progress: Progress, event: Event) -> None:
+    item = progress.instance(event.service, event.host)
+    item.stage, item.touched = Stage.DONE, True
 
 
 def _instance_failed(progress: Progress, event: Event) -> None:
     """The last word on an instance: in which state its failure left it."""
     item = progress.instance(event.service, event.host)
     item.stage = _LEFT_IN.get(str(event.data.get("outcome")), Stage.FAILED)
-    failure = replace(failure_of(event), step=item.step)
+    failure = replace(failure_of(replace(event, data=_error(event))), step=item.step)
     told = progress.known(failure) or (item.service, item.host) in progress.undone
     if not told and failure.kind != FailureKind.CANCELLED:
         progress.failures.append(failure)
+
+
+def _error(event: Event) -> Mapping[str, Any]:
+    error = event.data.get("error")
+    return error if isinstance(error, Mapping) else {}
 
 
 def _migration_failed(progress: Progress, event: Event) -> None:
@@ -159,7 +167,7 @@ def _migration_failed(progress: Progress, event: Event) -> None:
 def _undo_started(progress: Progress, event: Event) -> None:
     for service, host in undone_instances(event):
         item = progress.instance(service, host)
-        item.stage, item.since, item.answer = Stage.UNDOING, event.ts, ""
+        item.stage, item.since, item.answer, item.verdict = Stage.UNDOING, event.ts, "", None
 
 
 def _undo_ended(progress: Progress, event: Event) -> None:
@@ -172,22 +180,23 @@ def _undo_ended(progress: Progress, event: Event) -> None:
 
 def _went_back(progress: Progress, undone: Undone) -> None:
     key = (undone.service, undone.host)
-    progress.instance(*key).stage = Stage.RESTORED if undone.ok else Stage.LOST
-    progress.undone[key] = undone
+    item = progress.instance(*key)
+    item.stage = Stage.RESTORED if undone.ok else Stage.LOST
+    progress.undone[key] = replace(undone, verdict=undone.verdict or item.verdict)
 
 
 def _child_done(progress: Progress, event: Event) -> None:
     """An instance of a linked rollback is new again in the old way."""
-    if event.step == INSTANCE:
-        target = str(event.data.get("restored") or "")
-        taken = float(event.data.get("seconds") or 0.0)
-        _went_back(progress, Undone(event.service, event.host, True, target, taken))
+    taken = float(event.data.get("seconds") or 0.0)
+    _went_back(progress, Undone(event.service, event.host, True, seconds=taken))
 
 
 def _child_failed(progress: Progress, event: Event) -> None:
-    item = progress.instance(event.service, event.host)
-    if (event.service, event.host) not in progress.undone or item.stage is not Stage.LOST:
-        _went_back(progress, replace(undone_of(event, event.service, event.host), ok=False))
+    key = (event.service, event.host)
+    told = progress.undone.get(key)
+    if told is None or told.ok:  # its own rollback.failed has the manual commands
+        failed = undone_of(replace(event, data=_error(event)), *key)
+        _went_back(progress, replace(failed, ok=False))
 
 
 def _left_out(progress: Progress, event: Event) -> None:
@@ -220,7 +229,12 @@ HANDLERS: Mapping[str, Handler] = {
     "step.succeeded": _step_done,
     "step.observed": _step_done,
     "step.failed": _step_failed,
-    "step.progress": _step_progress,
+    "step.progress": _answered,
+    "check.passed": _answered,
+    "check.failed": _answered,
+    "check.inconclusive": _answered,
+    "instance.done": _instance_done,
+    "instance.failed": _instance_failed,
     "migration.failed": _migration_failed,
     "rollback.started": _undo_started,
     "rollback.succeeded": _undo_ended,
@@ -233,9 +247,11 @@ HANDLERS: Mapping[str, Handler] = {
 """What each event of the rollout itself means."""
 
 OF_CHILDREN: Mapping[str, Handler] = {
-    "step.succeeded": _child_done,
-    "step.failed": _child_failed,
-    "step.progress": _step_progress,
+    "instance.done": _child_done,
+    "instance.failed": _child_failed,
+    "step.progress": _answered,
+    "check.passed": _answered,
+    "check.failed": _answered,
     "rollback.started": _undo_started,
     "rollback.succeeded": _undo_ended,
     "rollback.failed": _undo_ended,

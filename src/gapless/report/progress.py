@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gapless.events.event import Event
+from gapless.model import Verdict
 from gapless.plan import Plan
 from gapless.report.report import Failure, Gap, LeftOut, Undone
 
@@ -45,6 +46,8 @@ class InstanceProgress:
     since: float = 0.0
     touched: bool = False
     answer: str = ""
+    verdict: Verdict | None = None
+    """Last answer while it was to become ready."""
 
 
 @dataclass(slots=True)

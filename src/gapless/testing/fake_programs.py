@@ -100,11 +100,18 @@ async def install(host: FakeHost, command: Command) -> Answer:
 
 
 async def cp(host: FakeHost, command: Command) -> Answer:
-    """``cp -a SOURCE... TARGET`` (into a folder that exists) and ``cp -aT SOURCE TARGET``."""
-    flags, _, rest = words(command)
+    """``cp -a SOURCE... TARGET`` (into a folder that exists), ``cp -aT SOURCE TARGET``, and
+    ``cp -L -p --parents -t FOLDER SOURCE...``."""
+    flags, values, rest = words(command, "t")
+    if "--parents" in flags:
+        for source in rest:
+            node = host.files.node(source)
+            real = host.files.resolve(source)
+            host.files.copy(real if node else source, values["t"] + source)
+        return OK
     *sources, target = rest
-    node = host.files.node(target)
-    into = node is not None and node.kind == "dir" and "T" not in flags
+    found = host.files.node(target)
+    into = found is not None and found.kind == "dir" and "T" not in flags
     for source in sources:
         host.files.copy(source, f"{target}/{posixpath.basename(source)}" if into else target)
     return OK
@@ -169,6 +176,33 @@ async def test(host: FakeHost, command: Command) -> Answer:
     return (0 if holds else 1), "", ""
 
 
+async def stat(host: FakeHost, command: Command) -> Answer:
+    """``stat -c FORMAT PATH...`` with %n, %a, %F."""
+    _, values, rest = words(command, "c")
+    lines = []
+    for path in rest:
+        node = host.files.node(path, follow=False)
+        if node is None:
+            return failed(f"stat: cannot statx '{path}': No such file or directory")
+        shown = values["c"].replace("\\t", "\t").replace("%n", path)
+        lines.append(shown.replace("%a", f"{node.mode:o}") + "\n")
+    return 0, "".join(lines), ""
+
+
+async def find(host: FakeHost, command: Command) -> Answer:
+    """``find PATH... -maxdepth 0 -type l -printf '%p\\t%l\\n'``: links and their targets."""
+    paths = command.argv[1 : command.argv.index("-maxdepth")]
+    nodes = {path: host.files.node(path, follow=False) for path in paths}
+    lines = [f"{p}\t{n.target}\n" for p, n in nodes.items() if n and n.kind == "link"]
+    missing = any(node is None for node in nodes.values())
+    return int(missing), "".join(lines), ""
+
+
+async def sync(host: FakeHost, command: Command) -> Answer:
+    """Everything is on the disk at once here."""
+    return OK
+
+
 async def ls(host: FakeHost, command: Command) -> Answer:
     """``ls -1`` and, newest first, ``ls -1t``."""
     flags, _, (path,) = words(command)
@@ -205,7 +239,8 @@ async def false(host: FakeHost, command: Command) -> Answer:
 PROGRAMS: Mapping[str, Program] = {
     program.__name__: program
     for program in (
-        systemctl, install, cp, mv, ln, rm, mkdir, chown, readlink, test, ls, rsync, true, false,
+        systemctl, install, cp, mv, ln, rm, mkdir, chown, readlink, test, stat, find, sync, ls,
+        rsync, true, false,
     )
 }  # fmt: skip
 """What every fake host has installed."""

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import posixpath
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,6 +112,9 @@ class FakeTransport:
         """Write a file."""
 
         async def work() -> None:
+            folder = posixpath.dirname(path)
+            if not self._host.files.exists(folder):
+                raise HostFault(f"cannot write: {path}: No such file or directory", where=self.host)
             self._host.files.write(path, content, mode, owner)
 
         await self._simple("put", work, path)

@@ -30,7 +30,7 @@ ODD = 'it\'s a "test" $HOME `id` \\ *?'
 class Bench:
     """A source and a place on the host, and the release between them."""
 
-    suite: ReleaseSuite
+    rig: ReleaseRig
     transport: Transport
     source: Path
     to: Path
@@ -38,7 +38,7 @@ class Bench:
 
     def release(self, **settings: Any) -> Release:
         """A driver as a new process would have it."""
-        return self.suite.release(self.source, self.to, **{**self.settings, **settings})
+        return self.rig.release(self.source, self.to, **{**self.settings, **settings})
 
     def write(self, name: str, content: str, mode: int = 0o644) -> None:
         """A file of the source."""
@@ -49,7 +49,7 @@ class Bench:
 
     def live(self) -> Path:
         """The folder a service would run from."""
-        return self.to if self.suite.in_place else self.to / "current"
+        return self.to if self.rig.in_place else self.to / "current"
 
     async def activate(self, ref: ReleaseRef) -> None:
         """Run the commands of the switch, as the critical action would."""
@@ -66,11 +66,16 @@ class Bench:
         return ref
 
 
+def there(ref: ReleaseRef) -> bool:
+    """Whether its folder is on the host."""
+    return Path(ref.path).is_dir()
+
+
 Case = Callable[[Bench], Awaitable[None]]
 
 
-class ReleaseSuite:
-    """What every way to bring a directory to a host promises."""
+class ReleaseRig:
+    """A host, a driver, and how to play a case on them; it has no cases of its own."""
 
     in_place = False
 
@@ -102,6 +107,10 @@ class ReleaseSuite:
                 await case(bench)
 
         asyncio.run(run())
+
+
+class ReleaseSuite(ReleaseRig):
+    """What every way to bring a directory to a host promises."""
 
     def test_what_is_brought_is_what_the_source_holds(self, tmp_path: Path) -> None:
         """Names, modes, contents and links, compared by the host's own digest."""
@@ -211,7 +220,7 @@ class ReleaseSuite:
             for _ in range(2):
                 await release.unstage(bench.transport, new)
                 await release.unstage(bench.transport, old)
-            assert not Path(new.path).exists()
+            assert not there(new)
             assert await release.current(bench.transport) == old
             await bench.activate(old)
 
@@ -242,8 +251,7 @@ class ReleaseSuite:
             await bench.activate(refs[1])
             removed = await bench.release().prune(bench.transport, (refs[0].name,))
             assert set(removed) == {refs[2].name, refs[3].name}
-            there = {ref.name for ref in refs if Path(ref.path).is_dir()}
-            assert there == {refs[n].name for n in (0, 1, 4, 5)}
+            assert {ref.name for ref in refs if there(ref)} == {refs[n].name for n in (0, 1, 4, 5)}
             assert await bench.release().prune(bench.transport, (refs[0].name,)) == ()
 
         self.play(tmp_path, case, keep=2)

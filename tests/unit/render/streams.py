@@ -141,7 +141,7 @@ class Stream:
         self.batch(service, batch, *hosts)
         for host in hosts:
             self.steps(service, host, *(step.value for step in STEPS))
-            self.add("step.succeeded", service, host, "instance", outcome="done", seconds=12.0)
+            self.add("instance.done", service, host, outcome="done", seconds=12.0, error={})
         return self.add("batch.succeeded", service, batch=batch, hosts=list(hosts))
 
     def postgres(self) -> Stream:
@@ -167,7 +167,9 @@ class Stream:
 
     def lost(self, host: str, error: dict[str, Any], outcome: str = "restored") -> Stream:
         """The record that closes a failed instance."""
-        return self.add("step.failed", "shop.api", host, "instance", outcome=outcome, **error)
+        return self.add(
+            "instance.failed", "shop.api", host, outcome=outcome, seconds=40.0, error=error
+        )
 
     def end(self, type_: str, outcome: str, exit_code: int, **data: Any) -> list[Event]:
         """The last event."""
@@ -195,7 +197,7 @@ def _failing(step: str, error: dict[str, Any], *before: str) -> Stream:
     """web3 fails in ``step`` while web2 of the same batch is well."""
     stream = Stream().begin().canary().batch("shop.api", "batch 1", "web2", "web3")
     stream.steps("shop.api", "web2", *(s.value for s in STEPS))
-    stream.add("step.succeeded", "shop.api", "web2", "instance", outcome="done", seconds=12.0)
+    stream.add("instance.done", "shop.api", "web2", outcome="done", seconds=12.0, error={})
     stream.steps("shop.api", "web3", *before)
     stream.add("step.started", "shop.api", "web3", step, attempt=1)
     return stream.after(30).add("step.failed", "shop.api", "web3", step, **error)
@@ -207,9 +209,10 @@ def _undo_the_rest(stream: Stream) -> list[Event]:
     names = ["shop.api@web1", "shop.api@web2"]
     stream.add("rollback.started", hosts=names, rollout="7f3a-undo1")
     for host in ("web1", "web2"):
+        child = {"rollout_": "7f3a-undo1"}
+        stream.add("check.passed", "shop.api", host, "ready", verdict=HEALTHY.to_json(), **child)
         stream.after(3).add(
-            "step.succeeded", "shop.api", host, "instance", outcome="done", seconds=3.0,
-            rollout_="7f3a-undo1",
+            "instance.done", "shop.api", host, outcome="done", seconds=3.0, error={}, **child
         )  # fmt: skip
     stream.add("rollback.succeeded", outcome="done", hosts=names, rollout_="7f3a-undo1")
     return stream.end(

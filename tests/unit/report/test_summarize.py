@@ -94,9 +94,8 @@ def test_a_linked_rollback_marks_its_instances_restored() -> None:
 def test_a_linked_rollback_that_failed_on_one_host() -> None:
     stream = streams.Stream().begin().canary().add("rollback.started", hosts=["shop.api@web1"])
     child: dict[str, Any] = {"rollout_": "7f3a-undo1"}
-    stream.add(
-        "step.failed", "shop.api", "web1", "instance", what="dead", outcome="broken", **child
-    )
+    error = {"what": "dead"}
+    stream.add("instance.failed", "shop.api", "web1", outcome="broken", error=error, **child)
     stream.add("rollback.failed", hosts=["shop.api@web1"], **child)
     report = summarize(None, stream.end("rollout.failed", "mixed", 5))
     assert [(u.host, u.ok, u.what) for u in report.undone] == [("web1", False, "dead")]
@@ -110,7 +109,8 @@ def test_the_end_of_a_linked_rollback_is_not_the_end() -> None:
 
 def test_what_a_person_cancelled_is_no_failure() -> None:
     stream = streams.Stream().begin().steps("api", "web1", "stage")
-    stream.add("step.failed", "api", "web1", "instance", kind="cancelled", outcome="untouched")
+    error = {"kind": "cancelled", "what": "the undo was asked for"}
+    stream.add("instance.failed", "api", "web1", outcome="untouched", error=error)
     assert summarize(None, stream.events).failures == ()
 
 

@@ -5,7 +5,7 @@ What replaces an instance, in order:
 1. Staged unit files are moved into place.
 2. ``daemon-reload`` when files were moved or changed behind systemd's back.
 3. ``reload`` where it is asked for, possible and enough — new unit files need a restart.
-4. Otherwise ``reset-failed`` after a failure (the start limit would refuse the start) and
+4. Otherwise ``reset-failed`` (a start limit reached by earlier tries would refuse the start) and
    ``restart``, which blocks until the unit is active: with Type=notify, until it says READY.
 
 The InvocationID is the identity: systemd gives a new one to each start, whoever asked for it.
@@ -140,8 +140,7 @@ class SystemdRuntime:
 
     def _restart(self, shown: Mapping[str, str]) -> tuple[Command, ...]:
         limit = view.limit(shown, "TimeoutStopUSec") + view.limit(shown, "TimeoutStartUSec")
-        clear = self._clear() if _has_failed(shown) else ()
-        return (*clear, self._systemctl("restart", limit=limit))
+        return (*self._clear(), self._systemctl("restart", limit=limit))
 
     def _stop(self, shown: Mapping[str, str]) -> Command:
         return self._systemctl("stop", limit=view.limit(shown, "TimeoutStopUSec"))
@@ -181,8 +180,3 @@ def _seconds(commands: tuple[Command, ...]) -> float:
 
 def _can_reload(shown: Mapping[str, str]) -> bool:
     return shown.get("CanReload") == "yes" and view.state(shown) is InstanceState.RUNNING
-
-
-def _has_failed(shown: Mapping[str, str]) -> bool:
-    failed = view.state(shown) is InstanceState.FAILED
-    return failed or shown.get("Result") == "start-limit-hit"

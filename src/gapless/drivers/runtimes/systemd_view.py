@@ -31,9 +31,12 @@ _STATES: Mapping[str, InstanceState] = {
     "failed": InstanceState.FAILED,
 }
 
+_CANNOT_START = ("not-found", "masked", "error", "bad-setting")
+
 _SHOWN = (
     "LoadState", "ActiveState", "SubState", "Result", "NRestarts", "InvocationID", "MainPID",
     "StateChangeTimestampMonotonic", "FragmentPath", "WorkingDirectory", "Type", "ExecMainStatus",
+    "NeedDaemonReload",
 )  # fmt: skip
 
 _SPAN_UNITS = {
@@ -56,9 +59,10 @@ def observation(shown: Mapping[str, str]) -> Observation:
 
 def state(shown: Mapping[str, str]) -> InstanceState:
     """The state; a unit between a crash and its automatic restart has failed, whatever systemd
-    calls it ("activating"), and one that is reloading runs."""
+    calls it ("activating"), one that is reloading runs, and one that cannot be loaded is missing
+    unless it still runs."""
     active = shown.get("ActiveState", "")
-    if active == "inactive" and shown.get("LoadState") == "not-found":
+    if active in ("inactive", "failed") and shown.get("LoadState") in _CANNOT_START:
         return InstanceState.MISSING
     if crashed(shown):
         return InstanceState.FAILED

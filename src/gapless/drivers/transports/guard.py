@@ -27,7 +27,8 @@ SCRIPT = (
     '{ while read -r x; do :; done; trap "" TERM; k TERM; k CONT; '
     "for n in 1 2 3 4 5 6 7 8 9 10; do k 0 || exit 0; sleep 0.2 || sleep 1; done; k KILL; } "
     "<&3 3<&- >/dev/null 2>&1 & w=$!; exec 3<&-; "
-    "wait $p; r=$?; exec 2>/dev/null; kill -TERM -$p; kill $w; wait $w; exit $r"
+    "wait $p; r=$?; exec 2>/dev/null; case $r in 124|137) k TERM; k 0 && sleep 1; k KILL;; esac; "
+    "kill -TERM -$p; kill $w; wait $w; exit $r"
 )
 _BACKSTOP = 5
 """Seconds the host waits longer than the controller."""

@@ -7,16 +7,16 @@ from typing import Any
 
 from gapless.config.hosts import HostConfig
 from gapless.config.releases import ReleaseConfig
-from gapless.drivers.releases.directory import DirectoryRelease
+from gapless.drivers.releases.directory_release import DirectoryRelease
 from gapless.drivers.transports.local import LocalTransport
-from gapless.testing.release_suite import ReleaseSuite
+from gapless.testing.release_suite import ReleaseRig
 
 
 def config(source: Path, to: Path, **settings: Any) -> ReleaseConfig:
     return ReleaseConfig.model_validate({"directory": str(source), "to": str(to), **settings})
 
 
-class LocalRig(ReleaseSuite):
+class LocalRig(ReleaseRig):
     def transport(self, folder: Path) -> LocalTransport:
         return LocalTransport("web1", HostConfig(transport="local", state_dir=str(folder)))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,12 +23,13 @@ def users() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+def sshd() -> Iterator[Sshd]:
     if os.geteuid() != 0 or not program():
         pytest.skip("needs root and OpenSSH's sshd")
-    folder = tmp_path_factory.mktemp("sshd")
-    for parent in (folder, *folder.parents):
-        if parent != Path("/") and parent.owner() == "root":
-            parent.chmod(parent.stat().st_mode | 0o011)  # other users read keys in there
-    with Sshd(folder) as running:
-        yield running
+    # Not in pytest's own folder: other users' sessions read keys in there.
+    folder = Path(tempfile.mkdtemp(prefix="gapless-sshd-"))
+    try:
+        with Sshd(folder) as running:
+            yield running
+    finally:
+        shutil.rmtree(folder)

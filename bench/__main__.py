@@ -1,0 +1,38 @@
+"""Run every benchmark: ``python -m bench [--short] [NAME ...]``; exit 1 when a bound is broken."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+import traceback
+
+from bench.results import Bound, conclude
+
+NAMES = ("startup", "plan", "engine", "makespan", "fleet")
+
+
+def main() -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="at most 90 s, wider tolerances")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=" ".join(NAMES))
+    chosen = parser.parse_args()
+    if unknown := set(chosen.names) - set(NAMES):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    bounds: list[Bound] = []
+    for name in chosen.names or NAMES:
+        print(f"\n== {name}", flush=True)
+        started = time.perf_counter()
+        try:
+            bounds += importlib.import_module(f"bench.{name}").main(chosen.short)
+        except Exception:  # the others still tell what they have to tell
+            traceback.print_exc()
+            bounds.append(Bound(f"{name}: runs", 1, 0))
+        print(f"  ({time.perf_counter() - started:.0f} s)")
+    return conclude(bounds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

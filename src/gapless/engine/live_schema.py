@@ -1,0 +1,28 @@
+"""Which schema version a service's data has now."""
+
+from __future__ import annotations
+
+from gapless.config.releases import MigrateConfig
+from gapless.config.secrets import resolve_secrets
+from gapless.drivers.transports.base import Transport
+from gapless.errors import StepError
+from gapless.model import Command
+
+
+async def live_version(transport: Transport, migrate: MigrateConfig, cwd: str | None) -> int | None:
+    """What ``migrate.current`` prints; None without it. Raises StepError for anything else."""
+    if migrate.current is None:
+        return None
+    env = {**migrate.env, **await resolve_secrets(migrate.secrets)}
+    done = await transport.run(
+        Command(migrate.current, timeout=60.0, cwd=migrate.cwd or cwd, env=env, user=migrate.user)
+    )
+    words = done.stdout.split()
+    if not done.ok or not words or not words[-1].isdigit():
+        raise StepError(
+            "the live schema version cannot be read",
+            where=transport.host,
+            evidence=f"{' '.join(migrate.current)} → {done.evidence(3) or f'status {done.status}'}",
+            next="migrate.current must print an integer and exit 0",
+        )
+    return int(words[-1])

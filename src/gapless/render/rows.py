@@ -1,0 +1,168 @@
+"""What tables want to know of their rows; whoever makes rows need not know tables."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from gapless.model import Verdict
+
+
+class StatusRow(Protocol):
+    """One instance as asked now."""
+
+    @property
+    def service(self) -> str:
+        """Its service."""
+        ...
+
+    @property
+    def host(self) -> str:
+        """Its host."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """What the runtime reports."""
+        ...
+
+    @property
+    def release(self) -> str:
+        """What version it runs; empty when it has none."""
+        ...
+
+    @property
+    def serving(self) -> Any:
+        """Whether its balancers send it traffic; None where nobody can tell."""
+        ...
+
+    @property
+    def since(self) -> float | None:
+        """Start time."""
+        ...
+
+    @property
+    def restarts(self) -> int | None:
+        """Restarts nobody asked for."""
+        ...
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The worst answer of its checks."""
+        ...
+
+
+class RolloutRow(Protocol):
+    """One rollout of the journal."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def verb(self) -> str:
+        """restart, deploy, rollback."""
+        ...
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """What it touches."""
+        ...
+
+    @property
+    def actor(self) -> str:
+        """Who started it."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        ...
+
+    @property
+    def started(self) -> float:
+        """When."""
+        ...
+
+    @property
+    def ended(self) -> float:
+        """When it was over; 0 while it is not."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """running, paused, interrupted, ended."""
+        ...
+
+    @property
+    def outcome(self) -> str:
+        """How it ended."""
+        ...
+
+
+class LockRow(Protocol):
+    """One owned service."""
+
+    @property
+    def service(self) -> str:
+        """The service."""
+        ...
+
+    @property
+    def owner(self) -> str:
+        """Who owns it."""
+        ...
+
+    @property
+    def controller(self) -> str:
+        """On which machine."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """In which process."""
+        ...
+
+    @property
+    def since(self) -> float:
+        """Since when."""
+        ...
+
+    @property
+    def rollout(self) -> str:
+        """For which rollout."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        ...
+
+    @property
+    def live(self) -> bool:
+        """Whether that process still works on it."""
+        ...
+
+
+class FindingRow(Protocol):
+    """One answer of ``doctor``."""
+
+    @property
+    def host(self) -> str:
+        """Where."""
+        ...
+
+    @property
+    def check(self) -> str:
+        """What was looked at."""
+        ...
+
+    @property
+    def verdict(self) -> Verdict:
+        """The answer."""
+        ...
+
+    @property
+    def remedy(self) -> str:
+        """What mends it."""
+        ...

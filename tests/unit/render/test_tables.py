@@ -1,0 +1,68 @@
+"""status, history, locks and doctor."""
+
+from __future__ import annotations
+
+from gapless.doctor import Finding
+from gapless.engine.journal import LockRecord, RolloutRecord, RolloutState
+from gapless.model import Verdict, VerdictStatus
+from gapless.render.tables import (
+    render_check,
+    render_doctor,
+    render_history,
+    render_locks,
+    render_status,
+)
+from gapless.status import StatusRow
+from tests.unit.render import goldens, streams
+
+NOW = streams.T0 + 7200
+LOST = Verdict(VerdictStatus.INCONCLUSIVE, "contact", "ask web3", "no route to host")
+
+
+def test_status() -> None:
+    rows = [
+        StatusRow("shop.postgresql", "db1", "running", "", "a1", streams.T0, 0, "", None),
+        StatusRow("shop.api", "web1", "running", "v42", "b2", NOW - 75, 0, "up", streams.HEALTHY),
+        StatusRow("shop.api", "web2", "running", "v41", "c3", NOW - 9, 3, "drained", streams.BUSY),
+        StatusRow("shop.api", "web3", "unknown", verdict=LOST, error="no route to host"),
+    ]
+    goldens.check("status", render_status(rows, NOW))
+
+
+def _rollout(name: str, outcome: str, **more: object) -> RolloutRecord:
+    return RolloutRecord(
+        name, "shop", "deploy", ("shop.postgresql", "shop.api", "shop.web", "shop.cron"), "d",
+        "alice", "deploy1", 4711, streams.T0, reason="invoice fix", outcome=outcome, **more,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_history() -> None:
+    rows = [
+        _rollout("7f3a", "", state=RolloutState.RUNNING),
+        _rollout("7f39", "nothing_to_do", state=RolloutState.ENDED, ended=streams.T0 + 0.4),
+        _rollout("7f38", "restored", state=RolloutState.ENDED, ended=streams.T0 + 185),
+    ]
+    goldens.check("history", render_history(rows, streams.T0 + 42))
+
+
+def test_locks() -> None:
+    live = LockRecord("shop.api", "7f3a", "alice", "deploy1", 4711, streams.T0, "fix", 3, True)
+    dead = LockRecord("shop.web", "6e21", "bob", "laptop", 99, streams.T0 - 90_000, "", 1)
+    goldens.check("locks", render_locks([live, dead], streams.T0 + 61))
+    assert render_locks([], NOW) == "Nothing is locked.\n"
+
+
+def test_doctor() -> None:
+    sudo = Verdict(VerdictStatus.FAIL, "sudo", "sudo -n true", "not allowed", "root or sudo")
+    good = Verdict(VerdictStatus.PASS, "ssh", "connect to web1", "as deploy")
+    findings = [
+        Finding("web1", "ssh", good),
+        Finding("web1", "sudo", sudo, "allow deploy to use sudo: docs/how-to/sudo.md"),
+        Finding("web2", "ssh", good),
+        Finding("web3", "ssh", LOST, "ssh web3 by hand"),
+    ]
+    goldens.check("doctor", render_doctor(findings))
+
+
+def test_check() -> None:
+    goldens.check("check", render_check("shop", 2, 5, "gapless.yaml"))
