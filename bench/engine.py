@@ -40,6 +40,7 @@ class Cost:
     seconds: float
     steps: int
     events: int
+    writes: int
     resume: float = 0.0
 
     @property
@@ -69,7 +70,9 @@ def plan_for(hosts: int) -> tuple[ProjectConfig, Plan]:
     return config, make_plan(Loaded(config, Path("gapless.yaml")), verb=Verb.RESTART)
 
 
-async def _roll(config: ProjectConfig, plan: Plan, folder: Path | None, resumes: bool) -> Cost:
+async def _roll(
+    config: ProjectConfig, plan: Plan, folder: Path | None, dies_at: int | None
+) -> Cost:
     world = World()
     for name in config.hosts:
         world.host(name).add_unit("web.service", service="web", port=8000).run_already()
@@ -77,9 +80,8 @@ async def _roll(config: ProjectConfig, plan: Plan, folder: Path | None, resumes:
     def worker(journal: Any) -> Worker:
         return Worker(journal, world.clock, lambda _: SimAssembly(world, config, ""))
 
-    writes = _writes(plan)
     journal = SqliteJournal(folder)
-    mortal = MortalJournal(journal, dies_at=writes if resumes else None, after_commit=True)
+    mortal = MortalJournal(journal, dies_at=dies_at, after_commit=True)
     first = worker(mortal)
     rollout = first.open(plan, actor="bench")
     started = time.perf_counter()
@@ -93,28 +95,22 @@ async def _roll(config: ProjectConfig, plan: Plan, folder: Path | None, resumes:
         world.kill_controller()
     seconds = time.perf_counter() - started
     steps, events = len(journal.steps(rollout)), len(journal.events(rollout, limit=10**9))
-    if not resumes:
-        return Cost(seconds, steps, events)
+    if dies_at is None:
+        return Cost(seconds, steps, events, mortal.writes)
     journal.close()
     started = time.perf_counter()
     ending = await worker(SqliteJournal(folder)).work(rollout)
     assert ending.exit_code == 0, ending
-    return Cost(seconds, steps, events, time.perf_counter() - started)
+    return Cost(seconds, steps, events, mortal.writes, time.perf_counter() - started)
 
 
-def _writes(plan: Plan) -> int:
-    """Two per step and one for each outcome, short of the last few."""
-    hosts = sum(1 for _ in plan.instances())
-    return hosts * (2 * len(plan.services[0].steps))
-
-
-def cost(hosts: int, *, disk: bool, resumes: bool = False) -> Cost:
+def cost(hosts: int, *, disk: bool, dies_at: int | None = None) -> Cost:
     """One rollout."""
     config, plan = plan_for(hosts)
     if not disk:
-        return run_virtual(_roll(config, plan, None, resumes))
+        return run_virtual(_roll(config, plan, None, dies_at))
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        return run_virtual(_roll(config, plan, Path(folder), resumes))
+        return run_virtual(_roll(config, plan, Path(folder), dies_at))
 
 
 def fsync_ms() -> float:
@@ -138,7 +134,7 @@ def main(short: bool) -> list[Bound]:
         pairs = [(cost(hosts, disk=False), cost(hosts, disk=True)) for _ in range(2)]
         memory = min((pair[0] for pair in pairs), key=lambda c: c.seconds)
         disk = min((pair[1] for pair in pairs), key=lambda c: c.seconds)
-        again = cost(hosts, disk=True, resumes=True)
+        again = cost(hosts, disk=True, dies_at=disk.writes - 5)
         costs.append(memory)
         rows.append(
             (f"{hosts}", disk.steps, disk.events, f"{memory.each:.2f} ms", f"{disk.each:.2f} ms",

@@ -82,9 +82,8 @@ def restored_means_the_old_one_serves(course: Course) -> Iterator[str]:
         unit = course.world.hosts[host].units[f"{service.name}.service"]
         if not unit.serving and not _crashes_later(service, host):
             yield f"restored, but {service.name}@{host} does not serve"
-        if unit.serving and not course.world.in_traffic(unit):
-            if not _left_out(course, service.name, host):
-                yield f"restored, but {service.name}@{host} is out of traffic"
+        if _forgotten(course, service, host):
+            yield f"restored, but {service.name}@{host} is out of traffic"
     if course.scenario.deploys:
         yield from _one_version(course)
 
@@ -111,10 +110,8 @@ def nobody_is_left_out_of_traffic_without_a_record(course: Course) -> Iterator[s
     if course.outcome == "lock_held":
         return
     for service, host in _instances(course):
-        unit = course.world.hosts[host].units[f"{service.name}.service"]
-        if unit.serving and not course.world.in_traffic(unit):
-            if not _left_out(course, service.name, host):
-                yield f"{service.name}@{host} is out of traffic and nobody says so"
+        if _forgotten(course, service, host):
+            yield f"{service.name}@{host} is out of traffic and nobody says so"
 
 
 def the_locks_are_given_back(course: Course) -> Iterator[str]:
@@ -146,6 +143,13 @@ def _restarts(course: Course, service: str, host: str):  # type: ignore[no-untyp
     return course.world.deeds("restart", "stop", host=host, unit=f"{service}.service")
 
 
+def _forgotten(course: Course, service: SimService, host: str) -> bool:
+    """Healthy, out of traffic, and no event says so."""
+    unit = course.world.hosts[host].units[f"{service.name}.service"]
+    out = unit.serving and not course.world.in_traffic(unit)
+    return out and not _left_out(course, service.name, host)
+
+
 def _left_out(course: Course, service: str, host: str) -> bool:
     return any(
         e.type == "instance.left_out" and e.service == service and e.host == host
@@ -163,4 +167,3 @@ def _failed(course: Course, service: str, host: str) -> bool:
 def _crashes_later(service: SimService, host: str) -> bool:
     bad = service.bad.get(host)
     return bad is not None
-

@@ -18,7 +18,6 @@ from gapless.planning.make import make_plan
 from gapless.planning.options import PlanOptions, Target
 from gapless.testing.fake_traffic import Traffic
 from gapless.testing.world import World
-
 from tests.simulation.assembly import SimAssembly, SimRelease
 from tests.simulation.killing import ControllerKilled, MortalJournal
 from tests.simulation.scenario import Scenario, SimService
@@ -42,8 +41,10 @@ class Course:
 
     @property
     def outcome(self) -> str:
-        """The last word."""
-        return self.outcomes[-1] if self.outcomes else "never opened"
+        """The last word: what the journal holds, whoever lived to see it."""
+        if not self.rollout:
+            return "never opened"
+        return self.journal.load(self.rollout)[0].outcome or self.outcomes[-1]
 
 
 async def play(scenario: Scenario) -> Course:
@@ -81,9 +82,7 @@ async def _work(course: Course, worker: Worker, plan: Plan, number: int) -> str:
         course.rollout = found[0].id if found else ""
     if not course.rollout:
         course.rollout = worker.open(plan, actor="sim")
-    elif number and course.scenario.abort:
-        course.journal.request(course.rollout, "abort", "sim", course.world.clock.now())
-    elif number > 3:  # a paused rollout that fails again and again is given up by its operator
+    elif (number and course.scenario.abort) or number > 3:
         course.journal.request(course.rollout, "abort", "sim", course.world.clock.now())
     try:
         return (await worker.work(course.rollout)).outcome
@@ -91,9 +90,7 @@ async def _work(course: Course, worker: Worker, plan: Plan, number: int) -> str:
         return f"error {error.code}"
 
 
-def _worker(
-    world: World, journal: Any, config: ProjectConfig, release: str, number: int
-) -> Worker:
+def _worker(world: World, journal: Any, config: ProjectConfig, release: str, number: int) -> Worker:
     return Worker(
         journal,
         world.clock,
@@ -182,10 +179,9 @@ def _plan(config: ProjectConfig, release: str) -> Plan:
         for name in config.services
         if release
     }
-    plan = make_plan(
+    return make_plan(
         Loaded(config, Path("gapless.yaml")),
         verb=Verb.DEPLOY if release else Verb.RESTART,
         options=PlanOptions(),
         targets=targets,
     )
-    return plan

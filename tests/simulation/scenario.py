@@ -63,12 +63,13 @@ class Scenario:
 
 def scenario(seed: int) -> Scenario:
     """The scenario of a seed; always the same."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     services = tuple(_service(chance, number) for number in range(chance.choice((1, 1, 2, 3))))
     hosts = sorted({host for service in services for host in service.hosts})
     faults = tuple(_fault(chance, hosts) for _ in range(chance.choice((0, 0, 1, 1, 2))))
     kills = tuple(
-        (chance.randint(2, 60), chance.random() < 0.5) for _ in range(chance.choice((0, 0, 1, 1, 2)))
+        (chance.randint(2, 60), chance.random() < 0.5)
+        for _ in range(chance.choice((0, 0, 1, 1, 2)))
     )
     return Scenario(
         seed, services, faults, kills, chance.random() < 0.2, chance.random() < 0.5

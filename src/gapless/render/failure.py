@@ -120,7 +120,7 @@ def not_restored(report: Report, width: int = WIDTH) -> Iterator[str]:
         if item.evidence and not _said(item):
             yield from labelled("answer", item.evidence, width)
         if item.manual:  # never wrapped: they are meant to be copied
-            yield from block(f"on {item.host}"[: LABEL - 1], (f"$ {c}" for c in item.manual))
+            yield from block("manual", (f"$ {c}" for c in item.manual))
 
 
 def left_out(items: tuple[LeftOut, ...], width: int = WIDTH) -> Iterator[str]:

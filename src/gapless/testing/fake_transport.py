@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from gapless.testing.world import World
 
 T = TypeVar("T")
+_LISTING = 64
+"""Bytes a push sends even when nothing differs."""
 
 
 class FakeTransport:
@@ -279,7 +281,7 @@ class FakeTransport:
             if link_from and host.files.exists(link_from) and not host.files.exists(target):
                 host.files.copy(host.files.resolve(link_from), target)
             await asyncio.sleep(host.push_takes)
-            sent = host.mirror(tree, target, exclude)
+            sent = host.mirror(tree, target, exclude) + _LISTING
             host.bytes_pushed += sent
             return sent
 
@@ -304,7 +306,7 @@ class FakeTransport:
     ) -> T:
         self._world.calls.append((self._world.clock.monotonic(), self.host, verb, about))
         if not self.connected:
-            await self.connect()
+            raise LostContact("not connected", where=self.host)
         with self._session():
             await asyncio.sleep(self._host.latency)
             if fault is not None and fault.when is When.BEFORE:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gapless.config.health import Expect, HealthConfig, HttpCheck
+from gapless.drivers.checks.asking import FROM
 from gapless.drivers.checks.placeholders import fill
 from gapless.drivers.transports.base import Probe
 
@@ -24,8 +26,15 @@ def build_probes(
         "instance": f"{service}@{host}",
         "release": release,
     }
-    probes = (_probe(check, values) for check in checks)
-    return tuple(probe for probe in probes if probe is not None)
+    probes = ((check, _probe(check, values)) for check in checks)
+    return tuple(_asked_from(check, probe) for check, probe in probes if probe is not None)
+
+
+def _asked_from(check: HealthConfig, probe: Probe) -> Probe:
+    """Who asks travels with the question (see ``asking``)."""
+    if check.ask_from == "host":
+        return probe
+    return replace(probe, spec={**probe.spec, FROM: check.ask_from})
 
 
 def _probe(check: HealthConfig, values: Mapping[str, str]) -> Probe | None:

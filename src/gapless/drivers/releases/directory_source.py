@@ -119,13 +119,20 @@ class Source:
         raise self._refused(what, str(file))
 
     def _check_patterns(self) -> None:
+        """Whatever rsync would read in another way than ``Excludes`` is said here, in words,
+        rather than by a digest that does not match."""
         for pattern in self._config.exclude:
             if pattern == "!" or pattern[:2] in ("+ ", "- "):
-                raise UsageError(
-                    f"exclude holds names and patterns, not rules like {pattern!r}",
-                    where=self._service,
-                    next="gapless explain release.exclude",
-                )
+                why = "is a rule of rsync's, not a pattern"
+            elif "***" in pattern:
+                why = "has three stars; the name of a folder leaves out all that is in it"
+            elif "\\" in pattern and any(wild in pattern for wild in "*?["):
+                why = "has a backslash beside wildcards; write [*] for a star"
+            else:
+                continue
+            raise UsageError(
+                f"exclude: {pattern!r} {why}", where=self._service, next="gapless check"
+            )
 
     def _refused(self, what: str, where: str, next_: str = "") -> Refused:
         again = f"build the release, then: gapless plan deploy {self._service}"

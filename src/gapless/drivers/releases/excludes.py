@@ -4,9 +4,8 @@
 2. A slash at the end matches folders only.
 3. A slash at the start binds the pattern to the top of the release.
 4. A slash inside compares with the end of the path: ``tmp/cache`` also matches ``a/tmp/cache``.
-5. ``*`` and ``?`` stop at a slash, ``**`` does not; ``a/***`` is the folder and all below it.
-6. A backslash takes the meaning from the wildcard behind it, in patterns that have wildcards.
-7. What is below an excluded folder is excluded with it.
+5. ``*`` and ``?`` stop at a slash, ``**`` does not.
+6. What is below an excluded folder is excluded with it.
 """
 
 from __future__ import annotations
@@ -40,11 +39,8 @@ class Excludes:
 def _compile(pattern: str) -> tuple[re.Pattern[str], bool]:
     folders_only = pattern.endswith("/")
     core = pattern.rstrip("/")
-    whole = core.endswith("/***")
     start = "^" if core.startswith("/") else "(?:^|/)"
-    end = r"(?:/.*)?\Z" if whole else r"\Z"
-    body = _translate((core[: -len("/***")] if whole else core).lstrip("/"))
-    return re.compile(start + body + end, re.DOTALL), folders_only
+    return re.compile(f"{start}{_translate(core.lstrip('/'))}$"), folders_only
 
 
 _PARTS = re.compile(r"\*\*|\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)

@@ -56,7 +56,10 @@ async def complete(transport: Transport, snapshot: RuntimeSnapshot) -> None:
 async def put_back(
     transport: Transport, unit: str, snapshot: RuntimeSnapshot, now: Sequence[str], timeout: float
 ) -> tuple[Command, ...]:
-    """Commands that make the fragments what they were; none when they are."""
+    """Commands that make the fragments what they were; none when they are. From an empty snapshot
+    nothing follows, least of all that every file there is has come since."""
+    if not snapshot.files:
+        return ()
     digests = await transport.digest(list(snapshot.files))
     links_now = await links(transport, list(snapshot.files))
     links_then: Mapping[str, str] = snapshot.facts.get("links", {})

@@ -7,7 +7,7 @@ from typing import Any
 
 from gapless.config.hosts import HostConfig
 from gapless.config.releases import ReleaseConfig
-from gapless.drivers.releases.directory_release import DirectoryRelease
+from gapless.drivers.releases.directory import DirectoryRelease
 from gapless.drivers.transports.local import LocalTransport
 from gapless.testing.release_suite import ReleaseRig
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gapless.drivers.releases.directory_release import DirectoryRelease
+from gapless.drivers.releases.directory import DirectoryRelease
 from gapless.errors import Refused, UsageError
 from gapless.hostside.files import digest_of
 from tests.unit.drivers.releases.rig import config
@@ -92,8 +92,8 @@ NAMES = (
 
 @pytest.mark.parametrize(
     "pattern",
-    ["*.log", "/a.log", "tmp/", "tmp", "e/f", "/e", "d/*", "d/**", "/d/***", "x/**/z", "x/*/z",
-     "x/*z", "x**z", "n[12]", "n[!1]", "n[^1]", "?1", "st\\*r", "st*r", "[[]q]", "d/e/", "/x/y",
+    ["*.log", "/a.log", "tmp/", "tmp", "e/f", "/e", "d/*", "d/**", "x/**/z", "x/*/z",
+     "x/*z", "x**z", "n[12]", "n[!1]", "n[^1]", "?1", "st[*]r", "st*r", "d/e/", "/x/y",
      "back\\slash", "**/f", "nothing"],
 )  # fmt: skip
 def test_excludes_mean_what_they_mean_to_rsync(tmp_path: Path, pattern: str) -> None:
@@ -106,8 +106,8 @@ def test_excludes_mean_what_they_mean_to_rsync(tmp_path: Path, pattern: str) -> 
     assert release(source, exclude=[pattern]).resolve().digest == digest_of(str(target))
 
 
-@pytest.mark.parametrize("pattern", ["+ a", "- b", "!"])
-def test_rules_are_not_patterns(tmp_path: Path, pattern: str) -> None:
+@pytest.mark.parametrize("pattern", ["+ a", "- b", "!", "/d/***", "st\\*r"])
+def test_patterns_that_rsync_reads_in_another_way_are_refused(tmp_path: Path, pattern: str) -> None:
     (tmp_path / "a").write_text("1")
-    with pytest.raises(UsageError, match="not rules"):
+    with pytest.raises(UsageError, match="exclude: "):
         release(tmp_path, exclude=[pattern]).resolve()
