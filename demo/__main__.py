@@ -69,7 +69,7 @@ def verdict(restarted: int, refused: int) -> int:
 def gapless(folder: Path, *args: str) -> int:
     """Run the command as a person would, in the folder of its configuration."""
     say("$ gapless " + " ".join(args))
-    environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
+    environment = {**os.environ, "GAPLESS_STATE": str(folder / "state")}
     process = subprocess.run(
         [sys.executable, "-m", "gapless", *args], cwd=folder, env=environment, check=False
     )

@@ -28,7 +28,7 @@ async def run(address: str, *commands: str) -> None:
 
 async def restart(address: str) -> None:
     control = FLEET["control"]
-    await run(address, *(f"{control} {verb} {address}" for verb in ("stop", "start", "wait")))
+    await run(address, *(f"{control} {verb}" for verb in ("stop", "start", "wait")))
 
 
 async def main() -> None:

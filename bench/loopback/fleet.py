@@ -55,22 +55,24 @@ while True:
     asker.close()
 """
 
-# status prints the process id: it changes when the service is replaced.
+# status prints the process id: it changes when the service is replaced. A process that ended and
+# was not waited for yet (first processes of containers are slow at that) has no exe any more.
 _CONTROL = """\
 #!/bin/sh
-# start, stop or status of the service of one address
+# start, stop, status of (and wait for) the service of one address: the second word, or where ssh arrived
+[ $# = 2 ] || set -- $1 ${{SSH_CONNECTION#* * }}
 pid={folder}/pids/$2
 case $1 in
 start)
-    kill -0 $(cat $pid) 2>/dev/null && exit 0
+    [ -e $pid ] && read -r p <$pid && [ -e /proc/$p/exe ] && exit 0
     setsid {python} -I -S {folder}/server.py $2 {service_port} {boot} >/dev/null 2>&1 </dev/null &
     echo $! >$pid;;
 stop)
-    read -r p <$pid || exit 0
+    [ -e $pid ] && read -r p <$pid || exit 0
     kill $p 2>/dev/null
-    while kill -0 $p 2>/dev/null; do sleep 0.01; done;;
+    while [ -e /proc/$p/exe ]; do sleep 0.01; done;;
 status)
-    read -r p <$pid && kill -0 $p && echo $p;;
+    read -r p <$pid && [ -e /proc/$p/exe ] && echo $p;;
 wait)
     until curl -fs -o {null} http://$2:{service_port}/health; do sleep 0.1; done;;
 esac

@@ -58,7 +58,7 @@ def config(size: int) -> dict[str, Any]:
             "web": {
                 "on": [f"h{n}" for n in range(1, len(HOSTS) + 1)],
                 "command": {
-                    verb: [FLEET["control"], verb, "{address}"]
+                    verb: [FLEET["control"], verb]
                     for verb in ("start", "stop", "status")
                 },
                 "health": {"http": f"http://{{address}}:{FLEET['service_port']}/health"},

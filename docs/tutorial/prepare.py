@@ -16,7 +16,7 @@ project: shop
 hosts:
 {hosts}
 defaults:
-  soak: 5s
+  soak: 3s
   health: {{timeout: 10s, interval: 1s, retries: 1, retry_delay: 1s}}
 services:
   shop.store:

@@ -30,7 +30,7 @@ BALANCERS: Mapping[str, str] = {
     "command": "gapless.drivers.balancers.command:CommandBalancer",
 }
 RELEASES: Mapping[str, str] = {
-    "directory": "gapless.drivers.releases.directory_release:DirectoryRelease",
+    "directory": "gapless.drivers.releases.directory:DirectoryRelease",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 
 from gapless.clock import Clock
@@ -18,7 +19,11 @@ from gapless.drivers.releases.base import Release
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.transports.base import Probe, Transport
 
-LOCAL = HostConfig(transport="local")
+
+def this_machine() -> HostConfig:
+    """The machine gapless runs on; $GAPLESS_STATE moves everything it keeps there."""
+    chosen = os.environ.get("GAPLESS_STATE")
+    return HostConfig(transport="local", state_dir=f"{chosen}/host" if chosen else None)
 
 
 class ProjectAssembly:
@@ -27,6 +32,7 @@ class ProjectAssembly:
     def __init__(self, config: ProjectConfig, clock: Clock) -> None:
         self.config = config
         self._clock = clock
+        self._local = this_machine()
         self._groups = groups_of(config.hosts)
         self._connecting = asyncio.Semaphore(config.defaults.connections)
         self._transports: dict[str, Transport] = {}
@@ -42,7 +48,7 @@ class ProjectAssembly:
     def transport(self, host: str) -> Transport:
         """The one connection to a host; "" is the machine gapless runs on."""
         if host not in self._transports:
-            config = self.config.hosts[host] if host else LOCAL
+            config = self.config.hosts[host] if host else self._local
             self._transports[host] = registry.transport(host, config, self._connecting)
         return self._transports[host]
 
@@ -96,11 +102,11 @@ class ProjectAssembly:
 
     def reconnect_limit(self, host: str) -> float:
         """Seconds a lost host may take to come back."""
-        return self.config.hosts[host].reconnect if host else LOCAL.reconnect
+        return self.config.hosts[host].reconnect if host else self._local.reconnect
 
     def state_dir(self, host: str) -> str:
         """Folder on the host for copies needed to go back."""
-        config = self.config.hosts[host] if host else LOCAL
+        config = self.config.hosts[host] if host else self._local
         return f"{config.state_dir or '/var/lib/gapless'}/snapshots"
 
     async def close(self) -> None:

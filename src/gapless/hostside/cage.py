@@ -26,14 +26,10 @@ class Cage:
         os.mkdir(self.path)
         self._move(self.path, os.getpid())
 
-    def let_out(self, pid: int) -> None:
-        """Move a process that must outlive us to where we came from."""
-        self._move(self.parent, pid)
-
     def destroy(self) -> None:
         """Kill all that is left inside; we step out first."""
         with contextlib.suppress(OSError):
-            self.let_out(os.getpid())
+            self._move(self.parent, os.getpid())
             files.write_text(f"{self.path}/cgroup.kill", "1")
         for _ in range(100):
             with contextlib.suppress(OSError):

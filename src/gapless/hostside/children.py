@@ -15,32 +15,18 @@ class Children:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: set[int] = set()
-        self._spared: set[int] = set()
 
-    def spawn(
-        self, argv: list[str], *, spare: bool = False, **options: Any
-    ) -> subprocess.Popen[bytes]:
-        """Start one; the lock keeps the reaper away until it is known.
-
-        With ``spare`` it and its family outlive us: a runner of a critical action.
-        """
+    def spawn(self, argv: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        """Start one; the lock keeps the reaper away until it is known."""
         with self._lock:
             process = subprocess.Popen(argv, **options)
             self._known.add(process.pid)
-            if spare:
-                self._spared.add(process.pid)
         return process
-
-    def spared(self) -> set[int]:
-        """Those who outlive us; asked after looking at /proc, it knows all that was seen there."""
-        with self._lock:
-            return set(self._spared)
 
     def forget(self, process: subprocess.Popen[bytes]) -> None:
         """Its status has been read."""
         with self._lock:
             self._known.discard(process.pid)
-            self._spared.discard(process.pid)
 
     def reap_strays(self) -> None:
         """Take the status of ended processes that came to us as subreaper."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import subprocess
 import sys
-import threading
 from typing import Any
 
 from gapless.hostside import identity
@@ -117,30 +115,7 @@ def _start_unit(action: ActionFiles, path: str, timeout: float) -> None:
 
 def _start_process(action: ActionFiles, path: str) -> None:
     # The runner inherits a locked file: the lock lives exactly as long as the runner does.
-    lock = os.open(action.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with open(path, "rb") as stdin:
-            process = CHILDREN.spawn(
-                list(interpreter(sys.executable)),
-                spare=True,
-                stdin=stdin,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                pass_fds=(lock,),
-            )
-    finally:
-        os.close(lock)
-    threading.Thread(target=_see_off, args=(process,), daemon=True).start()
-    if SETTINGS.get("cage") is not None:
-        with contextlib.suppress(OSError):
-            SETTINGS["cage"].let_out(process.pid)
-
-
-def _see_off(process: subprocess.Popen[bytes]) -> None:
-    process.wait()
-    CHILDREN.forget(process)
+    SETTINGS["launcher"].start(list(interpreter(sys.executable)), path, action.lock_path)
 
 
 def run_brief(argv: list[str]) -> subprocess.CompletedProcess[bytes]:

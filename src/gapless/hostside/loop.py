@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Any, BinaryIO
 
-from gapless.hostside import cage, tree, wire
+from gapless.hostside import cage, launch, launcher, tree, wire
 from gapless.hostside.calls import Call
 from gapless.hostside.children import CHILDREN
 from gapless.hostside.faults import Fault, from_os_error
@@ -35,7 +35,7 @@ class Loop:
     def serve(self) -> None:
         """Until the end of stdin or the controller's silence; never returns."""
         tree.become_subreaper()
-        self._cage = SETTINGS["cage"] = cage.enter_cage()
+        self._cage = cage.enter_cage()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(number, self._on_signal)
         threading.Thread(target=self._look_around, daemon=True).start()
@@ -116,8 +116,7 @@ class Loop:
 
 
 def _ours() -> set[int]:
-    processes = tree.snapshot()
-    return tree.descendants({os.getpid()}, processes, CHILDREN.spared())
+    return tree.descendants({os.getpid()}, tree.snapshot())
 
 
 def _hello() -> dict[str, Any]:
@@ -137,6 +136,7 @@ def _bug(call: Call, error: Exception) -> Fault:
 
 def main() -> None:
     """Speak over stdin and stdout; nothing else in this process may write there."""
+    SETTINGS["launcher"] = launcher.split() if launch.choose() == "process" else None
     writer = os.dup(1)
     os.dup2(2, 1)
     with contextlib.suppress(OSError):

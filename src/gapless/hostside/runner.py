@@ -69,7 +69,7 @@ def _succeeded(completed: list[dict[str, Any]]) -> bool:
 
 
 def _started() -> set[int]:
-    return tree.descendants({os.getpid()}, tree.snapshot(), set())
+    return tree.descendants({os.getpid()}, tree.snapshot())
 
 
 def _not_begun(command: dict[str, Any], timeout: float) -> dict[str, Any]:

@@ -51,8 +51,8 @@ def snapshot() -> dict[int, Process]:
     return found
 
 
-def descendants(roots: set[int], processes: dict[int, Process], spared: set[int]) -> set[int]:
-    """Everything below ``roots``, leaving out the families of ``spared``."""
+def descendants(roots: set[int], processes: dict[int, Process]) -> set[int]:
+    """Everything below ``roots``."""
     children: dict[int, list[int]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process.pid)
@@ -60,7 +60,7 @@ def descendants(roots: set[int], processes: dict[int, Process], spared: set[int]
     queue = list(roots)
     while queue:
         for child in children.get(queue.pop(), ()):
-            if child not in found and child not in spared:
+            if child not in found:
                 found.add(child)
                 queue.append(child)
     return found
@@ -77,7 +77,7 @@ def family(leader: int, marker: str) -> set[int]:
         for process in processes.values()
         if leader in (process.pid, process.group, process.session) or carries(process.pid, marker)
     }
-    found |= descendants(found | {leader}, processes, set())
+    found |= descendants(found | {leader}, processes)
     return found - {os.getpid()}
 
 

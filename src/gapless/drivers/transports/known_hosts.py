@@ -11,6 +11,14 @@ from gapless.drivers.transports.ssh_errors import PINNED
 
 GLOBAL = "/etc/ssh/ssh_known_hosts"
 USER = "~/.ssh/known_hosts"
+_KINDS = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+)
 
 
 class TrustedKeys:
@@ -39,6 +47,15 @@ class TrustedKeys:
     def of(self, host: str, address: str, port: int) -> list[asyncssh.SSHKey]:
         """The keys known for a host."""
         return list(self.known.match(host, address, port if port != 22 else None)[0])
+
+    def algorithms(self, host: str, port: int) -> list[str]:
+        """Those of the known keys first, then all others, so that a host whose key is of another
+        kind now shows it instead of hanging up. Empty: the usual order."""
+        keys, authorities, *_ = self.known.match(host, "", port if port != 22 else None)
+        if authorities or not keys:
+            return []
+        known = [name.decode() for key in keys for name in key.sig_algorithms]
+        return list(dict.fromkeys([*known, *_KINDS]))
 
 
 @lru_cache(maxsize=8)

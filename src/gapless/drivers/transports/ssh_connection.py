@@ -15,13 +15,15 @@ from gapless.config.hosts import HostConfig
 from gapless.drivers.transports import ssh_errors
 from gapless.drivers.transports.known_hosts import GLOBAL, USER, TrustedKeys
 from gapless.drivers.transports.ssh_errors import Target
-from gapless.errors import AuthenticationFailed, HostKeyRejected, TransportError
+from gapless.errors import AuthenticationFailed, HostKeyRejected, TransportError, Unreachable
 
 _KEEPALIVE = 15
 _KEEPALIVE_COUNT = 3
 # Much cheaper to begin with than the post-quantum exchanges, for hosts by the hundred.
 _KEX = "^curve25519-sha256,curve25519-sha256@libssh.org"
 _CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+_JUMP = " (jump host "
+_MOST_JUMPS = 5
 
 
 class Client(asyncssh.SSHClient):
@@ -48,10 +50,13 @@ class Client(asyncssh.SSHClient):
 class FromSshConfig:
     """What ~/.ssh/config says beyond what asyncssh takes from it by itself."""
 
+    address: str
+    port: int = 22
     jump: str | None = None
     known_hosts: tuple[str, ...] = ()
     own_kex: bool = False
     own_ciphers: bool = False
+    own_host_keys: bool = False
 
 
 class Connector:
@@ -68,7 +73,7 @@ class Connector:
         """The connection, through the jump host if there is one."""
         found = await self._read_ssh_config()
         trusted = await asyncio.to_thread(self._trusted, found)
-        target = self._target(trusted)
+        target = self._target(found, trusted)
         jump = self._config.jump or found.jump
         try:
             async with within(self._config.connect_timeout):
@@ -81,6 +86,8 @@ class Connector:
         return connection
 
     async def _jump(self, jump: str) -> asyncssh.SSHClientConnection:
+        if self._name.count(_JUMP) >= _MOST_JUMPS:
+            raise Unreachable("the jump hosts lead round in a circle", where=self._name)
         # With the same strictness; the last of a chain is reached through those before it.
         before, _, last = jump.rpartition(",")
         user, _, place = last.rpartition("@")
@@ -93,7 +100,7 @@ class Connector:
             "host_key": None,
         }
         config = self._config.model_copy(update=there)
-        connector = Connector(f"{self._name} (jump host {host})", config, self._ssh_config or None)
+        connector = Connector(f"{self._name}{_JUMP}{host})", config, self._ssh_config or None)
         return await connector.connect(lambda _error: None)
 
     async def _open(
@@ -106,9 +113,10 @@ class Connector:
     ) -> asyncssh.SSHClientConnection:
         client = Client(on_lost)
         options = self._options(trusted, found)
+        asked_for = self._config.address or self._name  # ~/.ssh/config is about this name
         try:
             return await asyncssh.connect(
-                target.address, client_factory=lambda: client, tunnel=tunnel, **options
+                asked_for, client_factory=lambda: client, tunnel=tunnel, **options
             )
         except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed) as error:
             raise _rejected(target, trusted, client, error) from error
@@ -137,6 +145,9 @@ class Connector:
             options["kex_algs"] = _KEX
         if not found.own_ciphers:
             options["encryption_algs"] = _CIPHERS
+        algorithms = trusted.algorithms(found.address, found.port)
+        if algorithms and not found.own_host_keys:
+            options["server_host_key_algs"] = algorithms
         return {**options, **self._login(), **self._keys()}
 
     def _login(self) -> dict[str, Any]:
@@ -160,7 +171,7 @@ class Connector:
 
     async def _read_ssh_config(self) -> FromSshConfig:
         if not self._has_ssh_config():
-            return FromSshConfig()
+            return FromSshConfig(self._config.address or self._name, self._config.port or 22)
         options = await asyncssh.SSHClientConnectionOptions.construct(
             host=self._config.address or self._name,
             config=self._ssh_config,
@@ -170,10 +181,13 @@ class Connector:
         jump = options.tunnel if isinstance(options.tunnel, str) else None
         files = options.known_hosts  # None stands for "none": trust nobody, not everybody
         return FromSshConfig(
+            address=options.host or self._config.address or self._name,
+            port=options.port,
             jump=None if jump == "none" else jump,
             known_hosts=tuple(str(file) for file in files) if isinstance(files, list) else (),
             own_kex=bool(options.config.get("KexAlgorithms", ())),
             own_ciphers=bool(options.config.get("Ciphers", ())),
+            own_host_keys=bool(options.config.get("HostKeyAlgorithms", ())),
         )
 
     def _trusted(self, found: FromSshConfig) -> TrustedKeys:
@@ -186,11 +200,11 @@ class Connector:
             return TrustedKeys.in_files([self._config.known_hosts])
         return TrustedKeys.in_files([*(found.known_hosts or (USER,)), GLOBAL])
 
-    def _target(self, trusted: TrustedKeys) -> Target:
+    def _target(self, found: FromSshConfig, trusted: TrustedKeys) -> Target:
         return Target(
             host=self._name,
-            address=self._config.address or self._name,
-            port=self._config.port or 22,
+            address=found.address,
+            port=found.port,
             user=self._config.user or "",
             known_hosts=trusted.file,
             limit=self._config.connect_timeout,

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gapless.config.hosts import HostConfig
+from gapless.hostside import tree
 
 CONFIG = """\
 Port {port}
@@ -80,12 +81,11 @@ class Sshd:
         self._process.wait()
 
     def sessions(self) -> list[int]:
-        """Process ids of the connections it has open (their root-owned monitors)."""
+        """Processes of sshd that serve connections: to kill all of them is to cut the cable."""
         assert self._process is not None
-        listed = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(self._process.pid)], capture_output=True, text=True
-        )
-        return [int(pid) for pid in listed.stdout.split()]
+        processes = tree.snapshot()
+        found = tree.descendants({self._process.pid}, processes)
+        return [pid for pid in found if Path(f"/proc/{pid}/comm").read_text().startswith("sshd")]
 
     def trust(self, public: Path) -> None:
         kind, key, *_ = public.read_text().split()

@@ -92,8 +92,6 @@ def test_a_disk_that_fills_up_during_an_action_does_not_lose_its_outcome(
 @needs_root
 def test_a_read_only_disk_says_so(small_disk: Path) -> None:
     async def case(host: LocalTransport) -> None:
-        await host.claim(claim_of("r1"))
-        subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
         for refused in (
             lambda: host.claim(claim_of("r1")),
             lambda: host.put(b"x", f"{small_disk}/file"),
@@ -102,8 +100,14 @@ def test_a_read_only_disk_says_so(small_disk: Path) -> None:
             with pytest.raises(HostFault) as caught:
                 await refused()
             assert "Read-only file system" in str(caught.value)
+        assert (await host.holder("shop.api")).holder == claim_of("r1")
         assert (await host.facts()).problems
 
+    async def before(host: LocalTransport) -> None:
+        await host.claim(claim_of("r1"))
+
+    local(before, state_dir=str(small_disk / "state"))
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     local(case, state_dir=str(small_disk / "state"))
 
 

@@ -111,8 +111,15 @@ def test_jump_hosts_by_ours_and_by_ssh_config(sshd: Sshd, tmp_path: Path) -> Non
     assert connected(sshd.host(jump=jump)) == "hi\n"
     assert connected(sshd.host(jump=f"{jump},{jump}")) == "hi\n"
     config = tmp_path / "config"
-    config.write_text(f"Host 127.0.0.1\nProxyJump {jump}\n")
-    assert connected(sshd.host(), config) == "hi\n"
+    config.write_text(f"Host web1\nHostName 127.0.0.1\nProxyJump {jump}\n")
+    assert connected(sshd.host(address=None), config) == "hi\n"
+
+
+def test_jump_hosts_in_a_circle_are_noticed(sshd: Sshd, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"Host 127.0.0.1\nProxyJump 127.0.0.1:{sshd.port}\n")
+    with pytest.raises(Unreachable, match="circle"):
+        connected(sshd.host(), config)
 
 
 def test_a_jump_host_has_to_be_known_too(sshd: Sshd, tmp_path: Path) -> None:
