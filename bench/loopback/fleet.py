@@ -125,6 +125,14 @@ class Fleet:
         files = (self.folder / "pids").iterdir()
         return {file.name: file.read_text().strip() for file in files}
 
+    def cpu(self) -> float:
+        """Seconds of processor its sessions have used so far, as far as they have ended."""
+        ticks = 0
+        for listener in self._listeners:
+            fields = Path(f"/proc/{listener.pid}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += sum(int(field) for field in fields[11:15])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     @property
     def description(self) -> Path:
         """A JSON file with everything a program needs to know."""

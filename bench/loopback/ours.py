@@ -1,6 +1,6 @@
 """Our side: ``ours.py FLEET true N`` runs a command through the transport and its guard,
 ``ours.py FLEET rolling N BATCH`` a rollout through the API with journal and all gates. The last
-line is JSON: for a rollout its events."""
+line is JSON: for a rollout its events as [wall time, type, host, step], with marks of our own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -69,19 +70,32 @@ def config(size: int) -> dict[str, Any]:
 
 
 async def rolling(size: int) -> list[Any]:
+    events: list[Any] = [(_born(), "process", "", "")]
+
+    def mark(what: str) -> None:
+        events.append((time.time(), what, "", ""))
+
     from gapless import api
 
+    mark("imported")
     folder = Path(os.environ["GAPLESS_STATE"])
     file = folder / "gapless.yaml"
     file.write_text(json.dumps(config(size)))
     project = api.load(file)
-    events = []
     plan = await api.make_plan(project, "restart")
+    mark("planned")
     report = await api.execute(
         project, plan, observer=lambda e: events.append((e.ts, e.type, e.host, e.step))
     )
     assert report.exit_code == 0, report
+    mark("closed")
     return events
+
+
+def _born() -> float:
+    ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
+    up = float(Path("/proc/uptime").read_text().split()[0])
+    return time.time() - up + ticks / os.sysconf("SC_CLK_TCK")
 
 
 if sys.argv[2] == "true":

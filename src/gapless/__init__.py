@@ -12,10 +12,10 @@ Durations are seconds. Errors derive from :class:`gapless.errors.GaplessError`.
 
 from __future__ import annotations
 
-import asyncio
+# asyncio costs half of `gapless --help`: it is imported where it runs
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from gapless.api import Project
@@ -24,6 +24,24 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["deploy", "load", "plan", "restart"]
+
+
+class Choices(TypedDict, total=False):
+    """What one rollout may choose; left out, the file decides."""
+
+    hosts: str | None
+    """Names, groups, globs or ranges: ``web[1:3],!web2``."""
+    batch: str | int | None
+    """A number of instances or a share (``25%``)."""
+    canary: str | int | None
+    max_failed: int | None
+    on_failure: str | None
+    """rollback, stop or pause."""
+    skip_migrations: bool
+    force: str | None
+    """Reason for going on without health gates."""
+    offline: bool
+    """Plan without asking the hosts."""
 
 
 def load(path: str | Path = "gapless.yaml", environment: str | None = None) -> Project:
@@ -37,11 +55,13 @@ def plan(
     project: Project,
     verb: Literal["restart", "deploy"] = "restart",
     services: Sequence[str] = (),
-    **options: Any,
+    **options: Unpack[Choices],
 ) -> Plan:
-    """What would be done; ``options`` are those of :func:`gapless.api.make_plan`.
+    """What would be done; ``options`` are :class:`Choices`.
 
     Asks every host unless ``offline=True``. Raises UsageError, Refused, NoWayBack."""
+    import asyncio
+
     from gapless import api
 
     return asyncio.run(api.make_plan(project, verb, services, **options))
@@ -49,7 +69,7 @@ def plan(
 
 def restart(
     project: Project, services: Sequence[str] = (), *, reason: str = "", prove: bool = False,
-    **options: Any,
+    **options: Unpack[Choices],
 ) -> Report:  # fmt: skip
     """Restart services in dependency order and return what came of it.
 
@@ -59,7 +79,7 @@ def restart(
 
 def deploy(
     project: Project, services: Sequence[str] = (), *, reason: str = "", prove: bool = False,
-    **options: Any,
+    **options: Unpack[Choices],
 ) -> Report:  # fmt: skip
     """Deploy releases, migrate, restart, and return what came of it; else as ``restart``."""
     return _carry_out(project, "deploy", services, reason, options, prove=prove)
@@ -70,10 +90,12 @@ def _carry_out(
     verb: Literal["restart", "deploy"],
     services: Sequence[str],
     reason: str,
-    options: dict[str, Any],
+    options: Choices,
     *,
     prove: bool,
 ) -> Report:
+    import asyncio
+
     from gapless import api
 
     async def run() -> Report:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from demo.shop import API_PORT, build_release, install_api
-from gapless.engine.journal import RolloutState
 from gapless.engine.sqlite_journal import SqliteJournal
 from tests.lab import Lab, LabHost
 from tests.lab.haproxy import HAProxy
@@ -90,28 +89,29 @@ class Site:
         """Wait until the newest rollout has an event; fails with what it has instead.
 
         Reads the journal itself: a command a look would be too slow to catch a step."""
-        known = self._newest()
         deadline = time.monotonic() + seconds
+        journal = self._journal(deadline)
+        seen: list[str] = []
         while time.monotonic() < deadline:
-            rollout = self._newest()
-            if rollout and (rollout != known or not self._over(rollout)):
-                for event in self._journal().events(rollout):
-                    if event.type == kind and host in (event.host, "") and (
-                        not step or event.step == step
-                    ):  # fmt: skip
-                        return
+            under_way = [r.id for r in journal.rollouts(5, unfinished=True)]
+            seen = [
+                f"{event.type} {event.host} {event.step}"
+                for rollout in under_way
+                for event in journal.events(rollout)
+                if event.type == kind and host in (event.host, "") and step in (event.step, "")
+            ]
+            if seen:
+                journal.close()
+                return
             time.sleep(0.005)
-        raise AssertionError(f"no {kind} {host} {step} within {seconds} s")
+        raise AssertionError(f"no {kind} {host} {step} within {seconds} s: {seen}")
 
-    def _journal(self) -> SqliteJournal:
-        return SqliteJournal(self.folder / "state" / "site")
-
-    def _newest(self) -> str:
-        rollouts = self._journal().rollouts(1)
-        return rollouts[0].id if rollouts else ""
-
-    def _over(self, rollout: str) -> bool:
-        return self._journal().load(rollout)[0].state is RolloutState.ENDED
+    def _journal(self, deadline: float) -> SqliteJournal:
+        """The command makes the journal; a test only reads it."""
+        folder = self.folder / "state" / "site"
+        while not (folder / "journal.db").exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return SqliteJournal(folder)
 
     def versions(self) -> dict[str, str]:
         """What each host really answers."""

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,6 +30,9 @@ from gapless.events.event import Event, timestamp
 from gapless.plan import Plan, from_json, to_json
 
 USER_VERSION = 1
+
+OPEN_WITHIN = 10.0
+"""Seconds another process may take to make the file."""
 
 _SCHEMA = """
 CREATE TABLE rollouts (
@@ -83,7 +87,7 @@ class SqliteJournal:
 
     def _prepare(self) -> None:
         if self.folder is not None:
-            self._db.execute("PRAGMA journal_mode=WAL")
+            self._to_wal()
             self._db.execute("PRAGMA synchronous=FULL")
         else:
             self._db.execute("PRAGMA synchronous=OFF")
@@ -100,6 +104,18 @@ class SqliteJournal:
                 where=str(self.folder),
                 next="use the gapless version that wrote it",
             )
+
+    def _to_wal(self) -> None:
+        """Two first launches at once: this pragma answers "locked" at once, whatever the busy
+        timeout says, so it is asked again until the other one is through."""
+        deadline = time.monotonic() + OPEN_WITHIN
+        while self._db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])

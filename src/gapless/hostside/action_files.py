@@ -17,11 +17,13 @@ _KEEP_SECONDS = 30 * 86400.0
 
 
 class ActionFiles:
-    """The files of one action, named by the digest of its key."""
+    """The files of one action, named by the digest of its key and the state folder."""
 
     def __init__(self, store: Store, key: str, name: str = "") -> None:
         self.store = store
-        self.name = name or hashlib.sha256(key.encode()).hexdigest()[:24]
+        # With the folder, since the place in memory and systemd's names are one for all folders.
+        full = f"{store.root}\0{key}".encode()
+        self.name = name or hashlib.sha256(full).hexdigest()[:24]
         self.unit = f"gapless-{self.name[:12]}.service"
         self.lock_path = self._path("runner")
         self._intent: dict[str, Any] | None = None

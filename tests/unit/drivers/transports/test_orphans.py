@@ -20,7 +20,7 @@ FAULTS = ("INT", "TERM", "KILL", "STOP", "cut")
 USERS = ("root", SUDOER, PLAIN)
 IDS = {"root": "root", SUDOER: "sudo", PLAIN: "plain"}
 SRC = Path(__file__).parents[4] / "src"
-PATIENCE = 12.0
+PATIENCE = 20.0
 """The helper's patience in these tests is 1.5 s; TERM and KILL take up to 2 s each."""
 
 
@@ -81,7 +81,7 @@ def test_over_ssh(
         "transport": "ssh",
         "host": host.model_dump(mode="json", exclude_none=True),
         "helper": helper,
-        "timeout": 1 if frozen_guard else 600,
+        "timeout": 4 if frozen_guard else 600,
         "commands": commands,
     }
     expected = SLEEPING if helper else 2
