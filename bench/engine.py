@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.results import Bound, table
 from gapless.config.project import ProjectConfig
 from gapless.config.source import Loaded
 from gapless.engine.sqlite_journal import SqliteJournal
@@ -24,8 +25,6 @@ from gapless.plan import Plan, Verb
 from gapless.planning.make import make_plan
 from gapless.testing.virtual_time import run_virtual
 from gapless.testing.world import World
-
-from bench.results import Bound, table
 from tests.simulation.assembly import SimAssembly
 from tests.simulation.killing import ControllerKilled, MortalJournal
 
@@ -148,5 +147,3 @@ def main(short: bool) -> list[Bound]:
     growth = costs[-1].each / costs[0].each
     name = f"engine, a step with {sizes[-1]} hosts to one with {sizes[0]}"
     return [Bound(name, growth, GROWTH * (1.5 if short else 1), "x")]
-
-

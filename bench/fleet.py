@@ -17,6 +17,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,9 +46,9 @@ class Task:
 
 
 TASKS = (
-    Task("true on 200 hosts", "true", 200, 0, 1.2, 5, 2),
-    Task("restart of 10 hosts one by one", "rolling", 10, 1, 0.9, 5, 1),
-    Task("restart of 50 hosts, 25 % at a time", "rolling", 50, 13, 1.1, 5, 1),
+    Task("true on 200 hosts", "true", 200, 0, 1.2, 3, 2),
+    Task("restart of 10 hosts one by one", "rolling", 10, 1, 0.9, 3, 1),
+    Task("restart of 50 hosts, 25 % at a time", "rolling", 50, 13, 1.1, 3, 1),
 )
 MEGABYTES = 90.0
 
@@ -159,7 +160,9 @@ def _peers(fleet: Fleet, task: Task) -> dict[str, Side]:
 
         def act(fleet: Fleet, task: Task, name: str = name) -> Run:
             argv = peers.commands(fleet.description, task.kind, task.hosts, task.batch)[name]
-            return run(argv, env=env)
+            done = run(argv, env=env)
+            time.sleep(peers.SHARED + 1)
+            return done
 
         try:
             _turn(fleet, task, side, act)

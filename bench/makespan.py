@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.platform19 import AFTER, Platform, critical_path, draw, hosts_of, port_of
+from bench.results import Bound, table
 from gapless.config.source import Loaded
 from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.engine.worker import Worker
@@ -22,9 +24,6 @@ from gapless.planning.make import make_plan
 from gapless.testing.fake_unit import Behaviour
 from gapless.testing.virtual_time import run_virtual
 from gapless.testing.world import World
-
-from bench.platform19 import AFTER, Platform, critical_path, draw, hosts_of, port_of
-from bench.results import Bound, table
 from tests.simulation.assembly import SimAssembly
 
 LIMIT = 1.05

@@ -59,7 +59,7 @@ while True:
 # was not waited for yet (first processes of containers are slow at that) has no exe any more.
 _CONTROL = """\
 #!/bin/sh
-# start, stop, status of (and wait for) the service of one address: the second word, or where ssh arrived
+# start, stop or status of the service of one address: the second word, or where ssh arrived
 [ $# = 2 ] || set -- $1 ${{SSH_CONNECTION#* * }}
 pid={folder}/pids/$2
 case $1 in

@@ -58,10 +58,7 @@ def config(size: int) -> dict[str, Any]:
         "services": {
             "web": {
                 "on": [f"h{n}" for n in range(1, len(HOSTS) + 1)],
-                "command": {
-                    verb: [FLEET["control"], verb]
-                    for verb in ("start", "stop", "status")
-                },
+                "command": {verb: [FLEET["control"], verb] for verb in ("start", "stop", "status")},
                 "health": {"http": f"http://{{address}}:{FLEET['service_port']}/health"},
                 "rollout": {"batch": size, "max_unavailable": size},
             }

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("ansible-core>=2.19", "pyinfra>=3.5")
+SHARED = 5.0
+"""Seconds for which Ansible keeps its connections for the next task; as long as we wait for them
+to end after it."""
 
 _PLAYBOOK = """\
 - hosts: all
@@ -99,7 +102,7 @@ def environment(description: Path) -> dict[str, str]:
 def _ssh_options(here: Path) -> str:
     return (
         f"-o UserKnownHostsFile={here}/known_hosts -o IdentitiesOnly=yes -o KexAlgorithms="
-        f"curve25519-sha256 -o ControlMaster=auto -o ControlPersist=30s "
+        f"curve25519-sha256 -o ControlMaster=auto -o ControlPersist={SHARED:g}s "
         f"-o ControlPath={here}/home/%C"
     )
 

@@ -69,7 +69,7 @@ def test_a_killed_rollout_can_be_aborted_and_everything_goes_back(small_site: Si
     running = small_site.start("deploy", "--yes", "--reason", "abort me")
     small_site.wait_for_new("instance.done")
     kill(running)
-    small_site.run("abort", "--yes", check=4)
+    small_site.run("abort", check=4)
     assert set(small_site.versions().values()) == {"1"}
     assert all(status == "UP" for status in small_site.proxy.status().values())
 

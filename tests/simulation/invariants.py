@@ -114,6 +114,13 @@ def nobody_is_left_out_of_traffic_without_a_record(course: Course) -> Iterator[s
             yield f"{service.name}@{host} is out of traffic and nobody says so"
 
 
+def our_own_drain_is_never_taken_for_somebody_elses(course: Course) -> Iterator[str]:
+    """Nobody drained anything before these rollouts began."""
+    for event in course.journal.events(course.rollout):
+        if event.type == "instance.left_out" and "before this rollout" in event.data["why"]:
+            yield f"{event.service}@{event.host} was left out as if it had been out before"
+
+
 def the_locks_are_given_back(course: Course) -> Iterator[str]:
     """When a rollout has ended nobody owns its services."""
     if course.outcome in ENDINGS and course.journal.locks():
@@ -129,6 +136,7 @@ RULES = (
     restored_means_the_old_one_serves,
     mixed_names_what_is_wrong,
     nobody_is_left_out_of_traffic_without_a_record,
+    our_own_drain_is_never_taken_for_somebody_elses,
     the_locks_are_given_back,
 )
 

@@ -82,6 +82,8 @@ class InstanceContext:
     host: str
     facts: dict[StepKind, Mapping[str, Any]] = field(default_factory=dict)
     """What the steps so far found out, from the journal after a crash."""
+    undoing: bool = False
+    """Whether these are the steps of its way back."""
 
     @property
     def instance(self) -> Instance:

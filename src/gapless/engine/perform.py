@@ -17,11 +17,18 @@ from typing import Any
 from gapless.engine.context import InstanceContext
 from gapless.engine.journal import StepRecord, StepState
 from gapless.engine.steps.base import Facts, Step
-from gapless.errors import FailureKind, GaplessError, LostContact, StepError, TransportError
+from gapless.errors import (
+    ActionFailed,
+    DeadlineExceeded,
+    FailureKind,
+    GaplessError,
+    HostFault,
+    LostContact,
+    StepError,
+    TransportError,
+)
+from gapless.model import Command
 from gapless.plan import StepKind
-
-MAX_LOSSES = 3
-"""Lost connections in one step before it counts as lost: a host that keeps going away is down."""
 
 RECONNECT_EVERY = 1.0
 """Seconds between two tries to reach a lost host."""
@@ -42,22 +49,58 @@ async def perform(step: Step, ctx: InstanceContext, key: str | None = None) -> F
         return record.result
     if record is not None and record.state is StepState.FAILED:
         raise failed_before(ctx, record)
-    losses = 0
+    patience = _Patience(ctx)
     while True:
         try:
             return await _attempt(step, ctx, key)
-        except LostContact as error:
-            losses += 1
-            if losses >= MAX_LOSSES:
-                raise _fail(step, ctx, key, error) from None
-            try:
-                await reconnect(ctx, error)
-            except TransportError as gone:
-                raise _fail(step, ctx, key, gone) from None
         except UndoRequested:
             raise
-        except (StepError, GaplessError) as error:
-            raise _fail(step, ctx, key, error, await _log(step, ctx, error)) from None
+        except LostContact as error:
+            lost = error
+        except GaplessError as error:
+            if not await _going_down(ctx, error):
+                raise _fail(step, ctx, key, error, await _log(step, ctx, error)) from None
+            lost = LostContact("the host is going down", where=ctx.host, evidence=error.what)
+        try:
+            patience.check(lost)
+            await reconnect(ctx, lost)
+        except TransportError as gone:
+            raise _fail(step, ctx, key, gone) from None
+
+
+class _Patience:
+    """How long one step puts up with a host that goes away again and again."""
+
+    def __init__(self, ctx: InstanceContext) -> None:
+        self._clock = ctx.rollout.clock
+        self._limit = ctx.rollout.assembly.reconnect_limit(ctx.host)
+        self._first: float | None = None
+
+    def check(self, lost: LostContact) -> None:
+        now = self._clock.monotonic()
+        if self._first is None:
+            self._first = now
+        elif now - self._first > self._limit:
+            raise lost
+
+
+_OPAQUE = (HostFault, ActionFailed, DeadlineExceeded)
+
+
+async def _going_down(ctx: InstanceContext, error: GaplessError) -> bool:
+    """Whether a failure only says that the host is shutting down: systemd refuses everything
+    then. What becomes of the step is known when the host is back."""
+    if not isinstance(error, _OPAQUE) or not ctx.runtime.unit:
+        return False
+    question = Command(("systemctl", "is-system-running"), timeout=5.0)
+    try:
+        done = await ctx.transport.run(question)
+    except LostContact:
+        return True
+    except GaplessError:
+        return False
+    said = done.stdout.strip()
+    return said == "stopping" or (said in ("", "offline", "unknown") and "bus" in done.stderr)
 
 
 async def _attempt(step: Step, ctx: InstanceContext, key: str) -> Facts:
@@ -174,8 +217,10 @@ async def _log(step: Step, ctx: InstanceContext, error: GaplessError) -> str:
 
 
 async def reconnect(ctx: InstanceContext, lost: LostContact) -> None:
-    """Reach the host again and renew its claim; raises LostContact when its limit is over."""
+    """Reach the host again; raises LostContact when its limit is over. A host that is going down
+    still answers: there is always a moment before the next try."""
     clock = ctx.rollout.clock
+    await clock.sleep(RECONNECT_EVERY)
     limit = ctx.rollout.assembly.reconnect_limit(ctx.host)
     deadline = clock.monotonic() + limit
     while True:

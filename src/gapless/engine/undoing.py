@@ -98,13 +98,13 @@ def _way_back(ctx: InstanceContext) -> InstanceContext:
     snapshot = _snapshot(ctx)
     service = replace(ctx.service, snapshots={ctx.host: snapshot}, to={})
     calm.rollout = replace(calm.rollout, plan=replace(calm.rollout.plan, verb=Verb.ROLLBACK))
-    return InstanceContext(calm.rollout, service, ctx.host, dict(ctx.facts))
+    return InstanceContext(calm.rollout, service, ctx.host, dict(ctx.facts), undoing=True)
 
 
 def _calm(ctx: InstanceContext) -> InstanceContext:
     """Undo is not cut short by the person who asked for it."""
     rollout = replace(ctx.rollout, interrupts=Interrupts())
-    return InstanceContext(rollout, ctx.service, ctx.host, ctx.facts)
+    return InstanceContext(rollout, ctx.service, ctx.host, ctx.facts, undoing=True)
 
 
 def _snapshot(ctx: InstanceContext) -> Mapping[str, Any]:
@@ -140,7 +140,7 @@ def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
     kept = _snapshot(ctx).get("release")
     if release is not None and kept:
         commands = release.activation(ReleaseRef.from_json(kept))
-        manual[1:1] = [str(command) for command in commands]
+        manual[1:1] = [f"sudo {command}" for command in commands]
     ctx.emit("rollback.failed", "switch", **failure_data(error), manual=manual)
     if StepKind.DRAIN in ctx.service.steps:
         ctx.emit(

@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
 MAX_LINKS = 40
 
@@ -28,6 +27,8 @@ def clean(path: str) -> str:
     """An absolute path without ``.``, ``..`` and doubled slashes."""
     if not path.startswith("/"):
         raise OSError(errno.EINVAL, "not an absolute path", path)
+    if "//" not in path and "/." not in path and (path == "/" or path[-1] != "/"):
+        return path
     return os.path.normpath(path).replace("//", "/")
 
 
@@ -40,7 +41,9 @@ class FakeFiles:
         """Nothing can be written any more (ENOSPC)."""
         self.read_only = False
         self.on_change: Callable[[str], None] = lambda path: None
-        self._ticks = 0
+        self.version = 0
+        """Counts every change."""
+        self._links: list[str] = []
 
     def resolve(self, path: str, *, last: bool = True) -> str:
         """Follow links (of the last part only with ``last``); the result need not exist."""
@@ -52,13 +55,12 @@ class FakeFiles:
         raise OSError(errno.ELOOP, "too many links", path)
 
     def _follow_one(self, path: str, last: bool) -> str | None:
-        parts = PurePosixPath(path).parts
-        for depth in range(1, len(parts) + (1 if last else 0)):
-            prefix = "/".join(("", *parts[1:depth])) or "/"
-            node = self.nodes.get(prefix)
-            if node is not None and node.kind == "link":
-                rest = parts[depth:]
-                return os.path.join(os.path.dirname(prefix), node.target, *rest)  # noqa: PTH118, PTH120
+        for link in self._links:
+            if path == link and not last:
+                continue
+            if path == link or path.startswith(link + "/"):
+                folder = os.path.dirname(link)  # noqa: PTH120
+                return os.path.join(folder, self.nodes[link].target) + path[len(link) :]  # noqa: PTH118
         return None
 
     def node(self, path: str, *, follow: bool = True) -> Node | None:
@@ -115,14 +117,14 @@ class FakeFiles:
         self._writable(target)
         for path in [old, *self.below(old)]:
             self.nodes[new + path[len(old) :]] = self.nodes.pop(path)
-        self.on_change(new)
+        self._note(new)
 
     def remove(self, path: str) -> None:
         """Remove a file, link or whole tree; nothing there is fine."""
         real = self.resolve(path, last=False)
         for gone in [real, *self.below(real)]:
             self.nodes.pop(gone, None)
-        self.on_change(real)
+        self._note(real)
 
     def below(self, path: str) -> list[str]:
         """Every path under a folder, sorted as a walk visits them."""
@@ -182,9 +184,15 @@ class FakeFiles:
 
     def _set(self, real: str, node: Node) -> None:
         self._writable(real)
-        self._ticks += 1
-        self.nodes[real] = replace(node, changed=self._ticks)
-        self.on_change(real)
+        there = self.nodes.get(real)
+        self.nodes[real] = replace(node, changed=self.version + 1)
+        self._note(real, links=node.kind == "link" or (there is not None and there.kind == "link"))
+
+    def _note(self, path: str, *, links: bool = True) -> None:
+        self.version += 1
+        if links:
+            self._links = [name for name, node in self.nodes.items() if node.kind == "link"]
+        self.on_change(path)
 
     def _writable(self, path: str) -> None:
         if self.read_only:

@@ -92,6 +92,7 @@ class FakeUnit:
         """Properties told instead of the simulated ones."""
         self.fragment = f"/etc/systemd/system/{name}"
         self.loaded: dict[str, bytes] = {}
+        self._seen: tuple[int, dict[str, bytes]] = (-1, {})
         self.active, self.sub, self.result = "inactive", "dead", "success"
         self.healthy = False
         self.behaviour = behaviour
@@ -219,11 +220,18 @@ class FakeUnit:
 
     def load(self) -> None:
         """``daemon-reload``: what is on the disk becomes what is known."""
-        self.loaded = {path: self.host.files.read(path) for path in self.fragments()}
+        self.loaded = self._on_disk()
+
+    def _on_disk(self) -> dict[str, bytes]:
+        """The fragments' content; read anew only when a file of the host has changed."""
+        files = self.host.files
+        if self._seen[0] != files.version:
+            self._seen = files.version, {path: files.read(path) for path in self.fragments()}
+        return self._seen[1]
 
     def properties(self) -> Mapping[str, str]:
         """As ``systemctl show`` prints them."""
-        on_disk = {path: self.host.files.read(path) for path in self.fragments()}
+        on_disk = self._on_disk()
         known = self.fragment in self.loaded or self.active != "inactive"
         masked = self.host.files.node(self.fragment, follow=False)
         load = "loaded" if known else "not-found"

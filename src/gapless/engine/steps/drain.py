@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gapless.drivers.balancers.base import Balancer, MemberState
 from gapless.engine.context import InstanceContext
+from gapless.engine.journal import StepRecord
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import FloorBroken
 from gapless.model import Fence
@@ -35,27 +36,44 @@ class Drain(Step):
             drained = await balancer.drain(ctx.instance, guards(ctx, balancer))
             evidence[balancer.name] = drained.evidence.value
             left += drained.left
-        ctx.emit("drain.confirmed", self.kind, evidence=evidence, left=left)
-        return {"evidence": evidence, "left": left, "out_before": before.get("out_before", [])}
+        said = " ".join(sorted(set(evidence.values())))
+        ctx.emit("drain.confirmed", self.kind, evidence=said, left=left)
+        return {"evidence": said, "left": left, "out_before": before.get("out_before", [])}
+
+    async def recover(self, ctx: InstanceContext, record: StepRecord, key: str) -> Facts | None:
+        """What was out before is what was out before the *first* try: looking again would find
+        our own drain and leave the instance out for good."""
+        return await self.act(ctx, record.before, key)
 
 
 _TAKEN_OUT = (MemberState.DRAINED, MemberState.DRAINING)
 
 
+FLOOR_WITHIN = 5.0
+"""Seconds a balancer may take to see the others up: its checks lag behind ours."""
+
+
 async def _hold_floor(ctx: InstanceContext, balancer: Balancer) -> None:
-    """The balancer's view of who is up counts too: our own may be too rosy."""
-    up = any(m.state is MemberState.UP for m in await balancer.members(ctx.instance))
-    if not up:
+    """The balancer's view of who is up counts too: our own may be too rosy. On the way back it
+    does not: what failed serves nobody."""
+    if ctx.undoing or ctx.rollout.plan.force or not ctx.service.floor:
         return
-    others = await balancer.serving() - 1
-    total = len(ctx.rollout.assembly.hosts_of(ctx.service.name))
-    least = ctx.service.floor if total > 1 else 0
-    if others < least and not ctx.rollout.plan.force:
-        raise FloorBroken(
-            f"{balancer.name} reports {others} other servers up; the floor is {least}",
-            where=str(ctx.instance),
-            next="gapless status",
-        )
+    clock = ctx.rollout.clock
+    deadline = clock.monotonic() + FLOOR_WITHIN
+    while True:
+        serving = await balancer.serving()
+        members = await balancer.members(ctx.instance)
+        others = serving - any(m.state is MemberState.UP for m in members)
+        if others >= ctx.service.floor:
+            return
+        if clock.monotonic() >= deadline:
+            raise FloorBroken(
+                f"{balancer.name} reports {others} other servers up; the floor is"
+                f" {ctx.service.floor}",
+                where=str(ctx.instance),
+                next="gapless status",
+            )
+        await clock.sleep(0.25)
 
 
 def guards(ctx: InstanceContext, balancer: Balancer) -> tuple[Fence, ...]:

@@ -20,6 +20,8 @@ from gapless.model import (
 )
 from gapless.plan import StepKind, Verb
 
+_UP = (InstanceState.RUNNING, InstanceState.STARTING)
+
 
 class Switch(Step):
     """Critical: runs on the host apart from the session and is never repeated blindly."""
@@ -55,14 +57,15 @@ class Switch(Step):
             if settled.ok:
                 manner = "restart" if attempt != key else await self._manner(ctx)
                 return await self._confirm(ctx, record.before, manner)
+        # not run, lost, or failed: a host that rebooted in the middle has started it anew itself
+        if record.before:
+            before = Observation.from_json(record.before["observation"])
+            now = await ctx.runtime.observe(ctx.transport)
+            replaced = ctx.runtime.replaced(before, now, "restart") and now.state in _UP
+            if replaced and await self._is_live(ctx):
+                return _facts(now, "restart")
         if settled.status is Settlement.DONE:
             raise refused_by_host(ctx, settled)
-        if not record.before:
-            return None
-        before = Observation.from_json(record.before["observation"])
-        now = await ctx.runtime.observe(ctx.transport)
-        if ctx.runtime.replaced(before, now, "restart") and await self._is_live(ctx):
-            return _facts(now, "restart")
         return None
 
     async def _replacement(self, ctx: InstanceContext) -> Replacement:

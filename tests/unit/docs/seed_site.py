@@ -1,0 +1,116 @@
+"""A service on hosts in virtual time, and whole rollouts on it: what seed 000 is held against."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gapless.config.project import ProjectConfig
+from gapless.config.source import Loaded
+from gapless.engine.outcome import Ending
+from gapless.engine.sqlite_journal import SqliteJournal
+from gapless.engine.worker import Worker
+from gapless.events.event import Event
+from gapless.model import Command
+from gapless.plan import Verb
+from gapless.planning.make import make_plan
+from gapless.planning.options import PlanOptions, Target
+from gapless.testing.fake_host import FakeHost
+from gapless.testing.fake_unit import FakeUnit
+from gapless.testing.world import World
+from tests.simulation.assembly import SimAssembly, SimRelease
+
+HOSTS = ("web1", "web2")
+PORTS = {"api": 8000, "db": 8001, "mail": 8002}
+TIMING = {"timeout": "5s", "interval": "1s", "retries": 1, "retry_delay": "200ms"}
+
+
+@dataclass
+class SeedSite:
+    """One service ``api`` on two hosts; ``service`` replaces or adds keys of it."""
+
+    service: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
+    world: World = field(default_factory=World)
+    journal: SqliteJournal = field(default_factory=lambda: SqliteJournal(None))
+    events: list[Event] = field(default_factory=list)
+    ran: list[Command] = field(default_factory=list)
+    """Commands of the program ``migrate``."""
+    migration_status: int = 0
+
+    def __post_init__(self) -> None:
+        for name in HOSTS:
+            self.host(name).programs["migrate"] = self._migrate
+            for service in ("api", *self.others):
+                self._install(name, service)
+
+    def _install(self, name: str, service: str) -> None:
+        files = self.host(name).files
+        files.mkdir(f"/srv/{service}/releases/v1")
+        files.link("releases/v1", f"/srv/{service}/current")
+        unit = self.host(name).add_unit(
+            f"{service}.service", port=PORTS[service], release_link=f"/srv/{service}/current"
+        )
+        unit.run_already()
+
+    async def _migrate(self, host: FakeHost, command: Command) -> tuple[int, str, str]:
+        self.ran.append(command)
+        return self.migration_status, "", "P3018: it failed\n" if self.migration_status else ""
+
+    def host(self, name: str) -> FakeHost:
+        return self.world.host(name)
+
+    def unit(self, name: str = "web1", service: str = "api") -> FakeUnit:
+        return self.host(name).units[f"{service}.service"]
+
+    def versions(self, service: str = "api") -> list[str]:
+        """What each host has live."""
+        nodes = [self.host(h).files.node(f"/srv/{service}/current", follow=False) for h in HOSTS]
+        return [posixpath.basename(node.target) if node else "" for node in nodes]
+
+    def types(self) -> list[str]:
+        return [event.type for event in self.events]
+
+    async def restart(self, **options: Any) -> Ending:
+        return await self._roll(Verb.RESTART, "", options)
+
+    async def deploy(self, release: str = "v2", **options: Any) -> Ending:
+        return await self._roll(Verb.DEPLOY, release, options)
+
+    async def _roll(self, verb: Verb, release: str, options: dict[str, Any]) -> Ending:
+        config = self._config(releases=bool(release))
+        targets = {
+            name: Target(SimRelease(f"/srv/{name}", release).resolve())
+            for name in config.services
+            if release
+        }
+        plan = make_plan(
+            Loaded(config, Path("gapless.yaml")),
+            verb=verb,
+            options=PlanOptions(**options),
+            targets=targets,
+        )
+        worker = Worker(
+            self.journal,
+            self.world.clock,
+            lambda plan: SimAssembly(self.world, config, release),
+            observer=self.events.append,
+        )
+        rollout = worker.open(plan, actor="ada", reason="seed")
+        return await worker.work(rollout)
+
+    def _config(self, *, releases: bool) -> ProjectConfig:
+        def service(name: str, said: dict[str, Any]) -> dict[str, Any]:
+            health = {"http": f"http://{{address}}:{PORTS[name]}/health", **TIMING}
+            data = {"on": HOSTS, "systemd": name, "health": health, "soak": "30s", **said}
+            if releases:
+                data["release"] = {"directory": "/v2", "to": f"/srv/{name}"}
+            return {key: value for key, value in data.items() if value is not None}
+
+        services = {name: service(name, said) for name, said in self.others.items()}
+        services["api"] = service("api", self.service)
+        return ProjectConfig.model_validate(
+            {"project": "seed", "hosts": {host: {} for host in HOSTS}, "services": services}
+        )
