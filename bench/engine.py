@@ -127,7 +127,7 @@ def fsync_ms() -> float:
 
 def main(short: bool) -> list[Bound]:
     """Rollouts of growing size; in memory and on the disk in turn."""
-    sizes = (10, 100) if short else (10, 100, 500)
+    sizes = (10, 50) if short else (10, 100, 500)
     rows, costs = [], []
     for hosts in sizes:
         pairs = [(cost(hosts, disk=False), cost(hosts, disk=True)) for _ in range(2)]

@@ -1,7 +1,8 @@
 """The platform of 19 services on three real systemd hosts, its start times scaled down.
 
-Two rollouts of the same units: one service at a time, which gives what each takes alone (and the
-sequential time), then as configured.
+Rollouts of the same units: one service at a time, which gives what each takes alone (and the
+sequential time), then as configured. Two of each in turn; the best counts, since other work on the
+machine makes every one of them longer.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from gapless.events.event import Event
 from tests.lab import Lab, LabHost, lab_unavailable_reason
 
 SEED = 19
-SCALE = 0.1
+SCALE = 0.05
+ROUNDS = 2
 NAME = "the same on three systemd hosts, scaled down"
 
 _UNIT = """\
@@ -46,12 +48,12 @@ def bound(limit: float) -> Bound:
         hosts = list(lab)
         for host in hosts:
             _install(host, platform)
-        one = _roll(Path(name), _config("one", lab, hosts, parallel=1))
-        alone = {service: _of(one, service) for service in AFTER}
-        critical, _ = critical_path(alone)
-        all_at_once = _roll(Path(name), _config("all", lab, hosts, parallel=10))
-    makespan = all_at_once[-1].ts - all_at_once[0].ts
-    sequential = one[-1].ts - one[0].ts
+        single, together = [], []
+        for _ in range(ROUNDS):
+            single.append(_roll(Path(name), _config("one", lab, hosts, parallel=1)))
+            together.append(_roll(Path(name), _config("all", lab, hosts, parallel=10)))
+    critical, _ = critical_path({s: min(_of(one, s) for one in single) for s in AFTER})
+    makespan, sequential = min(map(_whole, together)), min(map(_whole, single))
     row = [f"{seconds:.1f} s" for seconds in (critical, makespan, sequential)]
     heads = ("hosts", "critical path", "gapless", "sequential", "to critical", "sequential to it")
     ratios = (f"{makespan / critical:.3f} x", f"{sequential / critical:.1f} x")
@@ -103,6 +105,10 @@ def _roll(folder: Path, config: dict[str, Any]) -> list[Event]:
 
     asyncio.run(act())
     return events
+
+
+def _whole(events: Sequence[Event]) -> float:
+    return events[-1].ts - events[0].ts
 
 
 def _of(events: Sequence[Event], service: str) -> float:

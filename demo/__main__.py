@@ -50,9 +50,7 @@ def show(folder: Path, lab: Lab) -> int:
     say("A release that answers 200 but says it is unhealthy:")
     (folder / "release").rename(folder / "release-1")
     build_release(folder / "release", {"VERSION": "2", "BEHAVIOUR": "unhealthy"})
-    refused = gapless(
-        folder, "deploy", "shop.api", "--yes", "--prove", "--reason", "demo of a bad release"
-    )
+    refused = gapless(folder, "deploy", "shop.api", "--yes", "--prove", "--reason", "bad")
     gapless(folder, "status")
     return verdict(restarted, refused)
 

@@ -37,7 +37,8 @@ def walk(context: click.Context) -> Iterator[click.Context]:
         command = group.get_command(context, name)
         if command is None or command.hidden:
             continue
-        inner = click.Context(command, info_name=name, parent=context)
+        settings = command.context_settings
+        inner = click.Context(command, info_name=name, parent=context, **settings)
         yield inner
         if isinstance(command, click.Group):
             yield from walk(inner)

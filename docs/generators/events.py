@@ -7,7 +7,7 @@ from gapless.events.event import TRANSIENT, TYPES, VERSION, Event
 
 _EXAMPLE = Event(
     "step.succeeded",
-    rollout="20260119-120000-7f3a",
+    rollout="rtoubop-648a",
     service="shop.api",
     host="web1",
     step="switch",

@@ -75,6 +75,8 @@ def test_a_killed_rollout_can_be_aborted_and_everything_goes_back(small_site: Si
 
 
 def test_a_second_rollout_is_refused_with_who_since_when_and_why(small_site: Site) -> None:
+    config = small_site.folder / "gapless.yaml"
+    config.write_text(config.read_text().replace("soak: 1s", "soak: 15s"))
     running = small_site.start("restart", "--yes", "--reason", "certificates")
     small_site.wait_for_new("step.started")
     done = small_site.run("restart", "--yes", check=6)

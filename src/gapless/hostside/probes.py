@@ -45,6 +45,8 @@ def trouble(error: Exception, limit: float) -> str:
         return no_answer(limit)
     if isinstance(error, socket.gaierror):
         return f"name not found: {error.strerror}"
+    if type(error).__module__ == "ssl":  # whose errno is not the system's
+        return one_line(f"TLS: {getattr(error, 'verify_message', '') or error}")
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return one_line(str(error)) or type(error).__name__

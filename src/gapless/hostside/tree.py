@@ -107,6 +107,7 @@ def end(members: Callable[[], set[int]], reap: Callable[[], None], grace: float 
     while time.monotonic() < until:
         left = members()
         if not left:
+            reap()  # else the last ones could still be seen, as zombies
             return True
         fresh = left - terminated
         send(fresh, signal.SIGTERM)
@@ -118,6 +119,7 @@ def end(members: Callable[[], set[int]], reap: Callable[[], None], grace: float 
     while time.monotonic() < until:
         left = members()
         if not left:
+            reap()
             return True
         send(left, signal.SIGKILL)
         time.sleep(0.01)

@@ -97,7 +97,8 @@ def test_command_line_parses(place: str, line: str) -> None:
 
 
 def _parse(command: click.Command, words: list[str], parent: click.Context | None) -> None:
-    context = click.Context(command, parent=parent, info_name=command.name)
+    settings = command.context_settings
+    context = click.Context(command, parent=parent, info_name=command.name, **settings)
     options, rest, _ = command.make_parser(context).parse_args(args=list(words))
     _check_choices(command, options, context)
     if isinstance(command, click.Group) and rest:

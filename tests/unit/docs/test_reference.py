@@ -69,7 +69,7 @@ def test_every_verb_and_option_is_documented() -> None:
 
 
 def _commands() -> list[tuple[str, click.Command]]:
-    with click.Context(root, info_name="gapless") as context:
+    with click.Context(root, info_name="gapless", **root.context_settings) as context:
         return [(verb.command_path, verb.command) for verb in cli.walk(context)]
 
 

@@ -74,7 +74,7 @@ class Controller:
 def test_over_ssh(
     sshd: Sshd, fault: str, user: str, helper: bool, tmp_path: Path, mark: str
 ) -> None:
-    host = sshd.host(user, sudo=user != PLAIN, state_dir=f"/tmp/gapless-test-{user}")
+    host = sshd.host(user, sudo=user != PLAIN, state_dir=state_of(user, tmp_path))
     commands = children(mark) if helper else children(mark)[:2]
     frozen_guard = fault == "STOP" and not helper
     spec = {
@@ -94,10 +94,14 @@ def test_over_ssh(
 @pytest.mark.usefixtures("users")
 @pytest.mark.parametrize("user", USERS, ids=IDS.get)
 @pytest.mark.parametrize("fault", FAULTS[:-1])
-def test_local(fault: str, user: str, mark: str) -> None:
+def test_local(fault: str, user: str, tmp_path: Path, mark: str) -> None:
     spec = {
         "transport": "local",
-        "host": {"transport": "local", "sudo": user != PLAIN},
+        "host": {
+            "transport": "local",
+            "sudo": user != PLAIN,
+            "state_dir": state_of(user, tmp_path),
+        },
         "helper": True,
         "timeout": 600,
         "commands": children(mark),
@@ -106,6 +110,10 @@ def test_local(fault: str, user: str, mark: str) -> None:
         assert sleeping(mark, SLEEPING, PATIENCE) == SLEEPING
         controller.suffer(fault, None)
         assert sleeping(mark, 0, PATIENCE) == 0
+
+
+def state_of(user: str, folder: Path) -> str | None:
+    return None if user == PLAIN else str(folder)  # without root it is in the user's home
 
 
 def sleeping(mark: str, count: int, patience: float) -> int:

@@ -226,15 +226,13 @@ def test_a_host_without_python_still_runs_commands(sshd: Sshd) -> None:
 
 
 @needs_root
-def test_a_command_runs_as_another_user() -> None:
+def test_a_command_runs_as_another_user(tmp_path: Path) -> None:
     async def case(host: LocalTransport) -> None:
         done = await host.run(sh("id -un; id -Gn; echo $HOME", user="nobody"))
         assert done.stdout == "nobody\nnogroup\n/nonexistent\n"
-        settled = await host.act(
-            CriticalAction(f"k{os.urandom(4).hex()}", (sh("id -un", user="nobody"),))
-        )
+        settled = await host.act(CriticalAction("k1", (sh("id -un", user="nobody"),)))
         assert settled.completed[0].stdout == "nobody\n"
         assert (await host.run(sh("true", user="no-such-user"))).status == 126
         assert (await host.run(sh("id -un", user=getpass.getuser()))).stdout == "root\n"
 
-    local(case, state_dir=f"/tmp/gapless-test-{os.getpid()}")
+    local(case, state_dir=str(tmp_path))
