@@ -22,7 +22,7 @@ from gapless.events.event import Event
 from tests.lab import Lab, LabHost, lab_unavailable_reason
 
 SEED = 19
-SCALE = 0.05
+SCALE = 0.1
 ROUNDS = 2
 NAME = "the same on three systemd hosts, scaled down"
 

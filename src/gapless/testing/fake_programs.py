@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Awaitable, Callable, Mapping
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from gapless.model import Command
@@ -192,11 +193,17 @@ async def stat(host: FakeHost, command: Command) -> Answer:
 
 
 async def find(host: FakeHost, command: Command) -> Answer:
-    """``find PATH... -maxdepth 0 -type l -printf '%p\\t%l\\n'``: links and their targets."""
-    paths = command.argv[1 : command.argv.index("-maxdepth")]
+    """``find PATH... -maxdepth 0 -type l -printf '%p\\t%l\\n'`` (links with their targets) and
+    ``find FOLDER -maxdepth 1 -name '*.conf'``."""
+    at = command.argv.index("-maxdepth")
+    paths = command.argv[1:at]
     nodes = {path: host.files.node(path, follow=False) for path in paths}
-    lines = [f"{p}\t{n.target}\n" for p, n in nodes.items() if n and n.kind == "link"]
     missing = any(node is None for node in nodes.values())
+    if command.argv[at + 1] == "1":
+        names = [] if missing else host.files.children(paths[0])
+        lines = [f"{paths[0]}/{name}\n" for name in names if fnmatch(name, command.argv[-1])]
+    else:
+        lines = [f"{p}\t{n.target}\n" for p, n in nodes.items() if n and n.kind == "link"]
     return int(missing), "".join(lines), ""
 
 

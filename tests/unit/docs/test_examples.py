@@ -6,7 +6,9 @@ import ast
 import json
 import re
 import shlex
+import time
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -14,6 +16,7 @@ import yaml
 
 from gapless.cli.group import cli as root
 from gapless.config.source import check_config, load_config
+from gapless.drivers.sinks.webhook import signature
 
 from .pages import PAGES, ROOT, Block, anchors, blocks, inline_code, links
 
@@ -132,3 +135,15 @@ def test_a_wrong_command_line_is_found() -> None:
         _parse(root, ["restart", "--no-such-option"], None)
     with pytest.raises(AssertionError):
         _parse(root, ["no-such-verb"], None)
+
+
+def test_the_webhook_example_accepts_our_signature_and_no_other() -> None:
+    page = ROOT / "docs" / "how-to" / "events-and-sinks.md"
+    source = next(b.text for b in blocks("python") if b.page == page and "is_genuine" in b.text)
+    scope: dict[str, Any] = {}
+    exec(compile(source, str(page), "exec"), scope)
+    now, body = int(time.time()), b'{"type":"rollout.failed"}'
+    assert scope["is_genuine"]("key", signature("key", now, body), body)
+    assert not scope["is_genuine"]("other", signature("key", now, body), body)
+    assert not scope["is_genuine"]("key", signature("key", now, body), body + b" ")
+    assert not scope["is_genuine"]("key", signature("key", now - 3600, body), body)

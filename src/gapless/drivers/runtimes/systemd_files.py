@@ -70,9 +70,9 @@ async def put_back(
                 commands += relink(links_then[path], path, timeout)
         elif path in links_now or digests[path] != _sha256(packed):
             commands += place(snapshot.stored + path, path, timeout)
-    strangers = [path for path in now if path not in snapshot.files and _is_own(path, unit)]
-    if strangers:
-        commands.append(Command(("rm", "-f", "--", *strangers), timeout=timeout))
+    for path in dict.fromkeys((*now, *await _dropins(transport, unit))):
+        if path not in snapshot.files and _is_own(path, unit):
+            commands += _move_aside(path, f"{snapshot.stored}/removed{path}", timeout)
     return tuple(commands)
 
 
@@ -103,6 +103,21 @@ def relink(pointee: str, path: str, timeout: float) -> tuple[Command, ...]:
         Command(("ln", "-sfn", "--", pointee, beside), timeout=timeout),
         Command(("mv", "-fT", "--", beside, path), timeout=timeout),
     )
+
+
+def _move_aside(path: str, target: str, timeout: float) -> tuple[Command, ...]:
+    # somebody wrote it, and may want it back
+    return (
+        Command(("mkdir", "-p", "--", posixpath.dirname(target)), timeout=timeout),
+        Command(("mv", "-fT", "--", path, target), timeout=timeout),
+    )
+
+
+async def _dropins(transport: Transport, unit: str) -> list[str]:
+    """The unit's own drop-ins as they are on the disk."""
+    folder = f"{_OURS}/{unit}.d"
+    done = await transport.run(Command(("find", folder, "-maxdepth", "1", "-name", "*.conf")))
+    return done.stdout.splitlines()  # there may be no such folder
 
 
 async def links(transport: Transport, paths: Sequence[str]) -> dict[str, str]:

@@ -146,7 +146,8 @@ def test_going_back_restores_changed_files_and_removes_new_ones() -> None:
             f"systemctl stop -- {UNIT}",
             f"cp -aT -- {STORE}{FILE} {beside}",
             f"mv -fT -- {beside} {FILE}",
-            f"rm -f -- {DROPIN}",
+            f"mkdir -p -- {STORE}/removed/etc/systemd/system/{UNIT}.d",
+            f"mv -fT -- {DROPIN} {STORE}/removed{DROPIN}",
             DAEMON_RELOAD,
             RESET,
             f"systemctl start -- {UNIT}",
@@ -156,6 +157,7 @@ def test_going_back_restores_changed_files_and_removes_new_ones() -> None:
         assert node is not None
         assert (node.content, node.mode) == (b"[Service]\nExecStart=/old\n", 0o640)
         assert not files.exists(DROPIN)
+        assert files.exists(f"{STORE}/removed{DROPIN}")
 
     play(case)
 
@@ -163,7 +165,7 @@ def test_going_back_restores_changed_files_and_removes_new_ones() -> None:
 def test_an_empty_snapshot_removes_nothing() -> None:
     async def case(bench: Bench) -> None:
         back = await bench.runtime.restoration(bench.transport, RuntimeSnapshot())
-        assert not [line for line in lines(back.commands) if line.startswith(("rm", "cp"))]
+        assert not [line for line in lines(back.commands) if line.startswith(("mv", "cp"))]
 
     play(case)
 

@@ -74,7 +74,7 @@ def test_files_of_others_are_not_removed() -> None:
             bench.host.files.write(path, "")
             bench.unit.extra["DropInPaths"] = path
             back = await bench.runtime.restoration(bench.transport, snapshot)
-            assert not [line for line in lines(back.commands) if line.startswith("rm")]
+            assert not [line for line in lines(back.commands) if line.startswith("mv")]
 
     play(case)
 
@@ -90,5 +90,16 @@ def test_the_fingerprint_is_that_of_all_fragments() -> None:
         bench.host.files.remove(DROPIN)
         bench.unit.load()
         assert await bench.runtime.fingerprint(bench.transport) == seen[0]
+
+    play(case)
+
+
+def test_a_drop_in_nobody_made_systemd_read_is_moved_aside_too() -> None:
+    async def case(bench: Bench) -> None:
+        snapshot = await bench.runtime.snapshot(bench.transport, STORE)
+        bench.host.files.write(DROPIN, "[Service]\nNice=5\n")
+        await bench.run((await bench.runtime.restoration(bench.transport, snapshot)).commands)
+        assert not bench.host.files.exists(DROPIN)
+        assert bench.host.files.read(f"{STORE}/removed{DROPIN}") == b"[Service]\nNice=5\n"
 
     play(case)
