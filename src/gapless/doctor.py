@@ -66,7 +66,7 @@ async def _host(assembly: ProjectAssembly, inventory: Inventory, host: str) -> l
         return [_bad(host, "ssh", f"connect to {host}", error)]
     findings = [
         _good(host, "ssh", f"connect to {host}", f"as {facts.user}"),
-        _privilege(host, facts),
+        _privilege(host, facts, wanted=assembly.config.hosts[host].sudo),
         _clock(host, facts, before, after),
         *(_disk(host, path, free) for path, free in facts.disk_free.items()),
     ]
@@ -84,7 +84,9 @@ def _paths(config: ProjectConfig, inventory: Inventory, host: str) -> list[str]:
     return ["/var/lib", *(release.to for release in releases if release)]
 
 
-def _privilege(host: str, facts: HostFacts) -> Finding:
+def _privilege(host: str, facts: HostFacts, *, wanted: bool) -> Finding:
+    if not wanted:
+        return _good(host, "sudo", "sudo", f"not used: everything runs as {facts.user}")
     if facts.privileged:
         return _good(host, "sudo", "sudo -n true", "allowed")
     verdict = Verdict(VerdictStatus.FAIL, "sudo", "sudo -n true", "not allowed", "root or sudo")

@@ -15,7 +15,8 @@
     │   ├── ActionFailed             GL-404   -   a command on the host answered with an error
     │   ├── MigrationFailed          GL-405   -   the migration failed or did not end
     │   ├── TrafficError             GL-406   -   a balancer did not report the state asked for
-    │   └── NotRestored              GL-407   -   the way back failed: a person is needed
+    │   ├── NotRestored              GL-407   -   the way back failed: a person is needed
+    │   └── UndoRequested            GL-408   -   a person asked for the current batch to be undone
     ├── TransportError               GL-501   -   the host could not be spoken to
     │   ├── Unreachable              GL-502   -   no connection
     │   ├── HostKeyRejected          GL-503   -   the host is not the one we know
@@ -191,6 +192,13 @@ class NotRestored(StepError):
     """The way back failed: a person is needed."""
 
     code = "GL-407"
+
+
+class UndoRequested(StepError):
+    """A person asked for the current batch to be undone."""
+
+    code = "GL-408"
+    kind = FailureKind.CANCELLED
 
 
 class TransportError(GaplessError):

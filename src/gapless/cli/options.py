@@ -121,7 +121,11 @@ choice_option = _gathered(
         click.option("--batch", help="Instances at the same time: 2 or 25%."),
         click.option("--canary", help="Instances that go first, one after another."),
         click.option("--max-failed", type=int, help="Failed instances before it stops."),
-        click.option("--on-failure", type=click.Choice(("rollback", "stop", "pause"))),
+        click.option(
+            "--on-failure",
+            type=click.Choice(("rollback", "stop", "pause")),
+            help="Undo the service, leave it as it is, or wait for a person.",
+        ),
         click.option("--skip-migrations", is_flag=True, help="Run no migration."),
         click.option("--force", is_flag=True, help="Skip health gates; needs --reason."),
     ],

@@ -39,6 +39,8 @@ class RolloutContext:
     steps: dict[str, StepRecord] = field(default_factory=dict)
     promoted: bool = False
     """Whether a person said to go on after a pause: failures up to there are accepted."""
+    unsettled: list[str] = field(default_factory=list)
+    """What did not go back although the instances did (schemas): the outcome is mixed."""
     lost: dict[tuple[str, str], str] = field(default_factory=dict)
     """Instances given up before anything was done to them, with the reason."""
 

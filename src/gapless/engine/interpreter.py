@@ -46,7 +46,8 @@ async def interpret(ctx: RolloutContext, *, resumed: bool) -> Ending:
     ctx.emit("lock.taken", data={"services": [service.name for service in ctx.plan.services]})
     if ctx.plan.force:
         ctx.emit("force.used", reason=ctx.plan.force, data={"reason": ctx.plan.force})
-    ctx.emit("rollout.resumed" if resumed else "rollout.started")
+    if not resumed:
+        ctx.emit("rollout.started")
     gate = Gatekeeper(ctx)
     try:
         if resumed:
@@ -201,7 +202,8 @@ async def _close(
     if ending.state is RolloutState.ENDED:
         await release_all(ctx)
         ctx.emit("lock.released")
-    event = ctx.event(ending.event, reason=gate.aborted, data=ending.data())
+    why = "an instance failed" if ending.state is RolloutState.PAUSED else gate.aborted
+    event = ctx.event(ending.event, reason=why, data=ending.data())
     ctx.observer(
         ctx.journal.close_rollout(
             ctx.record.id, ending.state, ending.outcome, ending.exit_code, event

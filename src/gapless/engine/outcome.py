@@ -12,6 +12,7 @@ from gapless.engine.journal import RolloutState
 from gapless.engine.replacing import InstanceOutcome
 from gapless.engine.servicing import ServiceOutcome, ServiceResult
 from gapless.errors import GaplessError
+from gapless.plan import ServicePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ def _waits(ctx: RolloutContext, results: Mapping[str, ServiceResult]) -> bool:
 
 def _mixed(ctx: RolloutContext, results: Mapping[str, ServiceResult]) -> bool:
     """Whether a service ended with some instances new and some old, or one broken."""
+    if ctx.unsettled:
+        return True
     for name, result in results.items():
         states = {replaced.outcome for replaced in result.instances.values()}
         if states & {InstanceOutcome.BROKEN, InstanceOutcome.LOST}:
@@ -119,12 +122,19 @@ def _serving(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
         if replaced is None or replaced.outcome is InstanceOutcome.UNTOUCHED:
             out[host] = old
         elif replaced.outcome is InstanceOutcome.DONE:
-            out[host] = str(service.to.get("name") or service.from_.get(host) or "restarted")
+            out[host] = _release(service, host)
         elif replaced.outcome is InstanceOutcome.RESTORED:
             out[host] = f"{service.from_.get(host, '')} (restored)".strip()
         else:
             out[host] = "unknown" if replaced.outcome is InstanceOutcome.LOST else "broken"
     return out
+
+
+def _release(service: ServicePlan, host: str) -> str:
+    """What a replaced instance runs: the new release, or on the way back the kept one."""
+    kept = (service.snapshots.get(host) or {}).get("release")
+    name = kept["name"] if kept else service.to.get("name") or service.from_.get(host)
+    return str(name or "restarted")
 
 
 def _left(ctx: RolloutContext, result: ServiceResult) -> dict[str, Any]:

@@ -20,25 +20,18 @@ from gapless.engine.steps.base import Facts, Step
 from gapless.errors import (
     ActionFailed,
     DeadlineExceeded,
-    FailureKind,
     GaplessError,
     HostFault,
     LostContact,
     StepError,
     TransportError,
+    UndoRequested,
 )
 from gapless.model import Command
 from gapless.plan import StepKind
 
 RECONNECT_EVERY = 1.0
 """Seconds between two tries to reach a lost host."""
-
-
-class UndoRequested(StepError):
-    """A person asked for the current batch to be undone."""
-
-    code = "GL-408"
-    kind = FailureKind.CANCELLED
 
 
 async def perform(step: Step, ctx: InstanceContext, key: str | None = None) -> Facts:

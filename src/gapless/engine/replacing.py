@@ -10,10 +10,17 @@ from typing import Any
 
 from gapless.engine.context import InstanceContext
 from gapless.engine.journal import StepState
-from gapless.engine.perform import UndoRequested, failure_data, perform
+from gapless.engine.perform import failure_data, perform
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.engine.undoing import give_up, undo_instance
-from gapless.errors import FailureKind, FenceRefused, GaplessError, NotRestored, StepError
+from gapless.errors import (
+    FailureKind,
+    FenceRefused,
+    GaplessError,
+    NotRestored,
+    StepError,
+    UndoRequested,
+)
 from gapless.plan import StepKind, Verb
 
 OUT_OF_SERVICE = frozenset((StepKind.DRAIN, StepKind.SWITCH))
@@ -102,7 +109,7 @@ async def _back(ctx: InstanceContext, error: GaplessError) -> Replaced:
     _recall_facts(ctx)
     if touched and ctx.rollout.plan.verb is Verb.ROLLBACK:
         # a rollback is never rolled back: a person decides where to go from here
-        failed = give_up(ctx, error)
+        failed = await give_up(ctx, error)
         return Replaced(ctx.host, InstanceOutcome.BROKEN, failure_data(failed), cancelled)
     try:
         await undo_instance(ctx)

@@ -54,6 +54,7 @@ async def take_schema_back(
         if not settled.ok:
             raise refused_by_host(instance, settled)
     except GaplessError as error:
+        ctx.unsettled.append(name)
         data = failure_data(error)
         ctx.emit("migration.failed", service=name, host=host, step="migrate", data=data)
         return

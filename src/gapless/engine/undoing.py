@@ -17,6 +17,7 @@ from gapless.drivers.releases.base import ReleaseRef
 from gapless.drivers.runtimes.base import RuntimeSnapshot
 from gapless.engine.context import InstanceContext
 from gapless.engine.interrupts import Interrupts
+from gapless.engine.left_out import remember_left_out
 from gapless.engine.perform import action_key, failure_data, perform, reconnect
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.errors import FenceRefused, GaplessError, LostContact, NotRestored
@@ -30,7 +31,7 @@ async def undo_instance(ctx: InstanceContext) -> str:
     try:
         await _settle_open(ctx)
     except GaplessError as error:
-        raise give_up(ctx, error) from error
+        raise await give_up(ctx, error) from error
     if not _begun(ctx, StepKind.SWITCH):
         return await _leave_as_it_was(ctx)
     ctx.emit("rollback.started", "switch", hosts=[ctx.host])
@@ -41,7 +42,7 @@ async def undo_instance(ctx: InstanceContext) -> str:
     except FenceRefused:
         raise
     except GaplessError as error:
-        raise give_up(ctx, error) from error
+        raise await give_up(ctx, error) from error
     restored = _restored(ctx)
     seconds = round(ctx.rollout.clock.monotonic() - started, 3)
     ctx.emit("rollback.succeeded", "switch", seconds=seconds, restored=restored)
@@ -74,7 +75,7 @@ async def _leave_as_it_was(ctx: InstanceContext) -> str:
         except FenceRefused:
             raise
         except GaplessError as error:
-            raise give_up(ctx, error) from error
+            raise await give_up(ctx, error) from error
     if _begun(ctx, StepKind.STAGE) and ctx.service.to:
         await _unstage(ctx)
     return "not touched"
@@ -132,7 +133,7 @@ def _restored(ctx: InstanceContext) -> str:
     return str(release["name"]) if release else "the unit as it was"
 
 
-def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
+async def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
     """The way back failed: leave the instance out of traffic, say so, and print the commands."""
     snapshot = RuntimeSnapshot.from_json(_snapshot(ctx).get("runtime", {}))
     manual = list(ctx.runtime.manual(snapshot))
@@ -150,8 +151,9 @@ def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
                 b.name for b in ctx.rollout.assembly.balancers(ctx.service.name)
             ),
             why="the way back failed, so it is not let into traffic",
-            next=f"gapless rollback {ctx.service.name} --hosts {ctx.host}",
+            next=f"mend it, then: gapless restart {ctx.service.name} --hosts {ctx.host}",
         )  # fmt: skip
+        await remember_left_out(ctx, left_out=True)
     return NotRestored(
         f"the way back failed: {error.what}",
         where=str(ctx.instance),

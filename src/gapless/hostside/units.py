@@ -36,7 +36,7 @@ def tail(call: Call) -> str:
     """The verb."""
     args: dict[str, Any] = call.args
     argv = ["journalctl", "--no-pager", "--quiet", "--output=short-iso", f"--lines={args['lines']}"]
-    argv.append(f"--since=@{args['since']:.0f}")
+    argv.append(f"--since=@{int(args['since'])}")
     if args["identity"]:
         # One incarnation: what it wrote itself, and what systemd wrote about it.
         which = args["identity"].replace("-", "")

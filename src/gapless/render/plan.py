@@ -105,7 +105,7 @@ def _details(service: ServicePlan, plan: Plan) -> Iterator[str]:
 
 
 def _definition(plan: Plan, service: ServicePlan) -> dict[str, Any]:
-    services = plan.definitions.get("services")
+    services = plan.definitions.get("project", {}).get("services")
     found = services.get(service.name) if isinstance(services, dict) else None
     return {k: v for k, v in found.items() if v} if isinstance(found, dict) else {}
 

@@ -8,11 +8,14 @@ import click
 
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.options import Where, json_option, rollout_argument, where_option
+from gapless.engine.journal import RolloutRecord, RolloutState
 
 
 @click.command("history")
 @rollout_argument
-@click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True)
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many."
+)
 @json_option
 @where_option
 def command(rollout: str | None, limit: int, where: Where, *, as_json: bool) -> int:
@@ -34,5 +37,13 @@ def command(rollout: str | None, limit: int, where: Where, *, as_json: bool) -> 
     if as_json:
         result_json([dataclasses.asdict(row) for row in rows])
     else:
-        result(render_history(rows, project.clock.now()))
+        alive = [row if project.journal.is_alive(row.id) else _left(row) for row in rows]
+        result(render_history(alive, project.clock.now()))
     return ExitCode.DONE
+
+
+def _left(row: RolloutRecord) -> RolloutRecord:
+    """Running without a controller is interrupted."""
+    if row.state is not RolloutState.RUNNING:
+        return row
+    return dataclasses.replace(row, state=RolloutState.INTERRUPTED)

@@ -7,6 +7,7 @@ else leave it out and say so with the command that ends it.
 from __future__ import annotations
 
 from gapless.engine.context import InstanceContext
+from gapless.engine.left_out import remember_left_out, was_left_out
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.drain import guards
 from gapless.plan import StepKind
@@ -36,5 +37,7 @@ class Admit(Step):
                 continue
             await balancer.admit(ctx.instance, guards(ctx, balancer))
             admitted.append(balancer.name)
+        if admitted and await was_left_out(ctx):
+            await remember_left_out(ctx, left_out=False)
         ctx.emit("admit.confirmed", self.kind, balancers=admitted)
         return {"admitted": admitted, "left_out": left_out}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gapless.drivers.balancers.base import Balancer, MemberState
 from gapless.engine.context import InstanceContext
 from gapless.engine.journal import StepRecord
+from gapless.engine.left_out import was_left_out
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import FloorBroken
 from gapless.model import Fence
@@ -20,6 +21,8 @@ class Drain(Step):
 
     async def observe(self, ctx: InstanceContext) -> Facts:
         """Which balancers had it out before us."""
+        if await was_left_out(ctx):
+            return {"out_before": []}  # it is out because an earlier rollout of ours left it out
         out = []
         for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
             members = await balancer.members(ctx.instance)

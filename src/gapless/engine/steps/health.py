@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gapless.config.health import HealthConfig
+from gapless.drivers.checks import asking
+from gapless.drivers.transports.base import Probe, Transport
 from gapless.engine.context import InstanceContext
 from gapless.model import Verdict, VerdictStatus
 
@@ -13,6 +15,25 @@ _EVENTS = {
     VerdictStatus.FAIL: "check.failed",
     VerdictStatus.INCONCLUSIVE: "check.inconclusive",
 }
+
+
+async def ask(
+    ctx: InstanceContext, probes: Sequence[Probe], *, passes: int, every: float, within: float
+) -> tuple[Verdict, ...]:
+    """Ask each question from where it is to be asked: the host, or this machine."""
+    here = await side_here(ctx, probes)
+    return await asking.ask(
+        ctx.transport, lambda: here, probes, passes=passes, every=every, within=within
+    )
+
+
+async def side_here(ctx: InstanceContext, probes: Sequence[Probe]) -> Transport:
+    """The transport of this machine, connected when a question needs it."""
+    if not any(asking.is_from_here(probe) for probe in probes):
+        return ctx.transport
+    here = ctx.rollout.assembly.transport("")
+    await here.connect()
+    return here
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
-from gapless.engine.steps.health import tell, timing, worst
+from gapless.engine.steps.health import ask, tell, timing, worst
 from gapless.errors import PreflightFailed
 from gapless.model import Verdict
 from gapless.plan import StepKind
@@ -38,7 +38,8 @@ async def examine(ctx: InstanceContext) -> Sequence[Verdict]:
     probes = ctx.rollout.assembly.health(ctx.service.name, ctx.host)
     if probes and worst(found) is None:
         patience = timing(ctx.config.health)
-        found += await ctx.transport.ask(
+        found += await ask(
+            ctx,
             probes,
             passes=1,
             every=max(patience.retry_delay, 0.05),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gapless.config.health import HealthConfig
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
-from gapless.engine.steps.health import tell, timing, worst
+from gapless.engine.steps.health import ask, tell, timing, worst
 from gapless.errors import NotReady
 from gapless.model import InstanceState, Observation, Verdict
 from gapless.plan import StepKind
@@ -47,8 +47,8 @@ class Ready(Step):
         probes = ctx.rollout.assembly.health(ctx.service.name, ctx.host)
         if not probes or ctx.rollout.plan.force:
             return ()
-        return await ctx.transport.ask(
-            probes, passes=patience.passes, every=patience.poll, within=patience.timeout
+        return await ask(
+            ctx, probes, passes=patience.passes, every=patience.poll, within=patience.timeout
         )
 
     async def _watch_for_death(self, ctx: InstanceContext) -> NotReady:

@@ -6,9 +6,10 @@ the time. InvocationID, NRestarts and main PID must stay what they were when it 
 
 from __future__ import annotations
 
+from gapless.drivers.checks import asking
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
-from gapless.engine.steps.health import tell, timing, worst
+from gapless.engine.steps.health import side_here, tell, timing, worst
 from gapless.errors import Unstable
 from gapless.model import InstanceState, Observation, Verdict, VerdictStatus
 from gapless.plan import StepKind
@@ -29,7 +30,10 @@ class Soak(Step):
         patience = timing(ctx.config.health)
         forced = bool(ctx.rollout.plan.force)
         probes = () if forced else ctx.rollout.assembly.health(ctx.service.name, ctx.host)
-        verdicts = await ctx.transport.watch(
+        here = await side_here(ctx, probes)
+        verdicts = await asking.watch(
+            ctx.transport,
+            lambda: here,
             ctx.runtime.unit,
             probes,
             seconds=seconds,

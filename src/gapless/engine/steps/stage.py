@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
-from gapless.errors import Refused
+from gapless.errors import ActionFailed, Refused
+from gapless.model import Command
 from gapless.plan import StepKind
 
 
@@ -42,6 +43,12 @@ class Stage(Step):
                 next="gapless check",
             ) from error
         staged = f"{ctx.folder}/staged/{systemd.unit}"
+        folder = Command(("mkdir", "-p", "-m", "0700", str(PurePosixPath(staged).parent)))
+        made = await ctx.transport.run(folder)
+        if not made.ok:
+            raise ActionFailed(
+                "the unit file cannot be staged", where=ctx.host, evidence=made.evidence()
+            )
         await ctx.transport.put(content, staged, mode=0o644)
         observation = await ctx.runtime.observe(ctx.transport)
         # the unit may come from /usr/lib; an administrator's copy belongs into /etc

@@ -39,7 +39,8 @@ class Switch(Step):
         """Run the replacement, then its fallback (reload → restart) where there is one."""
         replacement = await self._replacement(ctx)
         commands = self._activation(ctx) + replacement.commands
-        settled = await self._run(ctx, key, commands, replacement.timeout)
+        timeout = max(replacement.timeout, sum(command.timeout for command in commands))
+        settled = await self._run(ctx, key, commands, timeout)
         manner = replacement.manner
         if not settled.ok and replacement.fallback:
             settled = await self._run(
@@ -75,7 +76,11 @@ class Switch(Step):
                 ctx.transport, RuntimeSnapshot.from_json(kept["runtime"])
             )
         install = ctx.facts.get(StepKind.STAGE, {}).get("install", {})
-        return await ctx.runtime.replacement(ctx.transport, install, not install)
+        # a reload keeps the running code: with a new release it is taken only where asked for
+        systemd = ctx.config.systemd
+        always = systemd is not None and systemd.reload == "only"
+        allowed = not install and (always or not ctx.service.to)
+        return await ctx.runtime.replacement(ctx.transport, install, allowed)
 
     async def _manner(self, ctx: InstanceContext) -> str:
         return (await self._replacement(ctx)).manner

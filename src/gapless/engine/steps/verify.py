@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
-from gapless.engine.steps.health import tell, timing, worst
+from gapless.engine.steps.health import ask, tell, timing, worst
 from gapless.errors import Unstable
 from gapless.plan import StepKind
 
@@ -18,7 +18,8 @@ class Verify(Step):
         """Ask every verify check, with its retries."""
         probes = ctx.rollout.assembly.verify(ctx.service.name, ctx.host)
         patience = timing(ctx.config.verify)
-        verdicts = await ctx.transport.ask(
+        verdicts = await ask(
+            ctx,
             probes,
             passes=patience.passes,
             every=max(patience.retry_delay, 0.05),
