@@ -66,18 +66,22 @@ def shop_plan(**changes: Any) -> Plan:
         "verb": Verb.DEPLOY,
         "services": (postgres, api),
         "definitions": {
-            "services": {
-                "shop.postgresql": {
-                    "systemd": {"unit": "shop-postgresql.service", "reload": "no"},
-                    "health": [{"command": ["pg_isready", "-h", "localhost"]}],
-                },
-                "shop.api": {
-                    "systemd": {"unit": "shop-api.service", "reload": "try"},
-                    "health": [{"http": "http://{host}:3001/health", "expect": {"status": 200}}],
-                    "balancer": ["edge"],
-                    "release": {"directory": "build/api", "to": "/srv/shop/api", "keep": 5},
-                    "migrate": {"run": ["./node_modules/.bin/prisma", "migrate", "deploy"]},
-                },
+            "project": {
+                "services": {
+                    "shop.postgresql": {
+                        "systemd": {"unit": "shop-postgresql.service", "reload": "no"},
+                        "health": [{"command": ["pg_isready", "-h", "localhost"]}],
+                    },
+                    "shop.api": {
+                        "systemd": {"unit": "shop-api.service", "reload": "try"},
+                        "health": [
+                            {"http": "http://{host}:3001/health", "expect": {"status": 200}}
+                        ],
+                        "balancer": ["edge"],
+                        "release": {"directory": "build/api", "to": "/srv/shop/api", "keep": 5},
+                        "migrate": {"run": ["./node_modules/.bin/prisma", "migrate", "deploy"]},
+                    },
+                }
             }
         },
         "environment": "production",
