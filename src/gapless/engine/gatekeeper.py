@@ -23,7 +23,7 @@ class Gatekeeper:
     async def open(self) -> bool:
         """Whether the next batch may begin; waits while paused."""
         while True:
-            self._listen()
+            self.listen()
             if self.aborted or self._ctx.interrupts.stop:
                 return False
             if self._deadline is not None and self._ctx.clock.monotonic() > self._deadline:
@@ -41,9 +41,10 @@ class Gatekeeper:
             if left <= 0:
                 return
             await self._ctx.clock.sleep(min(left, LISTEN_EVERY))
-            self._listen()
+            self.listen()
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
+        """Hear what was asked since the last time."""
         ctx = self._ctx
         for request in ctx.journal.requests(ctx.record.id, self._read):
             self._read = request.seq

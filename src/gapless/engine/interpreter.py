@@ -27,7 +27,7 @@ from gapless.engine.journal import RolloutState
 from gapless.engine.opening import examine_all, floor_of
 from gapless.engine.outcome import Ending, ending_of
 from gapless.engine.perform import failure_data
-from gapless.engine.rollback import roll_back
+from gapless.engine.rollback import interrupted_rollback, recall_rollbacks, roll_back
 from gapless.engine.schema_back import take_schema_back
 from gapless.engine.servicing import ServiceOutcome, ServiceResult, run_service
 from gapless.errors import FenceRefused, GaplessError, LockHeld
@@ -125,7 +125,10 @@ def _skip_orphans(
 async def _take_back(
     ctx: RolloutContext, gate: Gatekeeper, results: dict[str, ServiceResult]
 ) -> dict[str, ServiceResult]:
-    """Roll back the failed services that say so; an abort takes everything back."""
+    """Roll back the failed services that say so; an abort takes everything back, and a rollback
+    that a crash interrupted is finished whatever is decided now."""
+    gate.listen()
+    recall_rollbacks(ctx, results)
     doomed = [
         name
         for name, result in results.items()
@@ -135,7 +138,7 @@ async def _take_back(
             and ctx.plan.service(name).on_failure == "rollback"
         )
     ]
-    if doomed:
+    if doomed or interrupted_rollback(ctx) is not None:
         await roll_back(ctx, doomed, results, run_services)
         for name in doomed:
             await take_schema_back(ctx, ctx.plan.service(name), ctx.steps)

@@ -21,8 +21,10 @@ async def examine_all(ctx: RolloutContext) -> None:
     Unfit or unreachable instances beyond ``max_failed`` refuse the whole rollout; fewer are left
     out, counted as failed and as broken for the floor."""
     gate = asyncio.Semaphore(AT_ONCE)
-    for service in ctx.plan.services:
-        await _open_service(ctx, service, gate)
+    services = (_open_service(ctx, service, gate) for service in ctx.plan.services)
+    for result in await asyncio.gather(*services, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
 
 
 async def _open_service(ctx: RolloutContext, service: ServicePlan, gate: asyncio.Semaphore) -> None:

@@ -8,9 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from gapless.engine.context import RolloutContext
+from gapless.engine.floor import Floor
 from gapless.engine.gatekeeper import Gatekeeper
 from gapless.engine.interrupts import Interrupts
 from gapless.engine.journal import RolloutRecord, RolloutState, StepRecord
+from gapless.engine.opening import floor_of
 from gapless.engine.replacing import InstanceOutcome, Replaced
 from gapless.engine.servicing import ServiceOutcome, ServiceResult
 from gapless.plan import Plan, ServicePlan, StepKind, Verb
@@ -23,7 +25,7 @@ async def roll_back(
     ctx: RolloutContext, doomed: list[str], results: dict[str, ServiceResult], run: Runner
 ) -> None:
     """Take back every instance of ``doomed`` that runs the new state; rewrites ``results``."""
-    child = _existing(ctx) or _new(ctx, doomed, results)
+    child = interrupted_rollback(ctx) or _new(ctx, doomed, results)
     if child is None:
         return
     ctx.emit("rollback.started", data={"rollout": child.record.id, "hosts": _hosts(child.plan)})
@@ -75,6 +77,11 @@ def _new(
     ctx: RolloutContext, doomed: list[str], results: Mapping[str, ServiceResult]
 ) -> RolloutContext | None:
     targets = switched(ctx.plan, ctx.steps, [n for n in doomed if results[n].instances])
+    targets = {
+        name: {h: kept for h, kept in found.items() if results[name].instances[h].good}
+        for name, found in targets.items()
+    }
+    targets = {name: found for name, found in targets.items() if found}
     if not targets:
         return None
     now = ctx.clock.now()
@@ -101,7 +108,23 @@ def _new(
     return child
 
 
-def _existing(ctx: RolloutContext) -> RolloutContext | None:
+def recall_rollbacks(ctx: RolloutContext, results: dict[str, ServiceResult]) -> None:
+    """What an earlier controller took back is not new any more, whatever its own steps say."""
+    for record in ctx.journal.children(ctx.record.id):
+        if record.state is not RolloutState.ENDED:
+            continue
+        _, plan = ctx.journal.load(record.id)
+        steps = ctx.journal.steps(record.id)
+        for service, host in plan.instances():
+            outcome = steps.get(f"{service.key_prefix}/{host}/{service.name}/outcome")
+            if outcome is not None and service.name in results:
+                good = outcome.result.get("outcome") == InstanceOutcome.DONE
+                kind = InstanceOutcome.RESTORED if good else InstanceOutcome.BROKEN
+                error = outcome.result.get("error", {})
+                results[service.name].instances[host] = Replaced(host, kind, error)
+
+
+def interrupted_rollback(ctx: RolloutContext) -> RolloutContext | None:
     """The rollback a crash interrupted."""
     for record in ctx.journal.children(ctx.record.id):
         if record.state is not RolloutState.ENDED:
@@ -113,9 +136,24 @@ def _existing(ctx: RolloutContext) -> RolloutContext | None:
 def _child(
     ctx: RolloutContext, record: RolloutRecord, plan: Plan, steps: dict[str, StepRecord]
 ) -> RolloutContext:
+    floors = {service.name: _same_floor(ctx, service) for service in plan.services}
     return replace(
-        ctx, record=record, plan=plan, steps=steps, floors={}, lost={}, interrupts=Interrupts()
+        ctx,
+        record=record,
+        plan=plan,
+        steps=steps,
+        floors=floors,
+        lost={},
+        interrupts=Interrupts(),
     )
+
+
+def _same_floor(ctx: RolloutContext, service: ServicePlan) -> Floor:
+    """What is broken stays broken: going back must not take more out than going forward."""
+    known = floor_of(ctx, ctx.plan.service(service.name))
+    floor = Floor(service.name, known.hosts, service.floor)
+    floor.broken.update(known.broken)
+    return floor
 
 
 def _rewrite(result: ServiceResult, back: ServiceResult) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Protocol
 
 from gapless.clock import Clock, LoopClock, within
@@ -88,8 +88,7 @@ class HelperSession:
 
     async def start(self, state_dir: str | None) -> None:
         """Send the helper and wait for its first word."""
-        settings = {"patience": self._patience.silence, "state_dir": state_dir}
-        self._stream.write(pack(_sources(), LOOP, settings))
+        self._stream.write(_packed(self._patience.silence, state_dir))
         try:
             async with within(self._patience.start):
                 await self._await_ready()
@@ -206,6 +205,12 @@ class HelperSession:
             if not future.done():
                 future.set_exception(error)
         self._pending.clear()
+
+
+@lru_cache(maxsize=8)
+def _packed(silence: float, state_dir: str | None) -> bytes:
+    """The helper as it is sent; packed once, not once per host."""
+    return pack(_sources(), LOOP, {"patience": silence, "state_dir": state_dir})
 
 
 @cache

@@ -53,11 +53,14 @@ class Switch(Step):
 
     async def recover(self, ctx: InstanceContext, record: StepRecord, key: str) -> Facts | None:
         """Ask the host what became of the action; when it lost it, the identity tells."""
+        failed: Settled | None = None
         for attempt in (key, f"{key}-fallback"):
             settled = await ctx.transport.settle(attempt)
             if settled.ok:
                 manner = "restart" if attempt != key else await self._manner(ctx)
                 return await self._confirm(ctx, record.before, manner)
+            if settled.status is Settlement.DONE:
+                failed = settled
         # not run, lost, or failed: a host that rebooted in the middle has started it anew itself
         if record.before:
             before = Observation.from_json(record.before["observation"])
@@ -65,8 +68,9 @@ class Switch(Step):
             replaced = ctx.runtime.replaced(before, now, "restart") and now.state in _UP
             if replaced and await self._is_live(ctx):
                 return _facts(now, "restart")
-        if settled.status is Settlement.DONE:
-            raise refused_by_host(ctx, settled)
+        half_way = settled.status is Settlement.NEVER and await self._has_fallback(ctx)
+        if failed is not None and not half_way:
+            raise refused_by_host(ctx, failed)
         return None
 
     async def _replacement(self, ctx: InstanceContext) -> Replacement:
@@ -81,6 +85,10 @@ class Switch(Step):
         always = systemd is not None and systemd.reload == "only"
         allowed = not install and (always or not ctx.service.to)
         return await ctx.runtime.replacement(ctx.transport, install, allowed)
+
+    async def _has_fallback(self, ctx: InstanceContext) -> bool:
+        """A reload that failed just before a crash: its fallback has not been tried."""
+        return bool((await self._replacement(ctx)).fallback)
 
     async def _manner(self, ctx: InstanceContext) -> str:
         return (await self._replacement(ctx)).manner
