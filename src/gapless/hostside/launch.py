@@ -49,7 +49,8 @@ def choose() -> str:
 def start(action: ActionFiles, how: str, args: dict[str, Any]) -> None:
     """Start the runner; when this returns it no longer needs us."""
     try:
-        path = action.write_spec(_program(action, args))
+        spec = _spec(action, args)
+        path = action.write_spec(_runner(action) + spec if how == "unit" else spec)
     except Fault as fault:
         raise NotStarted(fault.what, evidence=fault.evidence) from fault
     try:
@@ -76,19 +77,24 @@ def is_running(action: ActionFiles, how: str) -> bool:
     return shown.get("ActiveState") in _ALIVE or shown.get("Job", "0") not in ("", "0")
 
 
-def _program(action: ActionFiles, args: dict[str, Any]) -> bytes:
-    # What the runner reads on its stdin: itself, then what to do.
-    spec = {
-        "commands": [_as_login_user(command) for command in args["commands"]],
-        "timeout": args["timeout"],
-        "outcome": action.outcome_paths(),
-        "environment": base_environment(),
-    }
+def _spec(action: ActionFiles, args: dict[str, Any]) -> bytes:
+    # What a runner reads: a length in a line of its own, then what to do.
+    body = json.dumps(
+        {
+            "commands": [_as_login_user(command) for command in args["commands"]],
+            "timeout": args["timeout"],
+            "outcome": action.outcome_paths(),
+            "environment": base_environment(),
+        }
+    ).encode()
+    return b"%d\n" % len(body) + body
+
+
+def _runner(action: ActionFiles) -> bytes:
+    # A unit starts a fresh interpreter: the runner itself comes before what it is to do.
     names = ["gapless", "gapless.hostside", *("gapless.hostside." + need for need in _NEEDS)]
     settings = {"spec_path": action.spec_path()}
-    body = json.dumps(spec).encode()
-    packed = pack({name: SOURCES[name] for name in names}, RUNNER, settings)
-    return packed + b"%d\n" % len(body) + body
+    return pack({name: SOURCES[name] for name in names}, RUNNER, settings)
 
 
 def _as_login_user(command: dict[str, Any]) -> dict[str, Any]:
@@ -114,8 +120,8 @@ def _start_unit(action: ActionFiles, path: str, timeout: float) -> None:
 
 
 def _start_process(action: ActionFiles, path: str) -> None:
-    # The runner inherits a locked file: the lock lives exactly as long as the runner does.
-    SETTINGS["launcher"].start(list(interpreter(sys.executable)), path, action.lock_path)
+    # The runner holds a locked file: the lock lives exactly as long as the runner does.
+    SETTINGS["launcher"].start(path, action.lock_path)
 
 
 def run_brief(argv: list[str]) -> subprocess.CompletedProcess[bytes]:

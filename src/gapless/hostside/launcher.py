@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import threading
+from importlib import import_module
 from typing import Any
 
 _ANSWER = 65536
@@ -27,10 +28,12 @@ class Launcher:
         self._channel = channel
         self._lock = threading.Lock()
 
-    def start(self, argv: list[str], stdin: str, lock: str) -> None:
-        """Run ``argv`` apart, holding the lock of a file as long as it lives. Raises OSError."""
+    def start(self, spec: str, lock: str) -> None:
+        """Run a runner apart, holding the lock of a file as long as it lives. Raises OSError.
+
+        The launcher forks it from itself: a fresh interpreter would cost ten times as much."""
         with self._lock:
-            self._channel.sendall(json.dumps([argv, stdin, lock]).encode())
+            self._channel.sendall(json.dumps([spec, lock]).encode())
             answer = json.loads(self._channel.recv(_ANSWER) or b'[5, "the launcher is gone", ""]')
         if answer is not None:
             raise OSError(answer[0], answer[1], answer[2])
@@ -61,18 +64,20 @@ def _serve(channel: socket.socket, helper: int) -> None:
         request = channel.recv(_ANSWER)
         if not request:
             return
-        channel.sendall(json.dumps(_launch(*json.loads(request))).encode())
+        channel.sendall(json.dumps(_launch(channel, *json.loads(request))).encode())
 
 
-def _launch(argv: list[str], stdin: str, lock: str) -> list[Any] | None:
+def _launch(channel: socket.socket, spec: str, lock: str) -> list[Any] | None:
+    runner = import_module("gapless.hostside.runner")
     held = given = -1
     try:
         held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(held, fcntl.LOCK_EX)
-        given = os.open(stdin, os.O_RDONLY | os.O_CLOEXEC)
+        given = os.open(spec, os.O_RDONLY | os.O_CLOEXEC)
         first = os.fork()
         if first == 0:
-            _become(argv, given, held)
+            channel.close()
+            _become(runner, given, spec)
         os.waitpid(first, 0)
     except OSError as error:
         return [error.errno, error.strerror, error.filename]
@@ -83,14 +88,14 @@ def _launch(argv: list[str], stdin: str, lock: str) -> list[Any] | None:
     return None
 
 
-def _become(argv: list[str], stdin: int, lock: int) -> None:
-    # Never returns: a copy of us must not go on serving.
+def _become(runner: Any, given: int, spec: str) -> None:
+    # Never returns: a copy of us must not go on serving. The lock stays open with this process.
     try:
         os.setsid()
         if os.fork() == 0:
-            os.dup2(stdin, 0)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.dup2(os.open(os.devnull, os.O_RDWR), 2)
-            os.set_inheritable(lock, True)
-            os.execv(argv[0], argv)  # noqa: S606
+            with os.fdopen(given, "rb") as stream:
+                runner.work(stream, spec)
     finally:
         os._exit(0)

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, BinaryIO
 
 from gapless.hostside import files, tree
 from gapless.hostside.children import CHILDREN
@@ -23,11 +23,15 @@ _BRIEF = 2000
 
 
 def main() -> None:
+    """As an interpreter of its own, in a transient unit."""
+    work(sys.stdin.buffer, SETTINGS["spec_path"])
+
+
+def work(stream: BinaryIO, spec_path: str) -> None:
     """Read what to do, do it, leave the outcome."""
-    stream = sys.stdin.buffer
     spec = json.loads(stream.read(int(stream.readline())))
     with contextlib.suppress(OSError):
-        os.unlink(SETTINGS["spec_path"])
+        os.unlink(spec_path)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     tree.become_subreaper()
     os.environ.clear()
