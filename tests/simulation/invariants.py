@@ -82,7 +82,9 @@ def restored_means_the_old_one_serves(course: Course) -> Iterator[str]:
         return
     for service, host in _instances(course):
         unit = course.world.hosts[host].units[f"{service.name}.service"]
-        if not unit.serving and not _crashes_later(service, host):
+        # a host that rebooted by itself may have started the bad copy, untouched by us
+        by_reboot = course.scenario.reboots and host in service.bad
+        if not unit.serving and not by_reboot:
             yield f"restored, but {service.name}@{host} does not serve"
         if _forgotten(course, service, host):
             yield f"restored, but {service.name}@{host} is out of traffic"
@@ -172,8 +174,3 @@ def _failed(course: Course, service: str, host: str) -> bool:
         e.type == "instance.failed" and e.service == service and e.host == host
         for e in course.journal.events(course.rollout)
     )
-
-
-def _crashes_later(service: SimService, host: str) -> bool:
-    bad = service.bad.get(host)
-    return bad is not None
