@@ -19,8 +19,8 @@ from gapless.config.source import Loaded
 from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.engine.worker import Worker
 from gapless.events.event import Event
-from gapless.plan import Plan, Verb
 from gapless.planning.make import make_plan
+from gapless.plans import Plan, Verb
 from gapless.testing.fake_unit import Behaviour
 from gapless.testing.virtual_time import run_virtual
 from gapless.testing.world import World

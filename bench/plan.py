@@ -69,9 +69,9 @@ def measure(hosts: int, services: int) -> Result:
     from gapless.drivers.releases.base import ReleaseRef
     from gapless.inventory import Inventory
     from gapless.model import InstanceState, Observation
-    from gapless.plan import Verb
     from gapless.planning import Seen, Survey, Target, make_plan
     from gapless.planning.store import load, save
+    from gapless.plans import Verb
 
     base = _megabytes()
     with tempfile.TemporaryDirectory() as folder:

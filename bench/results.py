@@ -83,10 +83,13 @@ class Run:
 
 
 def run(argv: Sequence[str], env: dict[str, str] | None = None, cwd: Path = ROOT) -> Run:
-    """Run a program to its end; raises RuntimeError with its words when it fails."""
+    """Run a program to its end; raises RuntimeError with its words when it fails.
+
+    As an installed one: with the byte code of its modules."""
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     started = time.perf_counter()
     process = subprocess.Popen(
-        argv, cwd=cwd, env={**os.environ, **(env or {})}, text=True,
+        argv, cwd=cwd, env={**inherited, **(env or {})}, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert process.stdout is not None

@@ -78,13 +78,13 @@ async def rolling(size: int) -> list[Any]:
     folder = Path(os.environ["GAPLESS_STATE"])
     file = folder / "gapless.yaml"
     file.write_text(json.dumps(config(size)))
-    project = api.load(file)
-    plan = await api.make_plan(project, "restart")
-    mark("planned")
-    report = await api.execute(
-        project, plan, observer=lambda e: events.append((e.ts, e.type, e.host, e.step))
-    )
-    assert report.exit_code == 0, report
+    async with api.connected(api.load(file)) as project:
+        plan = await api.make_plan(project, "restart")
+        mark("planned")
+        report = await api.execute(
+            project, plan, observer=lambda e: events.append((e.ts, e.type, e.host, e.step))
+        )
+        assert report.exit_code == 0, report
     mark("closed")
     return events
 

@@ -41,6 +41,7 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (quantities.Amount, "number or share"),
     (quantities.Argv, "command"),
     (quantities.Secret, "secret reference"),
+    (quantities.SecretUrl, "URL or secret reference"),
     (quantities.Names, "name or list of names"),
     (quantities.Flag, "`true` or `false`"),
     (quantities.Count, "whole number"),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from gapless.api import Project
-    from gapless.plan import Plan
+    from gapless.plans import Plan
     from gapless.report.report import Report
 
 __version__ = "0.1.0"
@@ -99,7 +99,8 @@ def _carry_out(
     from gapless import api
 
     async def run() -> Report:
-        made = await api.make_plan(project, verb, services, **options)
-        return await api.execute(project, made, reason=reason, prove=prove)
+        async with api.connected(project) as connected:
+            made = await api.make_plan(connected, verb, services, **options)
+            return await api.execute(connected, made, reason=reason, prove=prove)
 
     return asyncio.run(run())

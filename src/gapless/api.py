@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,26 +25,29 @@ from gapless.config.definitions import from_definitions
 from gapless.config.project import ProjectConfig
 from gapless.config.source import Loaded, load_config
 from gapless.doctor import Finding, examine_hosts
+from gapless.drivers.runtimes.unit_file import unit_file_digest
 from gapless.drivers.sinks.hub import SinkHub
 from gapless.engine.assembly import Assembly
+from gapless.engine.connections import Connections
 from gapless.engine.dispatcher import InlineDispatcher
 from gapless.engine.interrupts import Interrupts
 from gapless.engine.journal import Journal, LockRecord, RolloutRecord, RolloutState
-from gapless.engine.live_schema import live_version
+from gapless.engine.live_schema import live_version, migration_folder
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.rollback import switched
 from gapless.engine.sqlite_journal import SqliteJournal
+from gapless.engine.state_home import project_folder
 from gapless.engine.worker import Worker, whoami
 from gapless.errors import NoWayBack, Refused, UsageError
 from gapless.events.event import Event
 from gapless.inventory.inventory import Inventory
 from gapless.model import Instance
-from gapless.plan import Plan, StepKind, Verb
 from gapless.planning import store
 from gapless.planning.make import make_plan as compile_plan
 from gapless.planning.options import PlanOptions, Target
 from gapless.planning.stale import refuse_when_stale
 from gapless.planning.survey import Drivers, Survey, survey
+from gapless.plans import Plan, StepKind, Verb
 from gapless.proving import proved, wanted
 from gapless.report.report import Report
 from gapless.report.summarize import summarize
@@ -67,6 +69,8 @@ class Project:
     journal: Journal
     folder: Path
     clock: Clock = field(default_factory=LoopClock)
+    connections: Connections | None = None
+    """Kept between calls; None: each call makes its own. See :func:`connected`."""
 
     @property
     def config(self) -> ProjectConfig:
@@ -79,24 +83,10 @@ class Project:
         return self.loaded.path
 
 
-def state_home() -> Path:
-    """Where journals are kept: $GAPLESS_STATE, else $XDG_STATE_HOME/gapless, else
-    /var/lib/gapless/controller for root and ~/.local/state/gapless for others."""
-    chosen = os.environ.get("GAPLESS_STATE")
-    if chosen:
-        return Path(chosen)
-    if "XDG_STATE_HOME" in os.environ:
-        return Path(os.environ["XDG_STATE_HOME"]) / "gapless"
-    if os.geteuid() == 0:
-        return Path("/var/lib/gapless/controller")
-    return Path("~/.local/state/gapless").expanduser()
-
-
 def load(path: str | Path = "gapless.yaml", environment: str | None = None) -> Project:
     """Read and check a configuration. Raises ConfigError with every problem, or UsageError."""
     loaded = load_config(path, environment)
-    name = loaded.project.project + (f"@{environment}" if environment else "")
-    folder = state_home() / name
+    folder = project_folder(loaded.project.project, environment)
     return Project(loaded, SqliteJournal(folder), folder)
 
 
@@ -162,8 +152,8 @@ async def _targets(assembly: ProjectAssembly, names: Sequence[str]) -> dict[str,
     targets: dict[str, Target] = {}
     for name in names:
         release = assembly.release(name)
-        if release is not None:
-            targets[name] = Target(await asyncio.to_thread(release.resolve))
+        resolved = await asyncio.to_thread(release.resolve) if release else None
+        targets[name] = Target(resolved, unit_file_digest(assembly.service(name).systemd))
     return targets
 
 
@@ -184,7 +174,9 @@ async def _survey(
         release = assembly.release(name)
         transport = assembly.transport(hosts[0])
         current = await release.current(transport) if release else None
-        return await live_version(transport, migrate, current.path if current else None)
+        path = current.path if current else None
+        cwd = await migration_folder(transport, assembly.runtime(name), migrate, path)
+        return await live_version(transport, migrate, cwd)
 
     instances = [instance for name in names for instance in inventory.instances(name)]
     at_once = project.config.defaults.connections
@@ -192,8 +184,20 @@ async def _survey(
 
 
 @contextlib.asynccontextmanager
+async def connected(project: Project) -> AsyncIterator[Project]:
+    """The project with connections that last as long as the body: a plan and the rollout that
+    carries it out then connect to each host once."""
+    at_once = project.config.defaults.connections
+    connections = Connections(at_once, lasting=True)
+    try:
+        yield replace(project, connections=connections)
+    finally:
+        await connections.close()
+
+
+@contextlib.asynccontextmanager
 async def _assembled(project: Project) -> AsyncIterator[ProjectAssembly]:
-    assembly = ProjectAssembly(project.config, project.clock)
+    assembly = ProjectAssembly(project.config, project.clock, project.connections)
     try:
         yield assembly
     finally:
@@ -368,7 +372,7 @@ def unfinished(project: Project, rollout: str | None) -> RolloutRecord:
 
 def _worker(project: Project, observer: Observer, interrupts: Interrupts | None) -> Worker:
     def assemble(plan: Plan) -> Assembly:
-        return ProjectAssembly(from_definitions(plan), project.clock)
+        return ProjectAssembly(from_definitions(plan), project.clock, project.connections)
 
     return Worker(
         project.journal,

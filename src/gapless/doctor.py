@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gapless.config.project import ProjectConfig
+from gapless.drivers.checks import asking
 from gapless.drivers.transports.base import HostFacts
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.errors import GaplessError
@@ -119,8 +120,7 @@ async def _service(assembly: ProjectAssembly, service: str, host: str) -> list[F
     try:
         verdicts = list(await runtime.preflight(transport))
         probes = assembly.health(service, host)
-        if probes:
-            verdicts += await transport.ask(probes, passes=1, every=0.1, within=0.0)
+        verdicts += await asking.once(transport, lambda: assembly.transport(""), probes)
         known = await transport.recall(f"{assembly.project}.{service}")
     except GaplessError as error:
         return [_bad(host, service, f"examine {service}", error)]

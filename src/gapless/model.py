@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+NOT_INSTALLED = "not installed"
+"""What a host serves of a service whose unit it does not have, in the place of a release."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -139,6 +141,16 @@ class Command:
         return shlex.join(self.argv)
 
 
+_LONGEST = 300
+"""Characters of one line of evidence."""
+
+
+def _cut(line: str) -> str:
+    """The beginning and the end of a line that is too long: causes and errors are there."""
+    half = _LONGEST // 2
+    return line if len(line) <= _LONGEST else f"{line[:half]} … {line[-half:]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """What a command on a host left behind; text is decoded with replacement."""
@@ -158,9 +170,10 @@ class Completed:
         return self.status == 0 and not self.timed_out
 
     def evidence(self, lines: int = 5) -> str:
-        """The last lines a person would look at."""
-        text = (self.stderr.strip() or self.stdout.strip()).splitlines()[-lines:]
-        return "\n".join(text)
+        """The last lines a person would look at; what is missing of them is said."""
+        told = (self.stderr.strip() or self.stdout.strip()).splitlines()[-lines:]
+        missing = [f"… {self.dropped} bytes dropped …"] if self.dropped else []
+        return "\n".join([*missing, *(_cut(line) for line in told if line not in missing)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from gapless.plan import ServicePlan, StepKind
+from gapless.plans import ServicePlan, StepKind
 
 MIGRATION_SECONDS = 20.0
 """What a migration is taken to last until somebody knows better."""

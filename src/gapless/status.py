@@ -9,7 +9,6 @@ from typing import Any
 
 from gapless.drivers.balancers.base import MemberState
 from gapless.drivers.checks import asking
-from gapless.drivers.transports.base import Probe, Transport
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.steps.health import worst
 from gapless.errors import GaplessError
@@ -77,7 +76,7 @@ async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
         release = assembly.release(service)
         current = await release.current(transport) if release else None
         probes = assembly.health(service, host)
-        verdicts = await _ask(assembly, transport, probes)
+        verdicts = await asking.once(transport, lambda: assembly.transport(""), probes)
         serving = await _serving(assembly, instance)
     except GaplessError as error:
         unknown = Verdict(VerdictStatus.INCONCLUSIVE, "contact", f"ask {host}", error.what)
@@ -94,17 +93,6 @@ async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
         serving,
         verdict,
     )
-
-
-async def _ask(
-    assembly: ProjectAssembly, transport: Transport, probes: Sequence[Probe]
-) -> tuple[Verdict, ...]:
-    if not probes:
-        return ()
-    here = assembly.transport("")
-    if any(asking.is_from_here(probe) for probe in probes):
-        await here.connect()
-    return await asking.ask(transport, lambda: here, probes, passes=1, every=0.1, within=0.0)
 
 
 async def _serving(assembly: ProjectAssembly, instance: Instance) -> str:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from gapless import schedule
-from gapless.plan import Batch, Plan, ServicePlan, StepKind, Verb
+from gapless.plans import Batch, Plan, ServicePlan, StepKind, Verb
 
 _FORWARD_ONLY = frozenset((StepKind.STAGE, StepKind.MIGRATE, StepKind.WARM))
 
@@ -86,4 +86,5 @@ def _back(
         fingerprints={},
         snapshots={host: snapshots[host] for host in hosts},
         notes=(),
+        installs=(),
     )

@@ -13,9 +13,9 @@ from gapless.engine.journal import RolloutState
 from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.engine.worker import Worker
 from gapless.errors import GaplessError
-from gapless.plan import Plan, Verb
 from gapless.planning.make import make_plan
 from gapless.planning.options import PlanOptions, Target
+from gapless.plans import Plan, Verb
 from gapless.testing.fake_traffic import Traffic
 from gapless.testing.world import World
 from tests.simulation.assembly import SimAssembly, SimRelease

@@ -38,7 +38,7 @@ def _head(words: list[str]) -> list[str]:
 
 def _folder() -> Path:
     try:
-        from gapless.api import state_home
+        from gapless.engine.state_home import state_home
 
         return state_home() / "bugs"
     except Exception:  # the bug may be that nothing can be imported

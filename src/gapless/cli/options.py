@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
+
+from gapless.cli.completing import (
+    complete_hosts,
+    complete_open_rollouts,
+    complete_rollouts,
+    complete_services,
+)
 
 if TYPE_CHECKING:
     from gapless.api import Project
@@ -112,12 +117,18 @@ show_option = _gathered(
     ],
 )  # fmt: skip
 
+hosts_option = click.option(
+    "--hosts",
+    help="Only these: names, groups, ranges; ! leaves out.",
+    shell_complete=complete_hosts,
+)
+
 choice_option = _gathered(
     "choice",
     Choice,
     ("hosts", "batch", "canary", "max_failed", "on_failure", "skip_migrations", "force"),
     [
-        click.option("--hosts", help="Only these: names, groups, ranges; ! leaves out."),
+        hosts_option,
         click.option("--batch", help="Instances at the same time: 2 or 25%."),
         click.option("--canary", help="Instances that go first, one after another."),
         click.option("--max-failed", type=int, help="Failed instances before it stops."),
@@ -147,19 +158,8 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="As one JSON document.")(function)
 
 
-def complete_services(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Names of services, read without checking anything: completion has to be quick."""
-    import yaml
-
-    try:
-        data = yaml.safe_load(Path(ctx.params.get("config") or CONFIG).read_bytes())
-        names = list(data["services"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return []
-    return [CompletionItem(name) for name in names if str(name).startswith(incomplete)]
-
-
 services_argument = click.argument("services", nargs=-1, shell_complete=complete_services)
-rollout_argument = click.argument("rollout", required=False)
+rollout_argument = click.argument("rollout", required=False, shell_complete=complete_rollouts)
+open_rollout_argument = click.argument(
+    "rollout", required=False, shell_complete=complete_open_rollouts
+)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -16,7 +17,7 @@ from gapless.cli.output import note, result, width
 from gapless.cli.running import finish, run_rollout
 from gapless.errors import UsageError
 from gapless.events.event import Event
-from gapless.plan import Plan
+from gapless.plans import Plan
 from gapless.render.plan import render_plan
 from gapless.report.report import Report
 from gapless.report.summarize import summarize
@@ -42,41 +43,66 @@ def roll(
     project = where.load()
     if prove:
         _refuse_nothing_to_ask(project)
+    with asyncio.Runner() as runner, _connected(runner, project, consent) as project:
+        plan = _plan(runner, project, verb, services, choice, consent)
+        if dry_run:
+            result(render_plan(plan, verbose=show.verbose, width=width()))
+            return ExitCode.DONE
+        if not plan.services:
+            return finish(summarize(plan, ()), show)
+        if not consent.yes and not _agreed(plan, show):
+            return ExitCode.REFUSED
+        ready = plan_file(services) is not None
+        work = _work(project, plan, consent, prove=prove, ready=ready)
+        return run_rollout(work, show, plan, runner)
+
+
+@contextlib.contextmanager
+def _connected(runner: asyncio.Runner, project: Project, consent: Consent) -> Iterator[Project]:
+    """Plan and rollout over the same connections, unless a person is asked in between: nothing
+    would keep them alive meanwhile."""
+    from gapless import api
+
+    if not consent.yes:
+        yield project
+        return
+    keeping = api.connected(project)
+    connected = runner.run(keeping.__aenter__())
+    try:
+        yield connected
+    finally:
+        runner.run(keeping.__aexit__(None, None, None))
+
+
+def _plan(
+    runner: asyncio.Runner, project: Project, verb: Verb, services: tuple[str, ...],
+    choice: Choice, consent: Consent,
+) -> Plan:  # fmt: skip
     file = plan_file(services)
-    plan = _ready(file, verb, choice) if file else make(project, verb, services, choice, consent)
-    if dry_run:
-        result(render_plan(plan, verbose=show.verbose, width=width()))
-        return ExitCode.DONE
-    if not plan.services:
-        return finish(summarize(plan, ()), show)
-    if not consent.yes and not _agreed(plan, show):
-        return ExitCode.REFUSED
-    return run_rollout(
-        _work(project, plan, consent, prove=prove, ready=file is not None), show, plan
-    )
+    if file is not None:
+        return _ready(file, verb, choice)
+    return runner.run(make(project, verb, services, choice, consent))
 
 
 def make(
     project: Project, verb: Verb, services: tuple[str, ...], choice: Choice, consent: Consent,
     *, offline: bool = False,
-) -> Plan:  # fmt: skip
+) -> Coroutine[Any, Any, Plan]:  # fmt: skip
     """The plan for what was said."""
     from gapless import api
 
-    return asyncio.run(
-        api.make_plan(
-            project,
-            verb,
-            services,
-            hosts=choice.hosts,
-            batch=choice.batch,
-            canary=choice.canary,
-            max_failed=choice.max_failed,
-            on_failure=choice.on_failure,
-            skip_migrations=choice.skip_migrations,
-            force=consent.reason if choice.force else None,
-            offline=offline,
-        )
+    return api.make_plan(
+        project,
+        verb,
+        services,
+        hosts=choice.hosts,
+        batch=choice.batch,
+        canary=choice.canary,
+        max_failed=choice.max_failed,
+        on_failure=choice.on_failure,
+        skip_migrations=choice.skip_migrations,
+        force=consent.reason if choice.force else None,
+        offline=offline,
     )
 
 

@@ -12,7 +12,7 @@ from gapless.cli.options import Show
 from gapless.cli.output import note, result, result_json, width
 from gapless.cli.stopping import Stopping
 from gapless.events.event import Event
-from gapless.plan import Plan
+from gapless.plans import Plan
 from gapless.render.base import guarded
 from gapless.render.choose import renderer
 from gapless.render.result import render_report
@@ -25,11 +25,15 @@ Work = Callable[[Callable[[Event], None], "Interrupts"], Awaitable[Report]]
 """Given an observer and interrupts, does the rollout."""
 
 
-def run_rollout(work: Work, show: Show, plan: Plan | None = None) -> int:
-    """Do it, show it, print its report; returns the exit code."""
+def run_rollout(
+    work: Work, show: Show, plan: Plan | None = None, runner: asyncio.Runner | None = None
+) -> int:
+    """Do it, show it, print its report; returns the exit code. ``runner`` holds what was done
+    before on the same connections."""
     seen: list[str] = []
+    run = runner.run if runner else asyncio.run
     try:
-        report = asyncio.run(_run(work, show, plan, seen))
+        report = run(_run(work, show, plan, seen))
     except (asyncio.CancelledError, KeyboardInterrupt):
         return _left(seen)
     return finish(report, show)

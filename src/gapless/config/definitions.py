@@ -13,7 +13,7 @@ from gapless.config.groups import groups_of, hosts_on
 from gapless.config.hosts import HostConfig
 from gapless.config.project import ProjectConfig
 from gapless.config.source import Loaded
-from gapless.plan import Plan
+from gapless.plans import Plan
 
 
 def to_definitions(loaded: Loaded, services: Iterable[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from gapless.config.base import Section
-from gapless.config.quantities import Argv, Count, Duration, Positive
+from gapless.config.quantities import Argv, Count, Duration, Positive, Secret
 
 _STATUS = re.compile(r"[1-5][0-9]{2}(-[1-5][0-9]{2})?|[1-5]xx")
 
@@ -78,7 +78,9 @@ class HttpCheck(Section):
     method: Literal["GET", "HEAD", "POST"] = "GET"
     """HTTP method."""
     headers: dict[str, str] = Field(default_factory=dict)
-    """Headers sent with the request."""
+    """Headers sent with the request; what must stay secret belongs to secrets."""
+    secrets: dict[str, Secret] = Field(default_factory=dict)
+    """Headers read from env:, file: or command: at the moment of use."""
     unix: str | None = None
     """Send the request through this unix socket."""
     expect: Expect = Expect()
@@ -90,6 +92,14 @@ class HttpCheck(Section):
     server_name: str | None = None
     """TLS and Host name when it differs from the URL's."""
 
+    @model_validator(mode="after")
+    def _headers_once(self) -> Self:
+        plain = {name.lower() for name in self.headers}
+        twice = [name for name in self.secrets if name.lower() in plain]
+        if twice:
+            raise ValueError(f"{twice[0]} is given in headers and in secrets")
+        return self
+
 
 class HealthTimings(Section):
     """How often and how patiently a health question is asked."""
@@ -99,7 +109,7 @@ class HealthTimings(Section):
     interval: Duration = 2.0
     """Between two questions while watching."""
     poll: Duration = 0.1
-    """Between two questions while waiting for a new instance."""
+    """Between two questions while waiting for a new instance; at first a fifth of it."""
     answer: Duration = 5.0
     """How long one answer may take."""
     retries: Count = 3

@@ -34,7 +34,8 @@ class HostConfig(Section):
     groups: Names = ()
     """Names by which services and --hosts select this host."""
     zone: str | None = None
-    """Rack or zone."""
+    """Rack or zone: a note for people and for what reads ``gapless plan --json``. Nothing is decided
+    by it."""
     python: str = "python3"
     """Interpreter (3.8 or newer) for the host-side helper; a POSIX shell guard with fewer verbs is
     used where there is none."""

@@ -10,15 +10,15 @@ from gapless.config.balancers import BalancerConfig
 from gapless.config.base import Section
 from gapless.config.health import Status
 from gapless.config.hosts import HostConfig
-from gapless.config.quantities import Argv, Duration, Names, Secret
+from gapless.config.quantities import Argv, Duration, Names, Secret, SecretUrl
 from gapless.config.services import DefaultsConfig, ServiceConfig
 
 
 class WebhookConfig(Section):
     """POSTs each event as JSON, signed."""
 
-    url: str
-    """Where events are sent."""
+    url: SecretUrl
+    """Where events are sent; a secret reference where the address itself is a password."""
     secret: Secret | None = None
     """Key of the HMAC-SHA256 signature header."""
     timeout: Duration = 10.0

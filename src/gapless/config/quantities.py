@@ -170,6 +170,34 @@ Secret = Annotated[
 """Where a secret is to be read from, at the moment it is needed."""
 
 
+def is_secret(value: str) -> bool:
+    """Whether a value is a reference to a secret."""
+    return value.partition(":")[0] in ("env", "file", "command")
+
+
+def parse_url(value: Any) -> Any:
+    """An address that is asked, or a reference to one."""
+    if isinstance(value, str) and is_secret(value):
+        return parse_secret(value)
+    if isinstance(value, str) and not value.startswith(("http://", "https://")):
+        raise ValueError(f"{value!r} is no address; write http(s)://… or a secret reference")
+    return value
+
+
+SecretUrl = Annotated[
+    str,
+    BeforeValidator(parse_url),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(https?://|(env|file|command):).*\S",
+            "examples": ["https://hooks.shop.example/gapless", "env:SHOP_WEBHOOK"],
+        }
+    ),
+]
+"""A URL, or where one is to be read from: the path of a webhook is often its password."""
+
+
 class OneOrMany:
     """Marks a tuple that may be written as its only item."""
 

@@ -62,7 +62,8 @@ class MigrateConfig(Section):
     run: Argv
     """The migration; runs in the new release on the first host."""
     cwd: str | None = None
-    """Working directory; default: the new release, else the unit's own WorkingDirectory."""
+    """Working directory; default: the new release, else the unit's own WorkingDirectory, else the
+    login's home."""
     env: dict[str, str] = Field(default_factory=dict)
     """Environment variables; what must stay secret belongs to secrets."""
     secrets: dict[str, Secret] = Field(default_factory=dict)

@@ -39,13 +39,16 @@ def _driver(table: Mapping[str, str], name: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def transport(name: str, config: HostConfig, connecting: asyncio.Semaphore) -> Transport:
-    """The connection to one host; ``connecting`` bounds connections being made at once."""
+def transport(
+    name: str, config: HostConfig, connecting: asyncio.Semaphore, *, lasting: bool = False
+) -> Transport:
+    """The connection to one host; ``connecting`` bounds connections being made at once,
+    ``lasting`` says that much will be asked over it."""
     kind = _driver(TRANSPORTS, config.transport)
     made: Transport = (
         kind(name, config)
         if config.transport == "local"
-        else kind(name, config, connections=connecting)
+        else kind(name, config, connections=connecting, lasting=lasting)
     )
     return made
 

@@ -10,10 +10,9 @@ import asyncio
 
 from gapless.drivers.transports.base import Claim, Claimed
 from gapless.engine.context import RolloutContext
-from gapless.engine.journal import LockRecord
-from gapless.engine.sqlite_journal import lock_held
+from gapless.engine.journal import LockRecord, lock_held
 from gapless.errors import LockHeld, TransportError
-from gapless.plan import ServicePlan
+from gapless.plans import ServicePlan
 
 
 async def claim_all(ctx: RolloutContext) -> None:
@@ -64,9 +63,7 @@ async def _claim(ctx: RolloutContext, service: ServicePlan, host: str) -> None:
     except TransportError as error:
         if host not in service.hosts:
             raise
-        ctx.lost[service.name, host] = f"{error.what}" + (
-            f": {error.evidence}" if error.evidence else ""
-        )
+        ctx.lost[service.name, host] = error
         return
     if claimed.fence is None:
         raise _refusal(service.name, host, claimed)

@@ -14,9 +14,10 @@ from gapless.engine.assembly import Assembly
 from gapless.engine.floor import Floor
 from gapless.engine.interrupts import Interrupts
 from gapless.engine.journal import Journal, RolloutRecord, StepRecord, StepState
+from gapless.errors import GaplessError
 from gapless.events.event import TRANSIENT, Event
 from gapless.model import Fence, Instance
-from gapless.plan import Plan, ServicePlan, StepKind
+from gapless.plans import Plan, ServicePlan, StepKind
 
 Observer = Callable[[Event], None]
 
@@ -41,8 +42,10 @@ class RolloutContext:
     """Whether a person said to go on after a pause: failures up to there are accepted."""
     unsettled: list[str] = field(default_factory=list)
     """What did not go back although the instances did (schemas): the outcome is mixed."""
-    lost: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Instances given up before anything was done to them, with the reason."""
+    lost: dict[tuple[str, str], GaplessError] = field(default_factory=dict)
+    """Instances given up before anything was done to them, and why."""
+    began: dict[str, float] = field(default_factory=dict)
+    """When this process began each step, by its monotonic clock."""
 
     def event(self, type: str, **fields: Any) -> Event:  # noqa: A002 - the event's own word
         """An event of this rollout, stamped."""
@@ -57,9 +60,14 @@ class RolloutContext:
             event = self.journal.append(event)
         self.observer(event)
 
-    def begin(self, key: str, attempt: int, before: Mapping[str, Any], event: Event) -> None:
-        """Commit an intent."""
-        self.observer(self.journal.begin(self.record.id, key, attempt, before, event))
+    def begin(
+        self, key: str, attempt: int, before: Mapping[str, Any], event: Event, *, durable: bool
+    ) -> None:
+        """Commit an intent; ``durable`` as in the journal."""
+        self.began[key] = self.clock.monotonic()
+        self.observer(
+            self.journal.begin(self.record.id, key, attempt, before, event, durable=durable)
+        )
         self.steps[key] = StepRecord(key, attempt, StepState.BEGUN, before, begun=event.ts)
 
     def finish(

@@ -31,7 +31,7 @@ from gapless.engine.rollback import interrupted_rollback, recall_rollbacks, roll
 from gapless.engine.schema_back import take_schema_back
 from gapless.engine.servicing import ServiceOutcome, ServiceResult, run_service
 from gapless.errors import FenceRefused, GaplessError, LockHeld
-from gapless.plan import ServicePlan, Verb
+from gapless.plans import ServicePlan, Verb
 from gapless.schedule import priorities
 
 

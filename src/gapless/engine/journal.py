@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from gapless.events.event import Event
-from gapless.plan import Plan
+from gapless.errors import LockHeld
+from gapless.events.event import Event, timestamp
+from gapless.plans import Plan
 
 
 class RolloutState(StrEnum):
@@ -134,9 +135,17 @@ class Journal(Protocol):
         ...
 
     def begin(
-        self, rollout: str, key: str, attempt: int, before: Mapping[str, Any], event: Event
+        self,
+        rollout: str,
+        key: str,
+        attempt: int,
+        before: Mapping[str, Any],
+        event: Event,
+        *,
+        durable: bool = True,
     ) -> Event:
-        """Commit the intent of a step."""
+        """Commit the intent of a step; ``durable`` ones survive a power cut, with all that was
+        committed before them."""
         ...
 
     def finish(
@@ -200,3 +209,20 @@ class Journal(Protocol):
     def close(self) -> None:
         """Close the store."""
         ...
+
+
+def lock_held(lock: LockRecord) -> LockHeld:
+    """The refusal: who owns the service, since when, why, and what to do about it."""
+    since = timestamp(lock.since)[:19] + "Z"
+    why = f", reason: {lock.reason}" if lock.reason else ""
+    if lock.live:
+        state, next_ = "is at work", f"gapless watch {lock.rollout}"
+    else:
+        state = "was interrupted and has not been finished"
+        next_ = f"gapless resume {lock.rollout}   or   gapless abort {lock.rollout}"
+    return LockHeld(
+        f"{lock.service} is locked: rollout {lock.rollout} {state}",
+        where=lock.controller,
+        evidence=f"{lock.owner} on {lock.controller}, pid {lock.pid}, since {since}{why}",
+        next=next_,
+    )

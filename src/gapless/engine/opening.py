@@ -8,11 +8,15 @@ from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.floor import Floor
 from gapless.engine.steps.health import tell, worst
 from gapless.engine.steps.preflight import examine, unfit
-from gapless.errors import GaplessError, PreflightFailed, TransportError
-from gapless.plan import ServicePlan
+from gapless.errors import GaplessError, PreflightFailed
+from gapless.plans import ServicePlan
 
 AT_ONCE = 50
 """Instances examined at the same time; connections have a limit of their own."""
+_LINES = 20
+"""Lines of evidence in a refusal."""
+_NAMED = 5
+"""Hosts that the next command names."""
 
 
 async def examine_all(ctx: RolloutContext) -> None:
@@ -34,12 +38,12 @@ async def _open_service(ctx: RolloutContext, service: ServicePlan, gate: asyncio
         *(_examine(ctx, service, host, gate, host in touched) for host in sorted(floor.hosts))
     )
     findings = {host: error for host, error in answers if error is not None}
-    floor.broken.update(findings)
+    floor.broken.update(findings, service.installs)
     unfit_here = {host: error for host, error in findings.items() if host in touched}
     if len(unfit_here) > service.max_failed:
         raise _refusal(service, unfit_here)
     for host, error in unfit_here.items():
-        ctx.lost[service.name, host] = error.what
+        ctx.lost[service.name, host] = error
 
 
 def floor_of(ctx: RolloutContext, service: ServicePlan) -> Floor:
@@ -55,7 +59,7 @@ async def _examine(
 ) -> tuple[str, GaplessError | None]:
     lost = ctx.lost.get((service.name, host))
     if lost is not None:
-        return host, TransportError(lost, where=host, next=f"gapless doctor --hosts {host}")
+        return host, lost
     instance = InstanceContext(ctx, service, host)
     async with gate:
         try:
@@ -72,15 +76,26 @@ async def _examine(
 
 
 def _refusal(service: ServicePlan, unfit_here: dict[str, GaplessError]) -> PreflightFailed:
-    first = next(iter(unfit_here.values()))
-    others = "" if len(unfit_here) == 1 else f" (and {len(unfit_here) - 1} more)"
-    lines = [
-        f"{host}: {error.what}" + (f"\n  {error.evidence}" if error.evidence else "")
-        for host, error in unfit_here.items()
-    ]
+    """One host: its error, as it is. Several: each is told in the evidence, and only there."""
+    hosts = tuple(unfit_here)
+    first = unfit_here[hosts[0]]
+    doctor = f"gapless doctor --hosts {','.join(hosts[:_NAMED])}"
+    if len(hosts) == 1:
+        return PreflightFailed(
+            f"{service.name} on {hosts[0]} is not fit to be touched: {first.what}",
+            where=first.where or hosts[0],
+            evidence=first.evidence,
+            next=first.next or doctor,
+        )
+    lines = [line for host, error in unfit_here.items() for line in _told(host, error)]
+    more = [f"… and {len(lines) - _LINES} more lines"] if len(lines) > _LINES else []
     return PreflightFailed(
-        f"{service.name} is not fit to be touched: {first.what}{others}",
-        where=first.where or next(iter(unfit_here)),
-        evidence="\n".join(lines[:20]),
-        next=first.next,
+        f"{service.name} is not fit to be touched on {len(hosts)} hosts",
+        where=first.where or hosts[0],
+        evidence="\n".join([*lines[:_LINES], *more]),
+        next=doctor,
     )
+
+
+def _told(host: str, error: GaplessError) -> list[str]:
+    return [f"{host}: {error.what}", *(f"  {line}" for line in error.evidence.splitlines())]

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gapless.engine.context import RolloutContext
+from gapless.engine.first_install import was_absent
 from gapless.engine.gatekeeper import Gatekeeper
 from gapless.engine.journal import RolloutState
 from gapless.engine.replacing import InstanceOutcome
 from gapless.engine.servicing import ServiceOutcome, ServiceResult
 from gapless.errors import GaplessError
-from gapless.plan import ServicePlan
+from gapless.model import NOT_INSTALLED
+from gapless.plans import ServicePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ def _serving(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
             out[host] = old
         elif replaced.outcome is InstanceOutcome.DONE:
             out[host] = _release(service, host)
+        elif replaced.outcome is InstanceOutcome.RESTORED and host in service.installs:
+            out[host] = NOT_INSTALLED
         elif replaced.outcome is InstanceOutcome.RESTORED:
             out[host] = f"{service.from_.get(host, '')} (restored)".strip()
         else:
@@ -132,6 +136,8 @@ def _serving(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
 
 def _release(service: ServicePlan, host: str) -> str:
     """What a replaced instance runs: the new release, or on the way back the kept one."""
+    if was_absent(service.snapshots.get(host) or {}):
+        return NOT_INSTALLED
     kept = (service.snapshots.get(host) or {}).get("release")
     name = kept["name"] if kept else service.to.get("name") or service.from_.get(host)
     return str(name or "restarted")

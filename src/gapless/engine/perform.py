@@ -28,7 +28,7 @@ from gapless.errors import (
     UndoRequested,
 )
 from gapless.model import Command
-from gapless.plan import StepKind
+from gapless.plans import StepKind
 
 RECONNECT_EVERY = 1.0
 """Seconds between two tries to reach a lost host."""
@@ -108,7 +108,8 @@ async def _attempt(step: Step, ctx: InstanceContext, key: str) -> Facts:
     attempt += 1
     before = await _cut_short(ctx, step.observe(ctx))
     started = rollout.clock.monotonic()
-    rollout.begin(key, attempt, before, ctx.event("step.started", step.kind, attempt=attempt))
+    event = ctx.event("step.started", step.kind, attempt=attempt)
+    rollout.begin(key, attempt, before, event, durable=step.critical)
     acting = step.act(ctx, before, action_key(ctx, key, attempt))
     facts = await (acting if step.critical else _cut_short(ctx, acting))
     seconds = round(rollout.clock.monotonic() - started, 3)
@@ -202,11 +203,23 @@ async def _log(step: Step, ctx: InstanceContext, error: GaplessError) -> str:
     """The last words of the new copy, fetched before it is removed; best effort."""
     if step.kind not in _LOGGED or isinstance(error, TransportError) or not ctx.runtime.unit:
         return ""
-    switch = ctx.rollout.steps.get(ctx.key(StepKind.SWITCH))
     try:
-        return await ctx.transport.tail(ctx.runtime.unit, switch.begun if switch else 0.0)
+        since = await _on_the_hosts_clock(ctx, ctx.key(StepKind.SWITCH))
+        return await ctx.transport.tail(ctx.runtime.unit, since)
     except GaplessError:
         return ""
+
+
+async def _on_the_hosts_clock(ctx: InstanceContext, key: str) -> float:
+    """When a step was begun, as its host calls that moment: either clock may be wrong, and ours
+    may have been set since. After a crash only our wall clock is left to count by."""
+    record = ctx.rollout.steps.get(key)
+    if record is None:
+        return 0.0
+    here, clock = (await ctx.transport.facts()).clock, ctx.rollout.clock
+    began = ctx.rollout.began.get(key)
+    ago = clock.now() - record.begun if began is None else clock.monotonic() - began
+    return here - max(0.0, ago)
 
 
 async def reconnect(ctx: InstanceContext, lost: LostContact) -> None:

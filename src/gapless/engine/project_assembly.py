@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Sequence
 
@@ -18,6 +17,7 @@ from gapless.drivers.checks.probes import build_probes
 from gapless.drivers.releases.base import Release
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.transports.base import Probe, Transport
+from gapless.engine.connections import Connections
 
 
 def this_machine() -> HostConfig:
@@ -27,14 +27,18 @@ def this_machine() -> HostConfig:
 
 
 class ProjectAssembly:
-    """Makes each driver once; connections open at first use."""
+    """Makes each driver once; connections open at first use. ``kept`` connections are somebody
+    else's: they are used and left open."""
 
-    def __init__(self, config: ProjectConfig, clock: Clock) -> None:
+    def __init__(
+        self, config: ProjectConfig, clock: Clock, kept: Connections | None = None
+    ) -> None:
         self.config = config
         self._clock = clock
         self._local = this_machine()
         self._groups = groups_of(config.hosts)
-        self._connecting = asyncio.Semaphore(config.defaults.connections)
+        self._kept = kept
+        self._connections = kept or Connections(config.defaults.connections)
         self._transports: dict[str, Transport] = {}
         self._runtimes: dict[str, Runtime] = {}
         self._releases: dict[str, Release | None] = {}
@@ -49,7 +53,7 @@ class ProjectAssembly:
         """The one connection to a host; "" is the machine gapless runs on."""
         if host not in self._transports:
             config = self.config.hosts[host] if host else self._local
-            self._transports[host] = registry.transport(host, config, self._connecting)
+            self._transports[host] = self._connections.to(host, config)
         return self._transports[host]
 
     def service(self, name: str) -> ServiceConfig:
@@ -110,7 +114,6 @@ class ProjectAssembly:
         return f"{config.state_dir or '/var/lib/gapless'}/snapshots"
 
     async def close(self) -> None:
-        """Close every connection."""
-        await asyncio.gather(
-            *(transport.close() for transport in self._transports.values()), return_exceptions=True
-        )
+        """Close the connections, unless they are kept."""
+        if self._kept is None:
+            await self._connections.close()

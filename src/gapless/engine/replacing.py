@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from gapless.engine.context import InstanceContext
+from gapless.engine.first_install import NOTHING_TO_ASK, removes, stay_out, was_absent
 from gapless.engine.journal import StepState
 from gapless.engine.perform import failure_data, perform
 from gapless.engine.steps.lifecycle import STEPS
@@ -21,7 +22,7 @@ from gapless.errors import (
     StepError,
     UndoRequested,
 )
-from gapless.plan import StepKind, Verb
+from gapless.plans import StepKind, Verb
 
 OUT_OF_SERVICE = frozenset((StepKind.DRAIN, StepKind.SWITCH))
 """Steps that take an instance away from clients: the floor is asked before the first of them."""
@@ -65,7 +66,7 @@ async def replace_instance(ctx: InstanceContext, migrating: asyncio.Lock) -> Rep
         )
     floor = ctx.rollout.floors[ctx.service.name]
     started = ctx.rollout.clock.monotonic()
-    serves = True
+    serves = not removes(ctx)
     try:
         await _forward(ctx, migrating)
         result = Replaced(ctx.host, InstanceOutcome.DONE, {})
@@ -73,7 +74,8 @@ async def replace_instance(ctx: InstanceContext, migrating: asyncio.Lock) -> Rep
         raise
     except GaplessError as error:
         result = await _back(ctx, error)
-        serves = result.outcome is not InstanceOutcome.BROKEN
+        absent = was_absent(ctx.facts.get(StepKind.SNAPSHOT, {}))
+        serves = result.outcome is not InstanceOutcome.BROKEN and not absent
     await floor.back(ctx.host, serves=serves)
     _record(ctx, result, ctx.rollout.clock.monotonic() - started)
     return result
@@ -88,8 +90,13 @@ async def _forward(ctx: InstanceContext, migrating: asyncio.Lock) -> None:
                 if ctx.rollout.interrupts.undo.is_set():
                     raise UndoRequested("the undo of the current batch was asked for")
                 if kind in OUT_OF_SERVICE and not out:
-                    await floor.leave(ctx.host)
+                    if not removes(ctx):  # what goes for good was no part of the floor before
+                        await floor.leave(ctx.host)
                     out = True
+                if kind in NOTHING_TO_ASK and removes(ctx):
+                    if kind is StepKind.ADMIT:
+                        await stay_out(ctx)
+                    continue
                 if kind is StepKind.MIGRATE:
                     async with migrating:
                         ctx.facts[kind] = await perform(STEPS[kind], ctx)

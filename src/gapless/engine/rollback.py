@@ -15,7 +15,7 @@ from gapless.engine.journal import RolloutRecord, RolloutState, StepRecord
 from gapless.engine.opening import floor_of
 from gapless.engine.replacing import InstanceOutcome, Replaced
 from gapless.engine.servicing import ServiceOutcome, ServiceResult
-from gapless.plan import Plan, ServicePlan, StepKind, Verb
+from gapless.plans import Plan, ServicePlan, StepKind, Verb
 from gapless.undo import rollback_plan
 
 Runner = Callable[[RolloutContext, Gatekeeper], Awaitable[dict[str, ServiceResult]]]

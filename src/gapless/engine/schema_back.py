@@ -15,7 +15,7 @@ from gapless.engine.perform import action_key, failure_data
 from gapless.engine.steps.switch import refused_by_host
 from gapless.errors import GaplessError
 from gapless.model import Command, CriticalAction
-from gapless.plan import ServicePlan, StepKind
+from gapless.plans import ServicePlan, StepKind
 
 
 async def take_schema_back(

@@ -9,8 +9,9 @@ from enum import StrEnum
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.gatekeeper import Gatekeeper
 from gapless.engine.opening import floor_of
+from gapless.engine.perform import failure_data
 from gapless.engine.replacing import InstanceOutcome, Replaced, replace_instance
-from gapless.plan import Batch, ServicePlan
+from gapless.plans import Batch, ServicePlan
 
 
 class ServiceOutcome(StrEnum):
@@ -100,7 +101,7 @@ async def _replace(
 ) -> Replaced:
     lost = ctx.lost.get((service.name, host))
     if lost is not None:
-        return Replaced(host, InstanceOutcome.LOST, {"what": lost, "kind": "failed"})
+        return Replaced(host, InstanceOutcome.LOST, failure_data(lost))
     return await replace_instance(InstanceContext(ctx, service, host), migrating)
 
 

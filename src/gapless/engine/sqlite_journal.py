@@ -1,18 +1,21 @@
-"""The embedded journal: one SQLite file, WAL, synchronous=FULL, append-only events.
+"""The embedded journal: one SQLite file in WAL mode, append-only events.
 
-FULL because an intent that a power cut may forget is no intent. ``status`` and ``watch`` open the
-same file for reading and never hold a running rollout up.
+Every commit survives the end of this process at once. What must survive a power cut, too, is
+written with synchronous=FULL: a rollout's beginning and end, locks, requests, and the intent of
+every critical step, for an intent that a power cut may forget is no intent. All else (looks,
+outcomes, events) reaches the disk with the next of these at the latest; forgotten, it would be
+asked of the hosts again. ``status`` and ``watch`` open the same file for reading and never hold a
+running rollout up.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +27,12 @@ from gapless.engine.journal import (
     RolloutState,
     StepRecord,
     StepState,
+    lock_held,
 )
+from gapless.engine.liveness import Liveness
 from gapless.errors import JournalError, LockHeld
-from gapless.events.event import Event, timestamp
-from gapless.plan import Plan, from_json, to_json
+from gapless.events.event import Event
+from gapless.plans import Plan, from_json, to_json
 
 USER_VERSION = 1
 
@@ -66,7 +71,7 @@ class SqliteJournal:
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
-        self._held: dict[str, int] = {}
+        self._liveness = Liveness(folder)
         try:
             if folder is not None:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -88,9 +93,6 @@ class SqliteJournal:
     def _prepare(self) -> None:
         if self.folder is not None:
             self._to_wal()
-            self._db.execute("PRAGMA synchronous=FULL")
-        else:
-            self._db.execute("PRAGMA synchronous=OFF")
         if self._version() == 0:
             # two first launches at once: the second finds the tables made when it gets the lock
             with self._transaction():
@@ -121,8 +123,10 @@ class SqliteJournal:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """``durable``: on the disk when this returns, with all that was committed before."""
         try:
+            self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -197,7 +201,7 @@ class SqliteJournal:
         """Take an interrupted rollout over; raises LockHeld while its controller lives."""
         with self._transaction():
             record = self._record(rollout)
-            if rollout not in self._held and self.is_alive(rollout):
+            if not self._liveness.is_ours(rollout) and self.is_alive(rollout):
                 raise LockHeld(
                     f"rollout {rollout} is being worked on by pid {record.pid}",
                     where=record.controller,
@@ -208,54 +212,28 @@ class SqliteJournal:
 
     # -- liveness ---------------------------------------------------------------------------
 
-    @contextmanager
-    def alive(self, rollout: str) -> Iterator[None]:
+    def alive(self, rollout: str) -> AbstractContextManager[None]:
         """Hold the rollout's liveness for the body; raises LockHeld when somebody else does."""
-        if self.folder is None:
-            yield
-            return
-        fd = os.open(self._liveness_file(rollout), os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise LockHeld(
-                    f"rollout {rollout} is being worked on by another process",
-                    next=f"gapless watch {rollout}",
-                ) from None
-            self._held[rollout] = fd
-            yield
-        finally:
-            self._held.pop(rollout, None)
-            os.close(fd)
+        return self._liveness.hold(rollout)
 
     def is_alive(self, rollout: str) -> bool:
         """Whether a controller is working on it now."""
-        if self.folder is None or rollout in self._held:
-            return rollout in self._held
-        try:
-            fd = os.open(self._liveness_file(rollout), os.O_RDWR)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(fd)
-        return False
-
-    def _liveness_file(self, rollout: str) -> Path:
-        assert self.folder is not None
-        return self.folder / f"{rollout}.alive"
+        return self._liveness.is_held(rollout)
 
     # -- steps ------------------------------------------------------------------------------
 
     def begin(
-        self, rollout: str, key: str, attempt: int, before: Mapping[str, Any], event: Event
+        self,
+        rollout: str,
+        key: str,
+        attempt: int,
+        before: Mapping[str, Any],
+        event: Event,
+        *,
+        durable: bool = True,
     ) -> Event:
         """Commit the intent of a step."""
-        with self._transaction():
+        with self._transaction(durable=durable):
             self._db.execute(
                 "INSERT OR REPLACE INTO steps VALUES (?,?,?,?,?,?,?,?)",
                 (rollout, key, attempt, StepState.BEGUN.value, json.dumps(dict(before)), "{}",
@@ -273,7 +251,7 @@ class SqliteJournal:
         event: Event,
     ) -> Event:
         """Commit the outcome of a step."""
-        with self._transaction():
+        with self._transaction(durable=False):
             cursor = self._db.execute(
                 "UPDATE steps SET state=?, result=?, ended=? WHERE rollout=? AND key=?"
                 " AND attempt=?",
@@ -309,7 +287,7 @@ class SqliteJournal:
 
     def append(self, event: Event) -> Event:
         """Commit an event of its own."""
-        with self._transaction():
+        with self._transaction(durable=False):
             return self._append(event)
 
     def _append(self, event: Event) -> Event:
@@ -369,7 +347,7 @@ class SqliteJournal:
         """Newest first."""
         where = "WHERE state != 'ended'" if unfinished else ""
         rows = self._db.execute(
-            f"SELECT record FROM rollouts {where} ORDER BY started DESC, rowid DESC LIMIT ?",  # noqa: S608
+            f"SELECT record FROM rollouts {where} ORDER BY rowid DESC LIMIT ?",  # noqa: S608
             (limit,),
         ).fetchall()
         return [_load_record(text) for (text,) in rows]
@@ -377,7 +355,7 @@ class SqliteJournal:
     def children(self, rollout: str) -> Sequence[RolloutRecord]:
         """Rollouts that take this one back, oldest first."""
         rows = self._db.execute(
-            "SELECT record FROM rollouts WHERE parent=? ORDER BY started, rowid", (rollout,)
+            "SELECT record FROM rollouts WHERE parent=? ORDER BY rowid", (rollout,)
         ).fetchall()
         return [_load_record(text) for (text,) in rows]
 
@@ -431,23 +409,6 @@ class SqliteJournal:
         return replace(lock, live=self.is_alive(lock.rollout))
 
 
-def lock_held(lock: LockRecord) -> LockHeld:
-    """The refusal: who owns the service, since when, why, and what to do about it."""
-    since = timestamp(lock.since)[:19] + "Z"
-    why = f", reason: {lock.reason}" if lock.reason else ""
-    if lock.live:
-        state, next_ = "is at work", f"gapless watch {lock.rollout}"
-    else:
-        state = "was interrupted and has not been finished"
-        next_ = f"gapless resume {lock.rollout}   or   gapless abort {lock.rollout}"
-    return LockHeld(
-        f"{lock.service} is locked: rollout {lock.rollout} {state}",
-        where=lock.controller,
-        evidence=f"{lock.owner} on {lock.controller}, pid {lock.pid}, since {since}{why}",
-        next=next_,
-    )
-
-
 def _plain(record: RolloutRecord | LockRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
@@ -472,18 +433,3 @@ def _statements(script: str) -> Iterator[str]:
             if buffer.strip(" \n;"):
                 yield buffer
             buffer = ""
-
-
-def new_rollout_id(now: float, salt: str) -> str:
-    """Short, sortable by time and unique enough for one project: ``r1b2c3-7f3a``."""
-    seconds = int(now)
-    return f"r{_base36(seconds)}-{salt[:4]}"
-
-
-def _base36(number: int) -> str:
-    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-    out = ""
-    while number:
-        number, rest = divmod(number, 36)
-        out = digits[rest] + out
-    return out or "0"

@@ -4,6 +4,7 @@
    what was staged.
 2. Otherwise: out of traffic if it is in it, restore unit files and release, start the old one.
 3. The old one passes the same checks, goes back into traffic and is watched like the new one.
+   Where there was none before the new one is removed, and that is all.
 4. When that fails: leave it out of traffic, say so, and print the commands a person needs.
 """
 
@@ -16,12 +17,14 @@ from typing import Any
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.drivers.runtimes.base import RuntimeSnapshot
 from gapless.engine.context import InstanceContext
+from gapless.engine.first_install import stay_out, was_absent
 from gapless.engine.interrupts import Interrupts
 from gapless.engine.left_out import remember_left_out
 from gapless.engine.perform import action_key, failure_data, perform, reconnect
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.errors import FenceRefused, GaplessError, LostContact, NotRestored
-from gapless.plan import StepKind, Verb
+from gapless.model import NOT_INSTALLED
+from gapless.plans import StepKind, Verb
 
 _NOTHING_KEPT: Mapping[str, Any] = {"runtime": {}, "release": None}
 
@@ -69,7 +72,9 @@ def _begun(ctx: InstanceContext, step: StepKind) -> bool:
 
 
 async def _leave_as_it_was(ctx: InstanceContext) -> str:
-    if _begun(ctx, StepKind.DRAIN):
+    if _begun(ctx, StepKind.DRAIN) and was_absent(_snapshot(ctx)):
+        await stay_out(ctx)
+    elif _begun(ctx, StepKind.DRAIN):
         try:
             await perform(STEPS[StepKind.ADMIT], _calm(ctx), ctx.key("undo-admit"))
         except FenceRefused:
@@ -120,6 +125,9 @@ async def _restore(ctx: InstanceContext, back: InstanceContext) -> None:
         await perform(STEPS[StepKind.DRAIN], back, ctx.key("undo-drain"))
     back.facts.pop(StepKind.STAGE, None)
     await perform(STEPS[StepKind.SWITCH], back, ctx.key("undo-switch"))
+    if was_absent(_snapshot(ctx)):
+        await stay_out(ctx)
+        return
     back.facts[StepKind.READY] = await perform(
         STEPS[StepKind.READY], back, ctx.key("undo-ready")
     )  # fmt: skip
@@ -129,6 +137,8 @@ async def _restore(ctx: InstanceContext, back: InstanceContext) -> None:
 
 
 def _restored(ctx: InstanceContext) -> str:
+    if was_absent(_snapshot(ctx)):
+        return NOT_INSTALLED
     release = _snapshot(ctx).get("release")
     return str(release["name"]) if release else "the unit as it was"
 

@@ -20,10 +20,10 @@ from gapless.engine.interpreter import interpret
 from gapless.engine.interrupts import Interrupts
 from gapless.engine.journal import Journal, RolloutRecord, RolloutState
 from gapless.engine.outcome import Ending
-from gapless.engine.sqlite_journal import new_rollout_id
+from gapless.engine.rollout_id import new_rollout_id
 from gapless.errors import UsageError
 from gapless.events.event import Event
-from gapless.plan import Plan
+from gapless.plans import Plan
 
 
 def whoami() -> str:

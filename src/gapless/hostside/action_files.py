@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
-from typing import Any
+
+try:
+    from _blake2 import blake2b  # hashlib would set up all of OpenSSL
+except ImportError:
+    from hashlib import blake2b
 
 from gapless.hostside import files
 from gapless.hostside.store import Store, os_words
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 RUN_FOLDER = "/run/gapless"
-_KEEP = 500
+_KEEP, _KEEP_ALWAYS = 500, 50
 _KEEP_SECONDS = 30 * 86400.0
 
 
@@ -23,7 +30,7 @@ class ActionFiles:
         self.store = store
         # With the folder, since the place in memory and systemd's names are one for all folders.
         full = f"{store.root}\0{key}".encode()
-        self.name = name or hashlib.sha256(full).hexdigest()[:24]
+        self.name = name or blake2b(full, digest_size=12).hexdigest()
         self.unit = f"gapless-{self.name[:12]}.service"
         self.lock_path = self._path("runner")
         self._intent: dict[str, Any] | None = None
@@ -71,7 +78,7 @@ class ActionFiles:
         """Lay out what to run; the path. Nothing is left of it when that fails."""
         path = self.spec_path()
         with os_words("cannot write what the runner needs"):
-            files.write_atomically(path, content)
+            files.write_atomically(path, content, durable=False)  # its reader would be gone, too
         return path
 
     def forget(self) -> None:
@@ -91,13 +98,14 @@ class ActionFiles:
 
 
 def prune(store: Store) -> None:
-    """Forget ended actions beyond the last 500 and older than 30 days."""
+    """Forget ended actions beyond the last 500, and all older than 30 days but the last 50: the
+    clock may have been set."""
     names = _names(store, ".intent")
     if len(names) <= _KEEP and _last_pruned() < 3600:
         return
     _PRUNED.append(time.monotonic())
     actions = sorted((ActionFiles(store, "", name) for name in names), key=ActionFiles.age)
-    for position, action in enumerate(actions):
+    for position, action in enumerate(actions[_KEEP_ALWAYS:], _KEEP_ALWAYS):
         old = action.age() > _KEEP_SECONDS
         if old or (position >= _KEEP and action.outcome() is not None):
             action.forget()

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from gapless.hostside import claims, launch
 from gapless.hostside.action_files import ActionFiles, prune
@@ -19,9 +18,13 @@ from gapless.hostside.calls import Call
 from gapless.hostside.faults import Fault
 from gapless.hostside.store import open_store
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _SLACK = 20.0
 """Seconds a runner may take beyond its own limit before we stop waiting for it."""
-_EAGER, _PATIENT = 0.01, 0.05
+_EAGER, _PATIENT = 0.001, 0.05
 _LOOK_EVERY = 0.5
 
 
@@ -79,6 +82,7 @@ def _begin(action: ActionFiles, args: dict[str, Any]) -> None:
         "fence": args["fence"],
         "timeout": args["timeout"],
         "started": time.time(),
+        "uptime": _uptime(),
         "how": how,
     }
     action.write_intent(intent)
@@ -103,7 +107,8 @@ def _wait(action: ActionFiles, call: Call, until: float | None) -> dict[str, Any
         overdue = _overdue(action)
         if overdue or (until is not None and now >= until):
             return {"status": "running", "completed": [], "overdue": overdue}
-        call.sleep(_EAGER if now - began < 1 else _PATIENT)
+        # a fifth of the time so far: noticed soon if it was short, cheaply if it is long
+        call.sleep(min(max(_EAGER, (now - began) / 5), _PATIENT))
 
 
 def _look(action: ActionFiles) -> dict[str, Any]:
@@ -118,5 +123,10 @@ def _look(action: ActionFiles) -> dict[str, Any]:
 
 
 def _overdue(action: ActionFiles) -> bool:
+    # By a clock that nobody sets; a reboot ended every runner, whatever it shows then.
     intent = action.intent()
-    return bool(intent and time.time() > intent["started"] + intent["timeout"] + _SLACK)
+    return bool(intent and _uptime() > intent["uptime"] + intent["timeout"] + _SLACK)
+
+
+def _uptime() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -8,21 +8,24 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.machinery import ModuleSpec
-from types import ModuleType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
 
 
-class Sources:
-    """Finder and loader of modules whose sources are in a dict."""
+class Modules:
+    """Finder and loader of modules whose sources or byte codes are in a dict."""
 
-    def __init__(self, sources: dict[str, str]) -> None:
-        self.sources = sources
+    def __init__(self, modules: dict[str, Any]) -> None:
+        self.modules = modules
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """The import system's question whether we have ``name``."""
-        if name not in self.sources:
+        if name not in self.modules:
             return None
-        package = any(other.startswith(name + ".") for other in self.sources)
+        package = any(other.startswith(name + ".") for other in self.modules)
         loader: Any = self
         return ModuleSpec(name, loader, origin=f"<{name}>", is_package=package)
 
@@ -32,14 +35,17 @@ class Sources:
     def exec_module(self, module: ModuleType) -> None:
         """Fill the module."""
         name = module.__name__
-        exec(compile(self.sources[name], f"<{name}>", "exec"), module.__dict__)  # noqa: S102
+        content = self.modules[name]
+        if isinstance(content, str):
+            content = compile(content, f"<{name}>", "exec", dont_inherit=True)
+        exec(content, module.__dict__)  # noqa: S102
 
 
-def start(bundle: dict[str, Any]) -> None:
-    """Install ``bundle["sources"]`` and call ``main()`` of ``bundle["main"]``."""
-    finder: Any = Sources(bundle["sources"])
+def start(bundle: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Install ``bundle["modules"]`` and call ``main()`` of ``bundle["main"]``."""
+    finder: Any = Modules(bundle["modules"])
     sys.meta_path.insert(0, finder)
     payload = import_module("gapless.hostside.payload")
-    payload.SOURCES.update(bundle["sources"])
-    payload.SETTINGS.update(bundle["settings"])
+    payload.MODULES.update(bundle["modules"])
+    payload.SETTINGS.update(settings)
     import_module(bundle["main"]).main()

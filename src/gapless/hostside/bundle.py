@@ -1,19 +1,41 @@
-"""Packs the helper for its way over stdin. Runs on the controller, and for runners on the host."""
+"""Packs the helper for its way over stdin. Runs on the controller, and for runners on the host.
+
+It goes as byte code of the controller's Python. A host with another Python asks for the sources
+instead: one more round trip there, 15 ms of processor spared on every other host.
+"""
 
 from __future__ import annotations
 
-import json
+import marshal
+import sys
 import zlib
-from typing import Any
 
-# One line, no "!", "$" or "%": single quotes keep it whole whatever the login shell is, and
-# systemd expands nothing in it.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any
+
+
+SOURCES_WANTED = b"gapless-sources\n"
+"""What BOOT writes when it cannot use the byte code it got."""
+ANY = "any"
+"""The tag of a bundle that every Python understands."""
+_FORMATS = {ANY: 2}
+"""marshal's format by tag: byte code is shorter in format 4, which its own Python has."""
+
+# One line, no "!", "$", "%" or backslash: single quotes keep it whole whatever the login shell
+# is, and systemd expands nothing in it. marshal's format 2 is the same in every Python there is.
 BOOT = (
-    "import sys,json,zlib;"
+    "import sys,marshal,zlib;"
     'sys.version_info<(3,8) and sys.exit("gapless needs Python 3.8 or newer, not "+sys.version);'
     "r=sys.stdin.buffer;"
-    "b=json.loads(zlib.decompress(r.read(int(r.readline()))).decode());"
-    'g={"__name__":"gapless_boot"};exec(b["boot"],g);g["start"](b)'
+    "n=lambda:[r.readline().decode().strip(),r.read(int(r.readline()))];"
+    "s=marshal.loads(n()[1]);"
+    "p=n();"
+    f'p=p if p[0] in ("{ANY}",sys.implementation.cache_tag) else '
+    f'print("{SOURCES_WANTED.decode().strip()}",flush=True) or n();'
+    "b=marshal.loads(zlib.decompress(p[1]));"
+    'g={"__name__":"gapless_boot"};exec(b["boot"],g);g["start"](b,s)'
 )
 LOOP = "gapless.hostside.loop"
 RUNNER = "gapless.hostside.runner"
@@ -36,9 +58,33 @@ def read_sources() -> dict[str, str]:
     return sources
 
 
-def pack(sources: dict[str, str], main: str, settings: dict[str, Any]) -> bytes:
-    """The bytes BOOT wants to read: a length in a line of its own, then the bundle."""
-    boot = sources["gapless.hostside.boot"]
-    bundle = {"boot": boot, "sources": sources, "main": main, "settings": settings}
-    packed = zlib.compress(json.dumps(bundle).encode(), 6)
-    return b"%d\n" % len(packed) + packed
+def compiled(sources: dict[str, str]) -> dict[str, CodeType]:
+    """Byte code without docstrings and line numbers, which are half of it."""
+    return {
+        name: _bare(compile(text, f"<{name}>", "exec", dont_inherit=True, optimize=2))
+        for name, text in sources.items()
+    }
+
+
+def _bare(code: CodeType) -> CodeType:
+    inner = tuple(_bare(part) if isinstance(part, type(code)) else part for part in code.co_consts)
+    return code.replace(co_consts=inner, co_linetable=b"")
+
+
+def pack_settings(settings: dict[str, Any]) -> bytes:
+    """What precedes the bundle: it differs from host to host, the bundle does not."""
+    return _framed(ANY, marshal.dumps(settings, 2))
+
+
+def pack(modules: dict[str, Any], main: str) -> bytes:
+    """What BOOT wants to read then: everything that runs, and where it begins.
+
+    ``modules`` are all sources, or all byte code of the Python that packs them."""
+    boot = modules["gapless.hostside.boot"]
+    tag = ANY if isinstance(boot, str) else sys.implementation.cache_tag
+    content = marshal.dumps({"boot": boot, "modules": modules, "main": main}, _FORMATS.get(tag, 4))
+    return _framed(tag, zlib.compress(content, 6))
+
+
+def _framed(tag: str, content: bytes) -> bytes:
+    return b"%s\n%d\n" % (tag.encode(), len(content)) + content

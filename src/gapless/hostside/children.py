@@ -6,7 +6,10 @@ import contextlib
 import os
 import subprocess
 import threading
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Children:
@@ -27,6 +30,14 @@ class Children:
         """Its status has been read."""
         with self._lock:
             self._known.discard(process.pid)
+
+    def none(self) -> bool:
+        """Whether we have no child at all; then, as all orphans come to us, no descendant."""
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return True
+        return False
 
     def reap_strays(self) -> None:
         """Take the status of ended processes that came to us as subreaper."""

@@ -10,11 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import Any
 
 from gapless.hostside.calls import Call
 from gapless.hostside.faults import Fault
 from gapless.hostside.store import Store, file_name, is_locked, open_store, os_words, try_lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _SESSION: list[str] = []
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Any
 
 from gapless.hostside import files, identity, tree
 from gapless.hostside.calls import Call
 from gapless.hostside.faults import Fault, from_os_error
 from gapless.hostside.launch import run_brief
 from gapless.hostside.store import open_store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def facts(call: Call) -> dict[str, Any]:

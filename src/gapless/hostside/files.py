@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
-from typing import Any
 
 from gapless.hostside.faults import Fault, from_os_error
 from gapless.hostside.wire import pack_bytes, unpack_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 _CHUNK = 1 << 20
 
@@ -27,9 +30,15 @@ def write_text(path: str, text: str) -> None:
 
 
 def write_atomically(
-    path: str, content: bytes, mode: int = 0o600, owner: tuple[int, int] | None = None
+    path: str,
+    content: bytes,
+    mode: int = 0o600,
+    owner: tuple[int, int] | None = None,
+    *,
+    durable: bool = True,
 ) -> None:
-    """Temp file beside it, fsync, rename, fsync of the folder. Raises OSError; leaves no rest."""
+    """Temp file beside it, fsync, rename, fsync of the folder. Raises OSError; leaves no rest.
+    What need not outlive a power cut is spared the fsyncs."""
     temporary = f"{path}.gapless-{os.getpid()}-{os.urandom(4).hex()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -39,7 +48,8 @@ def write_atomically(
             if owner is not None:
                 os.fchown(descriptor, *owner)
             os.fchmod(descriptor, mode)
-            os.fsync(descriptor)
+            if durable:
+                os.fsync(descriptor)
         os.rename(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -47,7 +57,8 @@ def write_atomically(
         if isinstance(error, OSError) and error.filename in (None, temporary):
             raise OSError(error.errno, error.strerror, path) from error
         raise
-    fsync_folder(os.path.dirname(path))
+    if durable:
+        fsync_folder(os.path.dirname(path))
 
 
 def fsync_folder(path: str) -> None:
@@ -108,7 +119,7 @@ def digest_of(path: str) -> str:
 
     total = hashlib.sha256()
     for name, full in _walk(path, ""):
-        total.update(_entry(name, full))
+        total.update(tree_line(name, full))
     return total.hexdigest()
 
 
@@ -120,7 +131,8 @@ def _walk(folder: str, prefix: str) -> Iterator[tuple[str, str]]:
             yield from _walk(full, prefix + name + "/")
 
 
-def _entry(name: str, full: str) -> bytes:
+def tree_line(name: str, full: str) -> bytes:
+    """What one path below a folder adds to the folder's digest: kind, name, mode and content."""
     mode = os.lstat(full).st_mode
     kind, content = "other", ""
     if stat.S_ISLNK(mode):

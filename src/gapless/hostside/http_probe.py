@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import re
 import socket
-import ssl
 import threading
-from typing import Any
-from urllib.parse import urlsplit
 
 from gapless.hostside.exchange import connect
 from gapless.hostside.faults import Fault
-from gapless.hostside.matching import Expectation
+from gapless.hostside.http_message import Headers, Malformed, Url, read_answer, request
+from gapless.hostside.matching import Expectation, UnreadablePattern
 from gapless.hostside.probes import FAIL, INCONCLUSIVE, PASS, no_answer, one_line, trouble
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ssl import SSLContext
+    from typing import Any
 
 _LARGEST = 1 << 20
 
@@ -29,9 +30,9 @@ def ask_http(spec: dict[str, Any], limit: float) -> dict[str, Any]:
     try:
         status, headers, body = request.ask()
         missed = expectation.misses(status, headers, body)
-    except (re.error, KeyError) as error:
+    except (UnreadablePattern, KeyError) as error:
         return {**verdict, "status": INCONCLUSIVE, "answer": f"cannot judge: {error!r}"}
-    except (OSError, http.client.HTTPException, Fault, ValueError) as error:
+    except (OSError, Malformed, Fault, ValueError) as error:
         answer = no_answer(limit) if request.expired else trouble(error, limit)
         return {**verdict, "status": FAIL, "answer": answer}
     if missed:
@@ -48,24 +49,27 @@ class Request:
         self.expired = False
         self._socket: socket.socket | None = None
 
-    def ask(self) -> tuple[int, http.client.HTTPMessage, str]:
-        """Status, headers and body. Raises OSError, HTTPException or ValueError."""
+    def ask(self) -> tuple[int, Headers, str]:
+        """Status, headers and body. Raises OSError, Malformed or ValueError."""
         timer = threading.Timer(self.limit, self._expire)
         timer.daemon = True
         timer.start()
-        connection = self._connection()
         try:
-            connection.request(
-                self.spec.get("method", "GET"), self._target(), headers=self._headers()
-            )
-            response = connection.getresponse()
-            body = response.read(_LARGEST).decode("utf-8", "replace")
-            if self.expired:
-                raise TimeoutError
-            return response.status, response.headers, body
+            return self._talk(Url(self.spec["url"]), self.spec.get("method", "GET"))
         finally:
             timer.cancel()
-            connection.close()
+            if self._socket is not None:
+                self._socket.close()
+
+    def _talk(self, url: Url, method: str) -> tuple[int, Headers, str]:
+        self._connect(url)
+        assert self._socket is not None
+        self._socket.sendall(request(method, url.target, self._headers(url)))
+        with self._socket.makefile("rb") as stream:
+            status, headers, body = read_answer(stream, method, _LARGEST)
+        if self.expired:
+            raise TimeoutError
+        return status, headers, body.decode("utf-8", "replace")
 
     def _expire(self) -> None:
         self.expired = True
@@ -73,40 +77,28 @@ class Request:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
 
-    def _connection(self) -> http.client.HTTPConnection:
-        url = urlsplit(self.spec["url"])
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ValueError(f"not a URL that can be asked: {self.spec['url']}")
-        port = url.port or (443 if url.scheme == "https" else 80)
-        host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
-        raw = connect(self.spec.get("unix") or f"{host}:{port}", self.limit)
-        self._socket = raw
+    def _connect(self, url: Url) -> None:
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        self._socket = connect(self.spec.get("unix") or f"{host}:{url.port}", self.limit)
         if url.scheme == "https":
-            try:
-                name = self.spec.get("server_name") or url.hostname
-                raw = self._socket = self._context().wrap_socket(raw, server_hostname=name)
-            except BaseException:
-                raw.close()
-                raise
-        connection = http.client.HTTPConnection(url.hostname, port, timeout=self.limit)
-        connection.sock = raw
-        return connection
+            name = self.spec.get("server_name") or url.host
+            self._socket = self._context().wrap_socket(self._socket, server_hostname=name)
 
-    def _context(self) -> ssl.SSLContext:
+    def _context(self) -> SSLContext:
+        import ssl
+
         context = ssl.create_default_context(cafile=self.spec.get("ca"))
         if self.spec.get("insecure"):
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
 
-    def _target(self) -> str:
-        url = urlsplit(self.spec["url"])
-        return (url.path or "/") + (f"?{url.query}" if url.query else "")
-
-    def _headers(self) -> dict[str, str]:
-        headers = {"Connection": "close", "User-Agent": "gapless", "Accept": "*/*"}
-        url = urlsplit(self.spec["url"])
-        netloc = url.netloc.rpartition("@")[2]
-        headers["Host"] = self.spec.get("server_name") or netloc
+    def _headers(self, url: Url) -> dict[str, str]:
+        headers = {
+            "Host": self.spec.get("server_name") or url.netloc,
+            "Connection": "close",
+            "User-Agent": "gapless",
+            "Accept": "*/*",
+        }
         headers.update(self.spec.get("headers") or {})
         return headers

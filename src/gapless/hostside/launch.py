@@ -7,16 +7,19 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any
 
 from gapless.hostside import identity
 from gapless.hostside.action_files import ActionFiles
-from gapless.hostside.bundle import RUNNER, interpreter, pack
+from gapless.hostside.bundle import RUNNER, interpreter, pack, pack_settings
 from gapless.hostside.children import CHILDREN
 from gapless.hostside.faults import Fault, from_os_error
-from gapless.hostside.payload import SETTINGS, SOURCES
+from gapless.hostside.payload import MODULES, SETTINGS
 from gapless.hostside.processes import base_environment
 from gapless.hostside.store import is_locked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _BACKSTOP = 15
 """Seconds after which systemd ends a runner that did not end itself."""
@@ -93,8 +96,8 @@ def _spec(action: ActionFiles, args: dict[str, Any]) -> bytes:
 def _runner(action: ActionFiles) -> bytes:
     # A unit starts a fresh interpreter: the runner itself comes before what it is to do.
     names = ["gapless", "gapless.hostside", *("gapless.hostside." + need for need in _NEEDS)]
-    settings = {"spec_path": action.spec_path()}
-    return pack({name: SOURCES[name] for name in names}, RUNNER, settings)
+    settings = pack_settings({"spec_path": action.spec_path()})
+    return settings + pack({name: MODULES[name] for name in names}, RUNNER)
 
 
 def _as_login_user(command: dict[str, Any]) -> dict[str, Any]:

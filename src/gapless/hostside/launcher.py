@@ -16,7 +16,10 @@ import signal
 import socket
 import threading
 from importlib import import_module
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _ANSWER = 65536
 

@@ -8,13 +8,16 @@ import signal
 import sys
 import threading
 import time
-from typing import Any, BinaryIO
 
 from gapless.hostside import cage, launch, launcher, tree, wire
 from gapless.hostside.calls import Call
 from gapless.hostside.children import CHILDREN
 from gapless.hostside.faults import Fault, from_os_error
 from gapless.hostside.payload import SETTINGS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO
 
 _TICK = 0.25
 
@@ -116,6 +119,8 @@ class Loop:
 
 
 def _ours() -> set[int]:
+    if CHILDREN.none():
+        return set()  # a look at every process of the host costs more than all of the end
     return tree.descendants({os.getpid()}, tree.snapshot())
 
 
@@ -128,7 +133,8 @@ def _bug(call: Call, error: Exception) -> Fault:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+    code = trace.tb_frame.f_code if trace else None  # byte code travels without line numbers
+    place = f"{code.co_name} in {code.co_filename}" if code else ""
     return Fault(
         f"the helper failed at {call.verb}: {type(error).__name__}: {error}", evidence=place
     )

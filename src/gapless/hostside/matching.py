@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _ABSENT = object()
+
+
+class UnreadablePattern(Exception):
+    """A regular expression that is none."""
+
+
+def found(pattern: str, text: str) -> bool:
+    """Whether a regular expression is found somewhere in a text. Raises UnreadablePattern."""
+    import re
+
+    try:
+        return re.search(pattern, text) is not None
+    except re.error as error:
+        raise UnreadablePattern(f"{pattern!r}: {error}") from error
 
 
 def status_matches(wanted: Any, status: int) -> bool:
@@ -75,9 +91,9 @@ class Expectation:
         if not status_matches(self.status, status):
             missed.append(self._status_words())
         for name, pattern in self.headers.items():
-            if not re.search(pattern, headers.get(name) or ""):
+            if not found(pattern, headers.get(name) or ""):
                 missed.append(f"header {name} ~ {pattern}")
-        if self.body is not None and not re.search(self.body, body):
+        if self.body is not None and not found(self.body, body):
             missed.append(f"body ~ {self.body}")
         return missed + self._json_misses(body)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gapless.hostside import claims
 from gapless.hostside.calls import Call
 from gapless.hostside.store import Store, file_name, open_store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def recall(call: Call) -> dict[str, Any]:

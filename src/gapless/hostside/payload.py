@@ -1,8 +1,11 @@
-"""What came over stdin with the helper: the sources, to start runners from, and the settings."""
+"""What came over stdin with the helper: the modules, to start runners from, and the settings."""
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-SOURCES: dict[str, str] = {}
+
+MODULES: dict[str, Any] = {}
 SETTINGS: dict[str, Any] = {}

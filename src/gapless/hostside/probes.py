@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import socket
 import threading
 import time
-from typing import Any
 
 from gapless.hostside.exchange import connect
 from gapless.hostside.faults import Fault
+from gapless.hostside.matching import UnreadablePattern, found
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
 _NAGIOS = {0: PASS, 3: INCONCLUSIVE}
@@ -99,14 +101,19 @@ def _command(question: dict[str, Any], limit: float, cancelled: threading.Event)
 
 
 def _judge(report: dict[str, Any], pattern: str | None, limit: float) -> dict[str, Any]:
+    import shlex
+
     wanted = "exit 0" + (f", output ~ {pattern}" if pattern else "")
     verdict = {"asked": shlex.join(report["argv"]), "wanted": wanted}
     if report["timed_out"]:
         return {**verdict, "status": FAIL, "answer": no_answer(limit)}
     output = report["stdout"].strip() or report["stderr"].strip()
     status = _NAGIOS.get(report["status"], FAIL)
-    if status == PASS and pattern and not re.search(pattern, report["stdout"] + report["stderr"]):
-        status = FAIL
+    if status == PASS and pattern:
+        try:
+            status = PASS if found(pattern, report["stdout"] + report["stderr"]) else FAIL
+        except UnreadablePattern as error:
+            return {**verdict, "status": INCONCLUSIVE, "answer": f"cannot judge: {error}"}
     answer = f"exit {report['status']}" + (f": {one_line(output)}" if output else "")
     return {**verdict, "status": status, "answer": answer}
 

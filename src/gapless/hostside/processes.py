@@ -8,16 +8,20 @@ import selectors
 import subprocess
 import threading
 import time
-from typing import Any
 
 from gapless.hostside import identity, tree
 from gapless.hostside.children import CHILDREN
 from gapless.hostside.output import Output
 from gapless.hostside.wire import unpack_bytes
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 NOT_FOUND = 127
 CANNOT_RUN = 126
 _TICK = 0.1
+_SHORTEST_DOZE, _LONGEST_DOZE = 0.0002, 0.005
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
 
 
@@ -32,6 +36,7 @@ class Execution:
         self.stdout = Output(spec["output_limit"])
         self.stderr = Output(spec["output_limit"])
         self._started = time.monotonic()
+        self._doze = _SHORTEST_DOZE
 
     def run(self) -> dict[str, Any]:
         """Start it, see it to its end, say what it left. Raises nothing for its failures."""
@@ -86,8 +91,9 @@ class Execution:
                     return  # what it left in the background keeps the pipes open
 
     def _turn(self, selector: selectors.BaseSelector, feeding: Feeding, wait: float) -> bool:
-        if not selector.get_map():
-            time.sleep(min(max(wait, 0), 0.005))
+        if not selector.get_map():  # its pipes are closed, so it is about to end
+            self._doze = min(2 * self._doze, _LONGEST_DOZE)
+            time.sleep(min(max(wait, 0), self._doze))
             return True
         moved = False
         for key, _ in selector.select(max(wait, 0)):

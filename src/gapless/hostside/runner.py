@@ -12,12 +12,15 @@ import signal
 import sys
 import threading
 import time
-from typing import Any, BinaryIO
 
 from gapless.hostside import files, tree
 from gapless.hostside.children import CHILDREN
 from gapless.hostside.payload import SETTINGS
 from gapless.hostside.processes import Execution
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO
 
 _BRIEF = 2000
 

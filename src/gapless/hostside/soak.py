@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
 from gapless.hostside import probes, units
 from gapless.hostside.calls import Call
 from gapless.hostside.faults import Cancelled, Fault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _UNIT_EVERY = 0.25
 _BLIND_FOR = 5.0
@@ -19,7 +22,8 @@ _BLIND_FOR = 5.0
 def ask(call: Call) -> list[dict[str, Any]]:
     """The verb."""
     args = call.args
-    until = time.monotonic() + args["within"]
+    began = time.monotonic()
+    until = began + args["within"]
     in_a_row = 0
     while True:
         left = until - time.monotonic()
@@ -28,9 +32,15 @@ def ask(call: Call) -> list[dict[str, Any]]:
         in_a_row = in_a_row + 1 if all(v["status"] == probes.PASS for v in verdicts) else 0
         if in_a_row >= args["passes"]:
             return verdicts
-        if time.monotonic() + args["every"] >= until:
+        pause = _pause(args, time.monotonic() - began)
+        if time.monotonic() + pause >= until:
             return [_not_enough(verdict, in_a_row, args) for verdict in verdicts]
-        call.sleep(args["every"])
+        call.sleep(pause)
+
+
+def _pause(args: dict[str, Any], waited: float) -> float:
+    every: float = args["every"]
+    return min(every, max(every / 5, waited / 10)) if args["eager"] else every
 
 
 def ask_all(questions: list[dict[str, Any]], limit: float, call: Call) -> list[dict[str, Any]]:

@@ -7,13 +7,16 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
-from typing import Any
 
 from gapless.hostside import files
 from gapless.hostside.calls import Call
 from gapless.hostside.faults import Fault, from_os_error
 from gapless.hostside.payload import SETTINGS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 _POLL = 0.01
 _LOCK_PATIENCE = 10.0

@@ -7,23 +7,30 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GRACE = 2.0
 """Seconds between TERM and KILL."""
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-class Process(NamedTuple):
-    """What one line of /proc/PID/stat says."""
+class Process:
+    """What one line of /proc/PID/stat says; ``started`` in ticks since the boot."""
 
-    pid: int
-    parent: int
-    group: int
-    session: int
-    zombie: bool
-    started: int
+    __slots__ = ("group", "parent", "pid", "session", "started", "zombie")
+
+    def __init__(
+        self, pid: int, parent: int, group: int, session: int, zombie: bool, started: int
+    ) -> None:
+        self.pid = pid
+        self.parent = parent
+        self.group = group
+        self.session = session
+        self.zombie = zombie
+        self.started = started
 
 
 def read_process(pid: int) -> Process | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gapless.hostside.calls import Call
 from gapless.hostside.faults import Fault, from_os_error
 from gapless.hostside.launch import run_brief
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _TAIL_LIMIT = 64 * 1024
 

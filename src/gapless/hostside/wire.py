@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import json
-import struct
-from typing import Any, BinaryIO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO
 
 READY = b"\0gapless-ready\n"
 """Precedes the helper's first message; whatever a login shell printed before it is skipped."""
@@ -15,15 +17,15 @@ LARGEST = 256 << 20
 def encode(message: dict[str, Any]) -> bytes:
     """One message with its length."""
     body = json.dumps(message, separators=(",", ":")).encode()
-    return struct.pack(">I", len(body)) + body
+    return len(body).to_bytes(4, "big") + body
 
 
 def length_of(header: bytes) -> int:
     """Length of the message behind a header; refuses what cannot be one of ours."""
-    (length,) = struct.unpack(">I", header)
+    length = int.from_bytes(header, "big")
     if length > LARGEST:
         raise ValueError(f"a message of {length} bytes is none of ours")
-    return int(length)
+    return length
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -44,9 +46,9 @@ def read(stream: BinaryIO) -> dict[str, Any] | None:
 
 def pack_bytes(data: bytes) -> str:
     """Bytes as JSON can carry them."""
-    return base64.b64encode(data).decode()
+    return binascii.b2a_base64(data, newline=False).decode()
 
 
 def unpack_bytes(text: str) -> bytes:
     """What ``pack_bytes`` packed."""
-    return base64.b64decode(text)
+    return binascii.a2b_base64(text)

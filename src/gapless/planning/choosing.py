@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
+from gapless.drivers.runtimes.unit_file import digest_in
 from gapless.inventory import Inventory
-from gapless.plan import Untouched, Verb
+from gapless.model import InstanceState
 from gapless.planning.options import Target
 from gapless.planning.survey import Seen, Survey
+from gapless.plans import Untouched, Verb
 from gapless.strategies.rolling import has_something_new
 
 NOT_ASKED_FOR = "not asked for"
@@ -61,8 +63,15 @@ def is_current(service: ServiceConfig, verb: Verb, target: Target, seen: Seen | 
     if service.release and (target.release is None or not _same_release(target, seen)):
         return False
     if service.systemd and service.systemd.file:
-        return bool(target.fingerprint) and target.fingerprint == seen.fingerprint
+        return _same_unit_file(target, seen)
     return True
+
+
+def _same_unit_file(target: Target, seen: Seen) -> bool:
+    """Drop-ins are the host's own, but what systemd has not read yet is still to be taken in."""
+    now = seen.observation
+    read = now is not None and now.detail.get("NeedDaemonReload") != "yes"
+    return read and bool(target.unit_file) and target.unit_file == digest_in(seen.fingerprint)
 
 
 def _same_release(target: Target, seen: Seen) -> bool:
@@ -97,6 +106,23 @@ def releases_now(name: str, hosts: Iterable[str], survey: Survey | None) -> Mapp
         return {}
     seen = ((host, survey.of(name, host)) for host in hosts)
     return {host: s.release.name for host, s in seen if s and s.release}
+
+
+def installs_now(
+    name: str, service: ServiceConfig, verb: Verb, hosts: Iterable[str], survey: Survey | None
+) -> tuple[str, ...]:
+    """Hosts that were seen without the unit whose file the deploy brings."""
+    brings = verb is Verb.DEPLOY and service.systemd is not None and service.systemd.file
+    if survey is None or not brings:
+        return ()
+    seen = ((host, survey.of(name, host)) for host in hosts)
+    return tuple(host for host, s in seen if s is not None and _has_no_unit(s))
+
+
+def _has_no_unit(seen: Seen) -> bool:
+    now = seen.observation
+    missing = now is not None and now.state is InstanceState.MISSING
+    return missing and now is not None and now.detail.get("LoadState") == "not-found"
 
 
 def fingerprints_now(name: str, hosts: Iterable[str], survey: Survey | None) -> Mapping[str, str]:

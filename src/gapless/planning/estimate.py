@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from gapless.config.services import ServiceConfig
-from gapless.plan import StepKind
+from gapless.plans import StepKind
 
 _SECONDS = {
     StepKind.PREFLIGHT: 2.0,

@@ -20,13 +20,19 @@ from gapless.config.services import ServiceConfig
 from gapless.config.source import Loaded
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.inventory import Inventory
-from gapless.plan import Plan, ServicePlan, Untouched, Verb
-from gapless.planning.choosing import bystanders, choose, fingerprints_now, releases_now
+from gapless.planning.choosing import (
+    bystanders,
+    choose,
+    fingerprints_now,
+    installs_now,
+    releases_now,
+)
 from gapless.planning.estimate import estimate
 from gapless.planning.guard import guard_schema
 from gapless.planning.notes import notes_of
 from gapless.planning.options import PlanOptions, Target
 from gapless.planning.survey import Seen, Survey
+from gapless.plans import Plan, ServicePlan, Untouched, Verb
 from gapless.strategies import rolling
 
 NO_OPTIONS = PlanOptions()
@@ -126,7 +132,10 @@ def _service_plan(
     )
     steps = rolling.steps(service, wish.verb, migrate=not options.skip_migrations)
     seconds, known = estimate(name, service, steps, wish.history)
-    notes = notes_of(name, service, size=size, steps=steps, out=out, force=options.force)
+    installs = installs_now(name, service, wish.verb, hosts, wish.survey)
+    notes = notes_of(
+        name, service, size=size, steps=steps, out=out, force=options.force, installs=installs
+    )
     return ServicePlan(
         name=name,
         wave=1,
@@ -145,6 +154,7 @@ def _service_plan(
         from_=releases_now(name, hosts, wish.survey),
         fingerprints=fingerprints_now(name, hosts, wish.survey),
         notes=(*guarded, *notes),
+        installs=installs,
     )
 
 

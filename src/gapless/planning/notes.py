@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gapless.config.services import ServiceConfig
-from gapless.plan import StepKind
 from gapless.planning.survey import Seen
+from gapless.plans import StepKind
 from gapless.strategies.rolling import Sizes
 
 _SHOWN = 3
@@ -20,8 +20,12 @@ def notes_of(
     steps: Collection[StepKind],
     out: Mapping[str, Seen],
     force: str,
+    installs: Sequence[str] = (),
 ) -> Iterator[str]:
     """One sentence each."""
+    if installs and service.systemd is not None:
+        where = _named(installs)
+        yield f"{name}: installs {service.systemd.unit} (not on {where} yet); undo removes it"
     if size.total == 1:
         yield f"{name} has one instance: it is down during its restart"
     elif size.floor == 0:
@@ -47,7 +51,11 @@ def _migration(name: str, service: ServiceConfig, steps: Collection[StepKind]) -
 
 
 def _listed(out: Mapping[str, Seen]) -> str:
-    hosts: Sequence[str] = [f"{host} ({seen.state})" for host, seen in out.items()]
+    verb = "is" if len(out) == 1 else "are"
+    hosts = [f"{host} ({seen.state})" for host, seen in out.items()]
+    return f"{_named(hosts)} {verb} not running and left alone"
+
+
+def _named(hosts: Sequence[str]) -> str:
     more = f" and {len(hosts) - _SHOWN} more" if len(hosts) > _SHOWN else ""
-    verb = "is" if len(hosts) == 1 else "are"
-    return f"{', '.join(hosts[:_SHOWN])}{more} {verb} not running and left alone"
+    return f"{', '.join(hosts[:_SHOWN])}{more}"

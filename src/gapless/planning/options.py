@@ -43,8 +43,8 @@ def _amount(name: str, amount: int | str | None) -> int | str | None:
 class Target:
     """What a deploy brings to a service.
 
-    ``fingerprint`` is what the runtime will report afterwards, "" when that is not known.
+    ``unit_file`` is the sha256 of the unit file that comes with it, "" when there is none.
     """
 
     release: ReleaseRef | None = None
-    fingerprint: str = ""
+    unit_file: str = ""

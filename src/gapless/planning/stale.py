@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gapless.errors import StalePlan
-from gapless.plan import Plan, ServicePlan
 from gapless.planning.survey import Seen, Survey
+from gapless.plans import Plan, ServicePlan
 
 
 def differences(plan: Plan, survey: Survey) -> tuple[str, ...]:

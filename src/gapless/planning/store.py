@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gapless.errors import Refused, UsageError
-from gapless.plan import Plan, from_json, to_json
+from gapless.plans import Plan, from_json, to_json
 
 _KIND = "gapless-plan"
 

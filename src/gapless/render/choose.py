@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from gapless.clock import Clock
-from gapless.plan import Plan
+from gapless.plans import Plan
 from gapless.render.base import Quiet, Renderer
 from gapless.render.output import Output
 

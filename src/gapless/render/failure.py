@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gapless.model import Verdict
+from gapless.model import NOT_INSTALLED, Verdict
 from gapless.render.layout import INDENT, LABEL, WIDTH, block, cut, head, labelled
 from gapless.render.words import clean, hosts, plural, seconds
 from gapless.report.report import Failure, LeftOut, Report, ServiceReport, Undone
@@ -86,6 +86,8 @@ def undone(report: Report, width: int = WIDTH) -> Iterator[str]:
 
 
 def _back(item: Undone) -> tuple[str, str, float]:
+    if item.restored == NOT_INSTALLED:
+        return item.host, f"{item.service}: removed, as it was not there before", item.seconds
     if item.restored == "nothing to restore":
         return item.host, f"{item.service}: nothing to restore", item.seconds
     back = f"back on {item.restored}" if item.restored else "back as it was"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gapless.clock import Clock, LoopClock
 from gapless.events.event import Event
-from gapless.plan import Plan
+from gapless.plans import Plan
 from gapless.render.frame import Row, Tone, frame
 from gapless.render.moments import moment_line
 from gapless.render.output import Output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gapless.clock import Clock, LoopClock
 from gapless.events.event import Event
-from gapless.plan import Plan
+from gapless.plans import Plan
 from gapless.render.moments import moment_line
 from gapless.render.output import Output
 from gapless.render.ticker import Ticker

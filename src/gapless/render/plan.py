@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gapless.plan import Batch, Plan, ServicePlan, Verb
+from gapless.plans import Batch, Plan, ServicePlan, Verb
 from gapless.render.layout import INDENT, WIDTH, cut, screen, wrap
 from gapless.render.words import about, hosts, plural, seconds
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from gapless.model import NOT_INSTALLED
 from gapless.render import failure
 from gapless.render.gap import gap
 from gapless.render.layout import INDENT, WIDTH, head, labelled, screen
@@ -64,18 +65,26 @@ def _verdict(report: Report, width: int) -> Iterator[str]:
 
 def _unharmed(report: Report) -> str:
     if any(service.restored for service in report.services):
-        return "Failed; the old version is restored and checked"
+        return f"Failed; {_restored(report)}"
     names = ", ".join(dict.fromkeys(f.service for f in report.failures if f.service))
     return f"Failed before anything of {names or 'it'} that runs was changed"
+
+
+def _restored(report: Report) -> str:
+    removed = [item.restored == NOT_INSTALLED for item in report.undone if item.ok]
+    if removed and all(removed):
+        return "what was installed is removed again"
+    old = "the old version is restored and checked"
+    return f"{old}, and what was installed is removed again" if any(removed) else old
 
 
 def _refused(report: Report, verbose: bool, width: int) -> Iterator[str]:
     if report.failures:
         yield from failure.failures(report, verbose=verbose, width=width)
     else:
-        yield from head("✗", f"Refused: {report.what}", report.code, width)
+        yield from head("✗", report.what or "refused", report.code, width)
     if report.evidence:
-        yield from labelled("answer", report.evidence, width)
+        yield from labelled("why", report.evidence, width)
     yield from failure.now(report, width)
     yield from _next(report, width)
     yield ""

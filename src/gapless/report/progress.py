@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from gapless.events.event import Event
 from gapless.model import Verdict
-from gapless.plan import Plan
+from gapless.plans import Plan
 from gapless.report.report import Failure, Gap, LeftOut, Undone
 
 TOUCHING = frozenset(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gapless.events.event import Event
-from gapless.plan import Plan
+from gapless.plans import Plan
 from gapless.report.fold import apply
 from gapless.report.outcome import EXIT_CODES, Outcome, parse_outcome
 from gapless.report.parse import texts

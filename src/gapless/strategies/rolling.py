@@ -25,7 +25,7 @@ from itertools import islice
 
 from gapless.config.quantities import resolve_amount
 from gapless.config.services import ServiceConfig
-from gapless.plan import Batch, StepKind, Verb
+from gapless.plans import Batch, StepKind, Verb
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,8 @@ class FakeFiles:
     def remove(self, path: str) -> None:
         """Remove a file, link or whole tree; nothing there is fine."""
         real = self.resolve(path, last=False)
+        if self.read_only and real in self.nodes:
+            raise OSError(errno.EROFS, "Read-only file system", path)
         for gone in [real, *self.below(real)]:
             self.nodes.pop(gone, None)
         self._note(real)

@@ -70,6 +70,23 @@ class FakeHost:
         """Whether a connection could be made now."""
         return self.up and self.world.clock.monotonic() >= self.unreachable_until
 
+    def now(self) -> float:
+        """Its own wall clock, right or wrong (``clock_skew``)."""
+        return self.world.clock.now() + self.clock_skew
+
+    def wall(self, moment: float) -> float:
+        """What its clock calls a moment of the loop's time."""
+        return self.world.wall(moment) + self.clock_skew
+
+    def step_clock(self, seconds: float) -> None:
+        """Set its wall clock forward or back, as time synchronisation does."""
+        self.clock_skew += seconds
+
+    @property
+    def tasks(self) -> frozenset[asyncio.Task[Any]]:
+        """What runs on it, apart from every session."""
+        return frozenset(self._tasks)
+
     def show(self, name: str) -> Mapping[str, str]:
         """All properties of a unit; one that does not exist has some, too."""
         unit = self.units.get(name)

@@ -66,7 +66,7 @@ def words(command: Command, valued: str = "") -> tuple[set[str], dict[str, str],
 
 
 async def systemctl(host: FakeHost, command: Command) -> Answer:
-    """start, stop, restart, reload, reset-failed, daemon-reload, is-active."""
+    """start, stop, restart, reload, reset-failed, enable, disable, daemon-reload, is-active."""
     _, _, (verb, *names) = words(command)
     if verb == "daemon-reload":
         for known in host.units.values():
@@ -79,6 +79,9 @@ async def systemctl(host: FakeHost, command: Command) -> Answer:
         return failed(f"Failed to {verb} {names[0]}: Unit {names[0]} not found.", 5)
     if verb == "reset-failed":
         unit.reset_failed()
+        return OK
+    if verb in ("enable", "disable"):
+        unit.enabled = verb == "enable"
         return OK
     if verb == "is-active":
         return (0 if unit.active == "active" else 3), f"{unit.active}\n", ""

@@ -20,6 +20,7 @@ from gapless.drivers.transports.base import Claim, Claimed, HostFacts, Probe
 from gapless.errors import (
     DeadlineExceeded,
     HostFault,
+    HostKeyRejected,
     LostContact,
     PrivilegeRefused,
     Unreachable,
@@ -151,9 +152,15 @@ class FakeTransport:
         return await self._simple("unit", work, name)
 
     async def ask(
-        self, probes: Sequence[Probe], *, passes: int, every: float, within: float
+        self,
+        probes: Sequence[Probe],
+        *,
+        passes: int,
+        every: float,
+        within: float,
+        eager: bool = False,
     ) -> tuple[Verdict, ...]:
-        """Ask until passed or over."""
+        """Ask until passed or over; in virtual time, eagerness makes no difference."""
         return await self._simple(
             "ask",
             lambda: fake_answers.ask(self._host, probes, passes, every, within),
@@ -183,7 +190,7 @@ class FakeTransport:
         async def work() -> str:
             log = self._host.units[unit].log if unit in self._host.units else []
             wanted = [text for at, who, text in log if at >= since and identity in ("", who)]
-            return "\n".join(wanted[-lines:])
+            return b"\n".join(wanted[-lines:]).decode("utf-8", "replace")
 
         return await self._simple("tail", work, unit)
 
@@ -258,8 +265,8 @@ class FakeTransport:
             host = self._host
             free = 0 if host.files.full else 10 << 30
             return HostFacts(
-                clock=self._world.clock.now() + host.clock_skew,
-                booted=self._world.wall(host.booted),
+                clock=host.now(),
+                booted=host.wall(host.booted),
                 user="root" if host.privileged else "deploy",
                 privileged=host.privileged,
                 systemd="252",
@@ -340,6 +347,13 @@ class FakeTransport:
         elif what is What.REBOOT:
             self._host.reboot(fault.seconds)
             await asyncio.sleep(0)
+        elif what is What.HOST_KEY:
+            raise HostKeyRejected(
+                f"{self.host} is not the host we know: its key has changed",
+                where=self.host,
+                evidence="presented: ssh-ed25519 SHA256:other\nexpected: ssh-ed25519 SHA256:known",
+                next="find out why; if it was reinstalled: forget the old key",
+            )
         elif what is What.UNREACHABLE and fault.when is When.BEFORE:
             self._spare_current()
             self._host.cut(fault.seconds)

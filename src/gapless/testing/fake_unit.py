@@ -42,6 +42,8 @@ class Behaviour:
     body: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     answers_after: float = 0.001
+    says: tuple[bytes, ...] = ()
+    """Lines it writes into the journal when it starts."""
 
 
 HEALTHY = Behaviour()
@@ -100,7 +102,8 @@ class FakeUnit:
         self.invocation = ""
         self.main_pid = self.restarts = self.exit_status = 0
         self.entered = self.changed_at = 0.0
-        self.log: list[tuple[float, str, str]] = []
+        self.log: list[tuple[float, str, bytes]] = []
+        """Its journal: the host's wall clock, the incarnation, a line as it was written."""
         self._timers: list[asyncio.TimerHandle] = []
         self._starts: list[float] = []
 
@@ -204,9 +207,10 @@ class FakeUnit:
         self.healthy = False
         self.host.changed(f"{self.name} unhealthy")
 
-    def say(self, line: str) -> None:
+    def say(self, line: str | bytes) -> None:
         """A line in the journal."""
-        self.log.append((self.host.world.clock.now(), self.invocation, line))
+        written = line.encode() if isinstance(line, str) else line
+        self.log.append((self.host.now(), self.invocation, written))
 
     # -- its files -------------------------------------------------------------------------------
 
@@ -247,7 +251,7 @@ class FakeUnit:
             "NRestarts": str(self.restarts),
             "InvocationID": self.invocation,
             "MainPID": str(self.main_pid),
-            "ActiveEnterTimestamp": _stamp(self.host.world.wall(self.entered)),
+            "ActiveEnterTimestamp": _stamp(self.host.wall(self.entered)),
             "ActiveEnterTimestampMonotonic": _micros(self.entered),
             "StateChangeTimestampMonotonic": _micros(self.changed_at),
             "FragmentPath": self.fragment if known else "",
@@ -280,6 +284,8 @@ class FakeUnit:
         self.invocation, self.main_pid = self.host.world.new_identity()
         self.result, self.exit_status = "success", 0
         self.say(f"Starting {self.name} {self.version}".rstrip())
+        for line in self.behaviour.says:
+            self.say(line)
         if self.type == "simple":
             self._enter_active()
             return ""

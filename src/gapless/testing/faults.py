@@ -23,6 +23,8 @@ class When(StrEnum):
 class What(StrEnum):
     """What goes wrong."""
 
+    HOST_KEY = "host key"
+    """The host shows another key than the known one: of ``connect``, before anything else."""
     UNREACHABLE = "unreachable"
     """The connection is down for ``seconds``; calls and connects are refused."""
     LOST = "lost"

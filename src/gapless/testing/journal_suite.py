@@ -13,7 +13,7 @@ import pytest
 from gapless.engine.journal import Journal, RolloutRecord, RolloutState, StepState
 from gapless.errors import JournalError, LockHeld
 from gapless.events.event import Event
-from gapless.plan import Plan, Verb
+from gapless.plans import Plan, Verb
 
 
 def record(rollout: str, *services: str, parent: str = "") -> RolloutRecord:

@@ -87,6 +87,12 @@ class World:
         """The wall time of a moment of the loop's time."""
         return self.clock.now() - self.clock.monotonic() + moment
 
+    def step_controller(self, seconds: float) -> None:
+        """Set the controller's wall clock alone; the clocks of the hosts go on as they were."""
+        self.clock.step(seconds)
+        for host in self.hosts.values():
+            host.step_clock(-seconds)
+
     # -- what happened ---------------------------------------------------------------------------
 
     def record(self, host: str, unit: str, what: str) -> None:

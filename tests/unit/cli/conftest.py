@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from gapless.cli.main import run
 from gapless.clock import LoopClock
 from gapless.engine.journal import LockRecord, RolloutRecord, RolloutState
 from gapless.events.event import Event
-from gapless.plan import Plan
+from gapless.plans import Plan
 from gapless.report.report import Report
 from gapless.report.summarize import summarize
 from tests.unit.render import streams
@@ -63,7 +64,6 @@ class Api(types.ModuleType):
     stream: Callable[[], list[Event]] = streams.success
     problem: BaseException | None = None
     journal: FakeJournal = field(default_factory=FakeJournal)
-    home: Path = Path("/nonexistent")
 
     def __post_init__(self) -> None:
         super().__init__("gapless.api")
@@ -79,9 +79,6 @@ class Api(types.ModuleType):
         if self.problem is not None:
             raise self.problem
 
-    def state_home(self) -> Path:
-        return self.home
-
     def load(self, path: str = "gapless.yaml", environment: str | None = None) -> Any:
         self._note("load", path=path, environment=environment)
         config = types.SimpleNamespace(project="shop", prove=None)
@@ -92,6 +89,10 @@ class Api(types.ModuleType):
     def load_plan(self, path: Path) -> Plan:
         self._note("load_plan", path=path)
         return self.plan
+
+    @contextlib.asynccontextmanager
+    async def connected(self, project: Any) -> AsyncIterator[Any]:
+        yield project
 
     async def make_plan(
         self, project: Any, verb: str, services: tuple[str, ...] = (), **more: Any
@@ -140,7 +141,8 @@ class Api(types.ModuleType):
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Api:
     """The stand-in, in place of gapless.api."""
-    fake = Api(home=tmp_path)
+    fake = Api()
+    monkeypatch.setenv("GAPLESS_STATE", str(tmp_path))
     monkeypatch.setitem(__import__("sys").modules, "gapless.api", fake)
     monkeypatch.setattr(gapless, "api", fake, raising=False)
     return fake

@@ -13,7 +13,6 @@ import pytest
 from gapless.cli.asking import units_here
 from gapless.cli.exit_codes import MEANINGS, ExitCode
 from gapless.cli.explaining import error_kinds, key_docs
-from gapless.cli.options import complete_services
 from gapless.config.source import load_config
 from gapless.events.event import TYPES, Event
 from gapless.render.codes import ADVICE
@@ -151,19 +150,6 @@ def test_units_somebody_wrote_by_hand(tmp_path: Path) -> None:
     (tmp_path / "other.service").symlink_to(tmp_path / "shop.service")
     assert units_here(tmp_path) == ("shop.service",)
     assert units_here(tmp_path / "none") == ()
-
-
-def test_services_are_completed(tmp_path: Path) -> None:
-    import click
-
-    file = tmp_path / "gapless.yaml"
-    file.write_text("services:\n  shop.api: {}\n  shop.web: {}\n  other: {}\n")
-    ctx = click.Context(click.Command("x"))
-    ctx.params = {"config": str(file)}
-    param = click.Argument(["services"])
-    assert [i.value for i in complete_services(ctx, param, "shop.")] == ["shop.api", "shop.web"]
-    file.write_text("services: [")
-    assert complete_services(ctx, param, "") == []
 
 
 def test_plain_tables_are_aligned(api: Api, gl: Run) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from gapless.config.definitions import from_definitions, to_definitions
 from gapless.config.secrets import resolve_secrets
-from gapless.plan import Plan, Verb
+from gapless.planning.make import make_plan
+from gapless.plans import Plan, Verb, to_json
 from tests.unit.config.shop import SHOP, loaded
 
 CANARY = "canary-5f1c-never-seen"
@@ -78,3 +79,11 @@ def test_no_secret_value_is_in_definitions(tmp_path: Path, monkeypatch: pytest.M
     assert CANARY not in json.dumps(dataclasses.asdict(plan))
     assert CANARY not in repr(from_definitions(plan))
     assert json.dumps(plan.definitions).count("env:CANARY") == 1
+
+
+def test_a_zone_is_a_note_that_goes_along(tmp_path: Path) -> None:
+    """Nothing is decided by it; who reads the plan finds it."""
+    text = SHOP.replace("groups: [db]", "groups: [db], zone: rack7")
+    assert text != SHOP
+    plan = make_plan(loaded(tmp_path, text), verb=Verb.RESTART)
+    assert "rack7" in json.dumps(to_json(plan))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from gapless.config.health import HealthConfig
 from gapless.config.services import DefaultsConfig, SystemdConfig
 from gapless.config.source import load_config
-from gapless.plan import Verb
 from gapless.planning.make import make_plan
+from gapless.plans import Verb
 
 from .pages import ROOT, blocks
 

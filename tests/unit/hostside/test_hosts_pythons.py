@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from gapless.config.hosts import HostConfig
+from gapless.drivers.transports.base import HostFacts
+from gapless.drivers.transports.local import LocalTransport
 from gapless.hostside import bundle
 from gapless.hostside.launch import _NEEDS
 
@@ -61,17 +65,47 @@ def test_boot_survives_shells_and_systemd() -> None:
     assert not set("'!$%\n\\") & set(bundle.BOOT)
 
 
-def test_the_helper_starts_without_site_packages() -> None:
-    sources = bundle.read_sources()
-    settings = {"patience": 5, "state_dir": None}
-    done = subprocess.run(
-        bundle.interpreter(sys.executable),
-        input=bundle.pack(sources, bundle.LOOP, settings),
-        capture_output=True,
-        timeout=20,
-    )
+def test_the_helper_starts_without_site_packages_from_byte_code() -> None:
+    done = start(bundle.pack(bundle.compiled(bundle.read_sources()), bundle.LOOP))
     assert done.stdout.startswith(b"\0gapless-ready\n")
     assert done.stderr == b""
+
+
+def test_another_python_asks_for_the_sources() -> None:
+    foreign = bundle.pack(bundle.compiled(bundle.read_sources()), bundle.LOOP)
+    ours = sys.implementation.cache_tag.encode()
+    foreign = foreign.replace(ours, b"cpython-27", 1)
+    done = start(foreign + bundle.pack(bundle.read_sources(), bundle.LOOP))
+    assert done.stdout.startswith(bundle.SOURCES_WANTED + b"\0gapless-ready\n")
+    assert done.stderr == b""
+
+
+def test_the_controller_sends_the_sources_when_asked(tmp_path: Path) -> None:
+    # a host whose Python has another cache tag than ours
+    python = tmp_path / "python3"
+    python.write_text(
+        "#!/bin/sh\n"
+        f'for last; do :; done; exec {sys.executable} -I -S -c "import sys; '
+        'sys.implementation.cache_tag = \'other-1\'; exec(sys.argv[1])" "$last"\n'
+    )
+    python.chmod(0o755)
+
+    async def scene() -> HostFacts:
+        config = HostConfig(transport="local", python=str(python), state_dir=str(tmp_path / "s"))
+        transport = LocalTransport("here", config)
+        await transport.connect()
+        try:
+            return await transport.facts()
+        finally:
+            await transport.close()
+
+    assert asyncio.run(scene()).python
+
+
+def start(packed: bytes) -> subprocess.CompletedProcess[bytes]:
+    settings = bundle.pack_settings({"patience": 5, "state_dir": None})
+    argv = bundle.interpreter(sys.executable)
+    return subprocess.run(argv, input=settings + packed, capture_output=True, timeout=20)
 
 
 def imported(file: Path) -> set[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from gapless.hostside import files, wire
 from gapless.hostside.action_files import ActionFiles, prune
-from gapless.hostside.boot import Sources
+from gapless.hostside.boot import Modules
 from gapless.hostside.output import Output
 from gapless.hostside.store import Store, file_name
 
@@ -76,6 +76,7 @@ def test_old_actions_are_forgotten_and_the_last_ones_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gapless.hostside.action_files._KEEP", 3)
+    monkeypatch.setattr("gapless.hostside.action_files._KEEP_ALWAYS", 0)
     store = Store(str(tmp_path))
     store.prepare()
     for number in range(6):
@@ -92,7 +93,7 @@ def test_old_actions_are_forgotten_and_the_last_ones_kept(
 
 
 def test_modules_are_found_in_what_was_sent() -> None:
-    sources = Sources({"p": "", "p.m": "x = 1"})
+    sources = Modules({"p": "", "p.m": "x = 1"})
     package, module = sources.find_spec("p"), sources.find_spec("p.m")
     assert package is not None
     assert package.submodule_search_locations is not None

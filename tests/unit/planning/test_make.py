@@ -13,8 +13,8 @@ from gapless.config.source import Loaded
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.errors import NoWayBack, Refused, UsageError
 from gapless.model import Instance, InstanceState, Observation
-from gapless.plan import Plan, StepKind, Untouched, Verb, from_json, to_json
 from gapless.planning import PlanOptions, Seen, Survey, Target, make_plan
+from gapless.plans import Plan, StepKind, Untouched, Verb, from_json, to_json
 from tests.unit.config.shop import SHOP, loaded
 
 V41, V42 = (
@@ -186,9 +186,13 @@ class TestDeploy:
         assert plan.services[0].hosts == WEB
 
     @pytest.mark.parametrize(("fingerprint", "left"), [("f1", 0), ("f0", 4), ("", 0)])
-    def test_a_unit_file_counts_as_well(self, tmp_path: Path, fingerprint: str, left: int) -> None:
+    @pytest.mark.parametrize("rest", ["aa", "bb"])
+    def test_a_unit_file_counts_as_well(
+        self, tmp_path: Path, fingerprint: str, left: int, rest: str
+    ) -> None:
+        """Its drop-ins (the rest of the fingerprint) are the host's own."""
         text = SHOP.replace("reload: try", "file: api.service")
-        every = {host[:4]: seen(V42) for host in WEB}
+        every = {host[:4]: seen(V42, fingerprint=f"f0:{rest}") for host in WEB}
         plan = make_plan(
             loaded(tmp_path, text),
             verb=Verb.DEPLOY,

@@ -9,10 +9,10 @@ import pytest
 from gapless.config.source import Loaded
 from gapless.errors import Refused, StalePlan, UsageError
 from gapless.model import InstanceState
-from gapless.plan import Plan, Verb
 from gapless.planning import Seen, Survey, differences, make_plan
 from gapless.planning.stale import refuse_when_stale
 from gapless.planning.store import load, save
+from gapless.plans import Plan, Verb
 from tests.unit.config.shop import loaded
 from tests.unit.planning.test_make import TARGETS, V42, seen, survey_of
 

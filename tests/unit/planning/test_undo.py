@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gapless.plan import Plan, StepKind, Verb, from_json, to_json
 from gapless.planning import PlanOptions, make_plan
+from gapless.plans import Plan, StepKind, Verb, from_json, to_json
 from gapless.undo import rollback_plan
 from tests.unit.config.shop import SHOP, loaded
 from tests.unit.planning.test_make import TARGETS, WEB, survey_of

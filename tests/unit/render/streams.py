@@ -7,7 +7,7 @@ from typing import Any
 
 from gapless.events.event import Event
 from gapless.model import Verdict, VerdictStatus
-from gapless.plan import Batch, Plan, ServicePlan, StepKind, Untouched, Verb
+from gapless.plans import Batch, Plan, ServicePlan, StepKind, Untouched, Verb
 
 T0 = 1_768_824_000.0  # 2026-01-19 12:00:00 UTC
 
@@ -377,9 +377,24 @@ def refused_preflight() -> list[Event]:
     error = {
         "code": "GL-202",
         "kind": "refused",
-        "what": "web2 is not healthy before the rollout",
-        "evidence": str(BUSY),
-        "next": "mend web2 first, or leave it out: gapless deploy shop.api --hosts web1,web3,web4",
+        "what": f"shop.api on web2 is not fit to be touched: http: {BUSY.answer}",
+        "evidence": f"asked {BUSY.asked}\nwanted {BUSY.wanted}",
+        "next": "gapless doctor --hosts web2",
+    }
+    stream = Stream().begin()
+    return stream.end("rollout.refused", "refused", 3, **error)
+
+
+def refused_unreachable() -> list[Event]:
+    """Two hosts do not answer."""
+    error = {
+        "code": "GL-202",
+        "kind": "refused",
+        "what": "shop.api is not fit to be touched on 2 hosts",
+        "evidence": "web2: cannot connect to web2: Connection refused\n"
+        "web3: the host key of web3 is unknown\n"
+        "  presented: ssh-ed25519 SHA256:qHvmCGLFnzrKPSHWxXCAJ9yu6vFbtUlkWZZy9lHyRTM",
+        "next": "gapless doctor --hosts web2,web3",
     }
     stream = Stream().begin()
     return stream.end("rollout.refused", "refused", 3, **error)

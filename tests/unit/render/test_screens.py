@@ -9,7 +9,7 @@ import pytest
 
 from gapless.errors import ConfigError, LockHeld, Problem, StalePlan
 from gapless.events.event import Event
-from gapless.plan import Batch, ServicePlan
+from gapless.plans import Batch, ServicePlan
 from gapless.render.error import error_json, render_error
 from gapless.render.plan import render_plan
 from gapless.render.result import render_report
@@ -26,6 +26,7 @@ ENDINGS = {
     "lost_contact": (streams.lost_contact, Outcome.MIXED),
     "rollback_failed": (streams.rollback_failed, Outcome.MIXED),
     "refused_preflight": (streams.refused_preflight, Outcome.REFUSED),
+    "refused_unreachable": (streams.refused_unreachable, Outcome.REFUSED),
     "lock_held": (streams.lock_held, Outcome.LOCK_HELD),
     "interrupted": (streams.interrupted, Outcome.INTERRUPTED),
     "paused": (streams.paused, Outcome.PAUSED),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gapless.config.services import ServiceConfig
-from gapless.plan import StepKind, Verb
+from gapless.plans import StepKind, Verb
 from gapless.strategies.rolling import batches, sizes, steps
 from tests.unit.config.shop import loaded
 

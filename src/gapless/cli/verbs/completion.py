@@ -12,7 +12,7 @@ from gapless.cli.exit_codes import ExitCode
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> int:
-    """Print what a shell needs to complete verbs, options and services.
+    """Print what a shell needs to complete verbs, options and services, hosts and rollouts.
 
     \b
     bash   gapless completion bash > /etc/bash_completion.d/gapless

@@ -7,11 +7,11 @@ import asyncio
 import click
 
 from gapless.cli.exit_codes import ExitCode
-from gapless.cli.options import Where, json_option, where_option
+from gapless.cli.options import Where, hosts_option, json_option, where_option
 
 
 @click.command("doctor")
-@click.option("--hosts", help="Only these: names, groups, ranges; ! leaves out.")
+@hosts_option
 @json_option
 @where_option
 def command(hosts: str | None, where: Where, *, as_json: bool) -> int:

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from gapless.cli.completing import complete_services
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.options import Where, json_option, where_option
 
@@ -35,7 +36,7 @@ def command(ctx: click.Context, where: Where, *, as_json: bool) -> int:
 
 
 @command.command("break")
-@click.argument("service")
+@click.argument("service", shell_complete=complete_services)
 @click.option("--reason", required=True, help="Why; it is kept in the history.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from gapless.cli.exit_codes import ExitCode
-from gapless.cli.options import Where, rollout_argument, where_option
+from gapless.cli.options import Where, open_rollout_argument, where_option
 
 
 @click.command("pause")
-@rollout_argument
+@open_rollout_argument
 @where_option
 def command(rollout: str | None, where: Where) -> int:
     """Begin no new instance; those under way are finished."""

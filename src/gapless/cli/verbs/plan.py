@@ -44,15 +44,18 @@ def command(
 
     The first of SERVICES may be restart or deploy; without, it is restart.
     """
+    import asyncio
+
     from gapless.cli.output import note, result, result_json, width
     from gapless.cli.rolling import make, refuse_force_without_reason
-    from gapless.plan import to_json
     from gapless.planning import store
+    from gapless.plans import to_json
     from gapless.render.plan import render_plan
 
     refuse_force_without_reason(choice, reason)
     verb, names = _verb(services)
-    plan = make(where.load(), verb, names, choice, Consent(reason, yes=True), offline=offline)
+    consent = Consent(reason, yes=True)
+    plan = asyncio.run(make(where.load(), verb, names, choice, consent, offline=offline))
     if as_json:
         result_json({**to_json(plan), "digest": plan.digest})
     else:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from gapless.cli.options import Show, Where, rollout_argument, show_option, where_option
+from gapless.cli.options import Show, Where, open_rollout_argument, show_option, where_option
 
 
 @click.command("promote")
-@rollout_argument
+@open_rollout_argument
 @show_option
 @where_option
 def command(rollout: str | None, show: Show, where: Where) -> int:

@@ -6,12 +6,21 @@ import sys
 
 import click
 
-from gapless.cli.options import Consent, Show, Where, consent_option, show_option, where_option
+from gapless.cli.completing import complete_targets
+from gapless.cli.options import (
+    Consent,
+    Show,
+    Where,
+    consent_option,
+    hosts_option,
+    show_option,
+    where_option,
+)
 
 
 @click.command("rollback")
-@click.argument("target", required=False)
-@click.option("--hosts", help="Only these: names, groups, ranges; ! leaves out.")
+@click.argument("target", required=False, shell_complete=complete_targets)
+@hosts_option
 @consent_option
 @show_option
 @where_option

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from gapless.config.balancers import CommandBalancerConfig
 from gapless.drivers.balancers.base import Member, MemberState
 from gapless.drivers.balancers.fill import fill, own_name
-from gapless.drivers.balancers.sight import NoAnswer, Sight
+from gapless.drivers.balancers.node_host import NodeHost
+from gapless.drivers.balancers.sight import Sight
 from gapless.drivers.transports.base import Transport
-from gapless.errors import FenceRefused, LostContact, TrafficError, TransportError
+from gapless.errors import TrafficError
 from gapless.model import Command, Completed, CriticalAction, Fence, Instance
 
 _ANSWER = re.compile(r"(up|drained|draining|down|missing)(?:\s+(\d+))?(?:\s|$)", re.IGNORECASE)
@@ -29,9 +30,8 @@ class CommandNode:
         address: Callable[[str], str] = own_name,
     ) -> None:
         self._balancer = balancer
-        self._host = host
+        self._host = NodeHost(balancer, host, transport)
         self._config = config
-        self._transport = transport
         self._address = address
         self._numbers = itertools.count(1)
         self._out: set[Instance] = set()
@@ -39,7 +39,7 @@ class CommandNode:
     @property
     def label(self) -> str:
         """Name of the node for people."""
-        return self._host or "localhost"
+        return self._host.label
 
     async def see(self, instance: Instance) -> Sight:
         """What the state command prints; without one, only that nothing was observed."""
@@ -86,10 +86,12 @@ class CommandNode:
             raise self._failed(command, completed)
 
     async def _run(self, command: Command) -> Completed:
-        try:
-            return await self._transport().run(command)
-        except TransportError as error:
-            raise self._silent(command, error) from error
+        return await self._host.talk(
+            lambda transport: transport.run(command),
+            what=f"{command.argv[0]} could not be run on {self.label}",
+            hint="gapless doctor",
+            repeatable=False,
+        )
 
     async def _act(
         self, verb: str, command: Command, instance: Instance, fence: Fence
@@ -104,17 +106,11 @@ class CommandNode:
             f"#{next(self._numbers)}"
         )
         action = CriticalAction(key, (command,), fence, timeout=command.timeout + 5.0)
-        transport = self._transport()
-        try:
-            try:
-                settled = await transport.act(action)
-            except LostContact:
-                await transport.connect()
-                settled = await transport.act(action)
-        except FenceRefused:
-            raise
-        except TransportError as error:
-            raise self._silent(command, error) from error
+        settled = await self._host.talk(
+            lambda transport: transport.act(action),
+            what=f"{command.argv[0]} could not be run on {self.label}",
+            hint="gapless doctor",
+        )
         if settled.completed:
             return settled.completed[-1]
         raise TrafficError(
@@ -161,14 +157,4 @@ class CommandNode:
             where=self._balancer,
             evidence=f"{command}\n{completed.evidence()}".strip(),
             next=f"run it by hand on {self.label}",
-        )
-
-    def _silent(self, command: Command, error: TransportError) -> NoAnswer | FenceRefused:
-        if isinstance(error, FenceRefused):
-            return error
-        return NoAnswer(
-            f"{command.argv[0]} could not be run on {self.label}",
-            where=self._balancer,
-            evidence="\n".join(filter(None, (str(error), error.evidence))),
-            next=error.next or "gapless doctor",
         )

@@ -17,7 +17,7 @@ from typing import Any
 from gapless.clock import Clock
 from gapless.config.balancers import BalancerConfig
 from gapless.config.quantities import format_duration
-from gapless.drivers.balancers.base import Drained, Evidence, Member
+from gapless.drivers.balancers.base import Drained, Evidence, Member, MemberState
 from gapless.drivers.balancers.sight import NoAnswer, Node, Sight, all_seen, answered, together
 from gapless.errors import FloorBroken, TrafficError
 from gapless.model import Fence, Instance
@@ -201,7 +201,12 @@ class Fanout:
     def _hold_floor(self, instance: Instance, sights: Sequence[Sight]) -> None:
         """Refuse to go below the floor, before anything is changed (not for what is out)."""
         for sight in sights:
-            if sight.out or sight.others is None or sight.others >= self._config.floor:
+            if (
+                sight.out
+                or sight.member.state is MemberState.DOWN
+                or sight.others is None
+                or sight.others >= self._config.floor
+            ):
                 continue
             raise FloorBroken(
                 f"without {instance} only {sight.others} would serve (floor {self._config.floor})",

@@ -10,9 +10,10 @@ from gapless.config.balancers import HaproxyConfig
 from gapless.drivers.balancers.base import Member, MemberState
 from gapless.drivers.balancers.fill import fill, own_name
 from gapless.drivers.balancers.haproxy_view import NonsenseError, Server, View, parse, questions
+from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.sight import NoAnswer, Sight
 from gapless.drivers.transports.base import Transport
-from gapless.errors import FenceRefused, LostContact, TrafficError, TransportError
+from gapless.errors import TrafficError
 from gapless.model import Fence, Instance
 
 # A name goes into a line in which ";" begins the next command.
@@ -31,15 +32,14 @@ class HaproxyNode:
         address: Callable[[str], str] = own_name,
     ) -> None:
         self._balancer = balancer
-        self._host = host
+        self._host = NodeHost(balancer, host, transport)
         self._config = config
-        self._transport = transport
         self._address = address
 
     @property
     def label(self) -> str:
         """Name of the node for people."""
-        return self._host or "localhost"
+        return self._host.label
 
     async def view(self) -> View:
         """The whole backend as this process sees it."""
@@ -103,24 +103,12 @@ class HaproxyNode:
             raise self._refused(answer)
 
     async def _say(self, line: str, fence: Fence | None = None) -> str:
-        transport = self._transport()
-        data = f"{line}\n".encode()
-        try:
-            try:
-                answer = await transport.exchange(self._config.socket, data, fence=fence)
-            except LostContact:  # everything we say may be said twice
-                await transport.connect()
-                answer = await transport.exchange(self._config.socket, data, fence=fence)
-        except FenceRefused:
-            raise
-        except TransportError as error:
-            raise NoAnswer(
-                f"HAProxy on {self.label} does not answer",
-                where=self._balancer,
-                evidence="\n".join(filter(None, (str(error), error.evidence))),
-                next=error.next
-                or f"see that haproxy runs there and listens on {self._config.socket}",
-            ) from error
+        socket, data = self._config.socket, f"{line}\n".encode()
+        answer = await self._host.talk(  # everything we say may be said twice
+            lambda transport: transport.exchange(socket, data, fence=fence),
+            what=f"HAProxy on {self.label} does not answer",
+            hint=f"see that haproxy runs there and listens on {socket}",
+        )
         if not answer:  # even consent is an empty line
             raise NoAnswer(
                 f"HAProxy on {self.label} closed without an answer",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from gapless.drivers.checks.secret_headers import revealed
 from gapless.drivers.transports.base import Probe, Transport
 from gapless.model import Verdict, VerdictStatus
 
@@ -32,18 +33,30 @@ async def ask(
     passes: int,
     every: float,
     within: float,
+    eager: bool = False,
 ) -> tuple[Verdict, ...]:
-    """``Transport.ask`` from both sides. A side without questions is not asked."""
+    """``Transport.ask`` from both sides. A side without questions is not asked. Raises UsageError
+    when a secret header cannot be read."""
+    probes, veil = await revealed(probes)
 
     def side(asking: Transport, questions: Sequence[Probe]) -> Awaitable[tuple[Verdict, ...]]:
-        return asking.ask(questions, passes=passes, every=every, within=within)
+        return asking.ask(questions, passes=passes, every=every, within=within, eager=eager)
 
     ours, theirs = _split(probes)
     if not ours:
-        return await side(transport, theirs)
+        return veil(await side(transport, theirs))
     sides = [side(here(), ours), *([side(transport, theirs)] if theirs else [])]
     answers = await _together(*sides)
-    return _in_order(probes, answers[0], answers[1] if theirs else ())
+    return veil(_in_order(probes, answers[0], answers[1] if theirs else ()))
+
+
+async def once(transport: Transport, here: Here, probes: Sequence[Probe]) -> tuple[Verdict, ...]:
+    """Ask each question one time; the transport of this machine is connected when it is needed."""
+    if not probes:
+        return ()
+    if any(is_from_here(probe) for probe in probes):
+        await here().connect()
+    return await ask(transport, here, probes, passes=1, every=0.1, within=0.0)
 
 
 async def watch(
@@ -59,6 +72,7 @@ async def watch(
     identity: Mapping[str, str],
 ) -> tuple[Verdict, ...]:
     """``Transport.watch`` from both sides; the first failure on either side ends both."""
+    probes, veil = await revealed(probes)
 
     def side(
         asking: Transport, name: str, questions: Sequence[Probe]
@@ -75,10 +89,10 @@ async def watch(
 
     ours, theirs = _split(probes)
     if not ours:
-        return await side(transport, unit, theirs)
+        return veil(await side(transport, unit, theirs))
     away, near = await _until_failure(side(transport, unit, theirs), side(here(), "", ours))
     first = (away[:1] or (_not_answered("unit"),)) if unit else ()
-    return first + _in_order(probes, near, away[len(first) :])
+    return veil(first + _in_order(probes, near, away[len(first) :]))
 
 
 def _split(probes: Sequence[Probe]) -> tuple[list[Probe], list[Probe]]:

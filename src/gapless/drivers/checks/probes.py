@@ -9,6 +9,7 @@ from typing import Any
 from gapless.config.health import Expect, HealthConfig, HttpCheck
 from gapless.drivers.checks.asking import FROM
 from gapless.drivers.checks.placeholders import fill
+from gapless.drivers.checks.secret_headers import SECRETS
 from gapless.drivers.transports.base import Probe
 
 Filled = Callable[[str], str]
@@ -67,6 +68,8 @@ def _http(http: HttpCheck, filled: Filled) -> dict[str, Any]:
     }
     optional = {"unix": http.unix, "ca": http.ca, "server_name": http.server_name}
     spec.update({name: filled(value) for name, value in optional.items() if value})
+    if http.secrets:
+        spec[SECRETS] = dict(http.secrets)
     return spec
 
 

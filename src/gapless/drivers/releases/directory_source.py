@@ -83,7 +83,7 @@ class Source:
         total, set_id, version, count = hashlib.sha256(), "", "", 0
         for name, full, mode in self._walk(str(self.folder), ""):
             # The very lines a host's digest is made of, so that both can be compared.
-            total.update(files._entry(name, full))
+            total.update(files.tree_line(name, full))
             count += 1
             if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
                 set_id = set_id or name

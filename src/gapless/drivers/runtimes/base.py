@@ -26,6 +26,11 @@ class RuntimeSnapshot:
     stored: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def absent(self) -> bool:
+        """Whether there was nothing: going back is removing what has come since."""
+        return bool(self.facts.get("absent"))
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for the journal."""
         return {
@@ -45,8 +50,8 @@ class RuntimeSnapshot:
 class Replacement:
     """How an instance is replaced: the commands, the manner, and the time they may take.
 
-    ``manner``: reload or restart. ``fallback`` commands run as a second action when the first
-    manner fails (reload → restart).
+    ``manner``: reload, restart, install or remove. ``fallback`` commands run as a second action
+    when the first manner fails (reload → restart).
     """
 
     manner: str
@@ -78,7 +83,8 @@ class Runtime(Protocol):
         ...
 
     async def fingerprint(self, transport: Transport) -> str:
-        """Digest of what defines the instance (fragments), for stale plans and drift."""
+        """Digest of what defines the instance (fragments), for stale plans and drift. With a unit
+        file: its own sha256 first, then a colon."""
         ...
 
     async def replacement(
@@ -90,7 +96,7 @@ class Runtime(Protocol):
 
     async def restoration(self, transport: Transport, snapshot: RuntimeSnapshot) -> Replacement:
         """Commands that go back: stop, restore files, daemon-reload, start (also clears a failed
-        state)."""
+        state). Where there was nothing: stop and remove."""
         ...
 
     def replaced(self, before: Observation, now: Observation, manner: str) -> bool:

@@ -7,6 +7,8 @@ What replaces an instance, in order:
 3. ``reload`` where it is asked for, possible and enough — new unit files need a restart.
 4. Otherwise ``reset-failed`` (a start limit reached by earlier tries would refuse the start) and
    ``restart``, which blocks until the unit is active: with Type=notify, until it says READY.
+5. A unit that was not there before is enabled, so that it comes back after a reboot, and started;
+   going back stops it, disables it and moves its files aside.
 
 The InvocationID is the identity: systemd gives a new one to each start, whoever asked for it.
 """
@@ -57,14 +59,18 @@ class SystemdRuntime:
         """Copies of all fragments (see ``systemd_files``)."""
         shown = await self._show(transport)
         facts = {name: shown.get(name, "") for name in ("UnitFileState", "FragmentPath")}
+        if _absent(shown):
+            facts["absent"] = "yes"
         return await files.keep(transport, view.fragments(shown), folder, facts)
 
     async def fingerprint(self, transport: Transport) -> str:
-        """Digest of the fragments and of whether systemd knows them."""
+        """Digest of the unit file, a colon, and that of all fragments and of whether systemd knows
+        them (see ``unit_file``)."""
         shown = await self._show(transport)
         digests = await transport.digest(view.fragments(shown))
         told = {"files": dict(digests), "known": shown.get("NeedDaemonReload", "no") != "yes"}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        rest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        return f"{digests.get(shown.get('FragmentPath', ''), '')}:{rest}"
 
     async def replacement(
         self, transport: Transport, install: Mapping[str, str], reload_allowed: bool
@@ -73,6 +79,9 @@ class SystemdRuntime:
         shown = await self._show(transport)
         placed = files.install(install, self._config.command_timeout)
         prepare = placed + self._take_in(bool(placed) or shown.get("NeedDaemonReload") == "yes")
+        if placed and _absent(shown):
+            enable = self._systemctl("enable")
+            return _replacement("install", (*prepare, enable, *self._start(shown)))
         restart = self._restart(shown)
         if self._config.reload == "no":
             return _replacement("restart", prepare + restart)
@@ -88,6 +97,8 @@ class SystemdRuntime:
         differs: whoever asks for a restoration has switched something, if only the release. A
         running unit that must only be reloaded is reloaded."""
         shown = await self._show(transport)
+        if snapshot.absent:
+            return _replacement("remove", await self._removal(transport, snapshot, shown))
         await files.complete(transport, snapshot)
         back = await files.put_back(
             transport, self.unit, snapshot, view.fragments(shown), self._config.command_timeout
@@ -96,6 +107,17 @@ class SystemdRuntime:
         if self._config.reload == "only" and _can_reload(shown):
             return _replacement("reload", back + self._reload(shown))
         return _replacement("restart", (self._stop(shown), *back, *self._start(shown)))
+
+    async def _removal(
+        self, transport: Transport, snapshot: RuntimeSnapshot, shown: Mapping[str, str]
+    ) -> tuple[Command, ...]:
+        # what of it fails shows in the state: the unit would still be there
+        stop = self._systemctl("stop", limit=view.limit(shown, "TimeoutStopUSec"), check=False)
+        disable = self._systemctl("disable", check=False)
+        aside = await files.take_away(
+            transport, self.unit, snapshot, view.fragments(shown), self._config.command_timeout
+        )
+        return (stop, *self._clear(), disable, *aside, self._systemctl("daemon-reload"))
 
     def replaced(self, before: Observation, now: Observation, manner: str) -> bool:
         """A restart shows in a new InvocationID. A reload keeps it; that the unit went through
@@ -117,6 +139,12 @@ class SystemdRuntime:
     def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:
         """Stop, restore, daemon-reload, start, look."""
         unit = shlex.quote(self.unit)
+        if snapshot.absent:
+            return (
+                f"sudo systemctl disable --now {unit}",
+                f"sudo rm /etc/systemd/system/{unit}",
+                "sudo systemctl daemon-reload",
+            )
         copies = [
             f"sudo cp -a {shlex.quote(snapshot.stored + path)} {shlex.quote(path)}"
             for path in snapshot.files
@@ -176,6 +204,10 @@ def _replacement(
 
 def _seconds(commands: tuple[Command, ...]) -> float:
     return sum(command.timeout for command in commands)
+
+
+def _absent(shown: Mapping[str, str]) -> bool:
+    return shown.get("LoadState") == "not-found" and view.state(shown) is InstanceState.MISSING
 
 
 def _can_reload(shown: Mapping[str, str]) -> bool:

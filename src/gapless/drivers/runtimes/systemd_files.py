@@ -70,6 +70,14 @@ async def put_back(
                 commands += relink(links_then[path], path, timeout)
         elif path in links_now or digests[path] != _sha256(packed):
             commands += place(snapshot.stored + path, path, timeout)
+    return (*commands, *await take_away(transport, unit, snapshot, now, timeout))
+
+
+async def take_away(
+    transport: Transport, unit: str, snapshot: RuntimeSnapshot, now: Sequence[str], timeout: float
+) -> tuple[Command, ...]:
+    """Commands that move the unit's own files aside that have come since the snapshot."""
+    commands: list[Command] = []
     for path in dict.fromkeys((*now, *await _dropins(transport, unit))):
         if path not in snapshot.files and _is_own(path, unit):
             commands += _move_aside(path, f"{snapshot.stored}/removed{path}", timeout)

@@ -12,12 +12,14 @@ import hashlib
 import hmac
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from email.message import Message
-from http.client import HTTPException
+from http.client import HTTPException, InvalidURL
 from typing import IO, ClassVar
 from urllib.parse import urlsplit
 
 from gapless.clock import Clock
+from gapless.config.quantities import is_secret
 from gapless.config.secrets import resolve_secret
 from gapless.drivers.sinks.aside import aside
 from gapless.drivers.sinks.base import SinkError
@@ -50,7 +52,9 @@ class WebhookSink:
 
     @property
     def name(self) -> str:
-        """Kind and host: the path of a webhook is often its password."""
+        """Kind and host: the path of a webhook is often its password. Of a reference, itself."""
+        if is_secret(self._url):
+            return f"webhook {self._url}"
         return f"webhook {urlsplit(self._url).hostname or '?'}"
 
     @property
@@ -62,8 +66,11 @@ class WebhookSink:
         """POST it; 2xx is delivered, 408, 425, 429 and 5xx are tried again, the rest is not."""
         body = event.to_line().encode()
         headers = await self._headers(event, body)
-        request = urllib.request.Request(self._url, body, headers, method="POST")  # noqa: S310
+        request = _request(await self._address(), body, headers)
         await aside(lambda: _post(request, self._timeout))
+
+    async def _address(self) -> str:
+        return await _read(self._url) if is_secret(self._url) else self._url
 
     async def _headers(self, event: Event, body: bytes) -> dict[str, str]:
         headers = {
@@ -73,16 +80,28 @@ class WebhookSink:
             "X-Gapless-Delivery": f"{event.rollout}/{event.seq}",
         }
         if self._secret is not None:
-            try:
-                secret = await resolve_secret(self._secret)
-            except GaplessError as error:
-                raise SinkError(error.what) from None
             moment = int(self._clock.now())
-            headers["X-Gapless-Signature"] = signature(secret.reveal(), moment, body)
+            secret = await _read(self._secret)
+            headers["X-Gapless-Signature"] = signature(secret, moment, body)
         return headers
 
     def learn(self, event: Event) -> None:
         """Nothing to know."""
+
+
+async def _read(reference: str) -> str:
+    try:
+        return (await resolve_secret(reference)).reveal()
+    except GaplessError as error:
+        raise SinkError(error.what) from None
+
+
+def _request(url: str, body: bytes, headers: dict[str, str]) -> urllib.request.Request:
+    """Complaints of the library would quote the address."""
+    if url.startswith(("http://", "https://")) and url.isprintable() and " " not in url:
+        with suppress(ValueError):
+            return urllib.request.Request(url, body, headers, method="POST")  # noqa: S310
+    raise SinkError("its address is no URL", retry=False)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -111,8 +130,8 @@ def _post(request: urllib.request.Request, timeout: float) -> None:
         ) from None
     except urllib.error.URLError as error:
         raise SinkError(str(error.reason)) from None
-    except ValueError as error:  # not a URL that can be opened: later is no better
-        raise SinkError(str(error), retry=False) from None
+    except (ValueError, InvalidURL):  # later is no better, and its text would quote the address
+        raise SinkError("its address cannot be asked", retry=False) from None
     except (OSError, HTTPException) as error:
         raise SinkError(str(error) or type(error).__name__) from None
 

@@ -130,11 +130,18 @@ class Transport(Protocol):
         ...
 
     async def ask(
-        self, probes: Sequence[Probe], *, passes: int, every: float, within: float
+        self,
+        probes: Sequence[Probe],
+        *,
+        passes: int,
+        every: float,
+        within: float,
+        eager: bool = False,
     ) -> tuple[Verdict, ...]:
         """Ask the probes on the host until all passed ``passes`` times in a row or ``within``
         seconds are over, polling ``every`` seconds there (no round trips). ``within`` 0 asks once.
-        Returns the last verdict of each probe."""
+        ``eager`` polls five times as often at first: what is soon there is soon seen. Returns
+        the last verdict of each probe."""
         ...
 
     async def watch(

@@ -11,14 +11,14 @@ import contextlib
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, Protocol
 
 from gapless.clock import Clock, LoopClock, within
 from gapless.drivers.transports.faults import error_from, no_helper
 from gapless.errors import DeadlineExceeded, GaplessError, LostContact
-from gapless.hostside import wire
-from gapless.hostside.bundle import LOOP, pack, read_sources
+from gapless.hostside import bundle, wire
+from gapless.hostside.bundle import LOOP, SOURCES_WANTED, pack, pack_settings, read_sources
 
 _NOISE = 64 * 1024
 """Bytes a login shell may print before the helper speaks."""
@@ -88,7 +88,8 @@ class HelperSession:
 
     async def start(self, state_dir: str | None) -> None:
         """Send the helper and wait for its first word."""
-        self._stream.write(_packed(self._patience.silence, state_dir))
+        settings = {"patience": self._patience.silence, "state_dir": state_dir}
+        self._stream.write(pack_settings(settings) + _packed(compiled=True))
         try:
             async with within(self._patience.start):
                 await self._await_ready()
@@ -153,6 +154,8 @@ class HelperSession:
     async def _await_ready(self) -> None:
         noise = b""
         while not noise.endswith(wire.READY):
+            if noise.endswith(SOURCES_WANTED):
+                self._stream.write(_packed(compiled=False))
             byte = await self._stream.read(1)
             if not byte or len(noise) > _NOISE:
                 status, complaint = await self._stream.epitaph()
@@ -207,12 +210,8 @@ class HelperSession:
         self._pending.clear()
 
 
-@lru_cache(maxsize=8)
-def _packed(silence: float, state_dir: str | None) -> bytes:
-    """The helper as it is sent; packed once, not once per host."""
-    return pack(_sources(), LOOP, {"patience": silence, "state_dir": state_dir})
-
-
 @cache
-def _sources() -> dict[str, str]:
-    return read_sources()
+def _packed(*, compiled: bool) -> bytes:
+    """The helper as it is sent; packed once, not once per host."""
+    sources = read_sources()
+    return pack(bundle.compiled(sources) if compiled else sources, LOOP)

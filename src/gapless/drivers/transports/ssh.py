@@ -29,7 +29,8 @@ _AT_ONCE = 6
 
 
 class SshTransport(HelperVerbs):
-    """Verbs over one SSH connection."""
+    """Verbs over one SSH connection. ``lasting``: more than a command or two will be run, so the
+    first one may start the helper."""
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class SshTransport(HelperVerbs):
         config: HostConfig,
         *,
         connections: asyncio.Semaphore,
+        lasting: bool = False,
         patience: Patience | None = None,
         clock: Clock | None = None,
         ssh_config: Sequence[str] | None = None,
@@ -44,6 +46,7 @@ class SshTransport(HelperVerbs):
         self._name = name
         self._config = config
         self._connections = connections
+        self._lasting = lasting
         self._patience = patience or Patience()
         self._clock = clock or LoopClock()
         self._ssh_config = ssh_config
@@ -84,10 +87,10 @@ class SshTransport(HelperVerbs):
         return await self._levels.get(sudo=self._sudo(privileged))
 
     async def run(self, command: Command) -> Completed:
-        """Run a command: through the helper if there is one or the command needs it, else through
-        the guard, which costs the host a tenth."""
+        """Run a command: through the helper if there is one, there will be one, or the command
+        needs it, else through the guard, which costs the host a tenth."""
         sudo = self._sudo(command.privileged)
-        if self._levels.up(sudo=sudo) or not _is_plain(command):
+        if self._lasting or self._levels.up(sudo=sudo) or not _is_plain(command):
             return await self._run_with_helper(command)
         completed = await self._run_guarded(command, sudo=sudo)
         if sudo and completed.status == 1 and completed.stderr.startswith("sudo:"):

@@ -83,12 +83,7 @@ def connection_error(target: Target, error: BaseException) -> TransportError:
     if isinstance(error, TimeoutError):
         what = f"no connection to {target.place} within {target.limit:g} s"
         return DeadlineExceeded(what, where=target.host, next=f"ping {target.address}")
-    reason = _reason(error)
-    return Unreachable(
-        f"cannot connect to {target.place}: {reason}",
-        where=target.host,
-        evidence=f"{type(error).__name__}: {error}",
-    )
+    return Unreachable(f"cannot connect to {target.place}: {_reason(error)}", where=target.host)
 
 
 def _reason(error: BaseException) -> str:

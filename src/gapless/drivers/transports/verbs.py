@@ -82,7 +82,13 @@ class HelperVerbs(ABC):
         return found
 
     async def ask(
-        self, probes: Sequence[Probe], *, passes: int, every: float, within: float
+        self,
+        probes: Sequence[Probe],
+        *,
+        passes: int,
+        every: float,
+        within: float,
+        eager: bool = False,
     ) -> tuple[Verdict, ...]:
         """Ask the probes on the host until they pass."""
         args = {
@@ -90,6 +96,7 @@ class HelperVerbs(ABC):
             "passes": passes,
             "every": every,
             "within": within,
+            "eager": eager,
         }
         return codec.verdicts(await self._ask("ask", args, within + _longest(probes) + SLACK))
 

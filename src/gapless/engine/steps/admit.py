@@ -10,7 +10,7 @@ from gapless.engine.context import InstanceContext
 from gapless.engine.left_out import remember_left_out, was_left_out
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.drain import guards
-from gapless.plan import StepKind
+from gapless.plans import StepKind
 
 
 class Admit(Step):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from gapless.engine.context import InstanceContext
 from gapless.engine.journal import StepRecord
-from gapless.plan import StepKind
+from gapless.plans import StepKind
 
 Facts = Mapping[str, Any]
 

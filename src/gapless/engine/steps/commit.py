@@ -1,21 +1,27 @@
-"""commit: the host remembers this as its last good; older releases go."""
+"""commit: the host remembers this as its last good; older releases and snapshots go."""
 
 from __future__ import annotations
 
 from gapless.engine.context import InstanceContext
+from gapless.engine.first_install import removes
+from gapless.engine.old_snapshots import prune_snapshots
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.switch import target_release
-from gapless.plan import StepKind
+from gapless.plans import StepKind
 
 
 class Commit(Step):
     """Last good is set only by a verified instance."""
 
     kind = StepKind.COMMIT
-    shown = ("pruned",)
+    shown = ("pruned", "snapshots_pruned")
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
-        """Remember on the host, then prune."""
+        """Remember on the host, then prune. Of what is removed there is no last good."""
+        if removes(ctx):
+            if ctx.fence is not None:
+                await ctx.transport.remember(ctx.fence, {"last_good": None})
+            return {}
         target = target_release(ctx)
         kept_files = await ctx.runtime.snapshot(ctx.transport, f"{ctx.folder}/good")
         last_good = {
@@ -34,4 +40,5 @@ class Commit(Step):
             pruned = await release.prune(
                 ctx.transport, tuple(name for name in (target.name, kept) if name)
             )
-        return {"pruned": list(pruned)}
+        forgotten = await prune_snapshots(ctx)
+        return {"pruned": list(pruned), "snapshots_pruned": list(forgotten)}

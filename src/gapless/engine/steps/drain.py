@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from gapless.drivers.balancers.base import Balancer, MemberState
 from gapless.engine.context import InstanceContext
+from gapless.engine.first_install import removes
 from gapless.engine.journal import StepRecord
 from gapless.engine.left_out import was_left_out
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import FloorBroken
 from gapless.model import Fence
-from gapless.plan import StepKind
+from gapless.plans import StepKind
 
 
 class Drain(Step):
@@ -60,6 +61,8 @@ async def _hold_floor(ctx: InstanceContext, balancer: Balancer) -> None:
     """The balancer's view of who is up counts too: our own may be too rosy. On the way back it
     does not: what failed serves nobody."""
     if ctx.undoing or ctx.rollout.plan.force or not ctx.service.floor:
+        return
+    if ctx.host in ctx.service.installs or removes(ctx):  # it was no part of the floor before
         return
     clock = ctx.rollout.clock
     deadline = clock.monotonic() + FLOOR_WITHIN

@@ -18,12 +18,18 @@ _EVENTS = {
 
 
 async def ask(
-    ctx: InstanceContext, probes: Sequence[Probe], *, passes: int, every: float, within: float
+    ctx: InstanceContext,
+    probes: Sequence[Probe],
+    *,
+    passes: int,
+    every: float,
+    within: float,
+    eager: bool = False,
 ) -> tuple[Verdict, ...]:
     """Ask each question from where it is to be asked: the host, or this machine."""
     here = await side_here(ctx, probes)
     return await asking.ask(
-        ctx.transport, lambda: here, probes, passes=passes, every=every, within=within
+        ctx.transport, lambda: here, probes, passes=passes, every=every, within=within, eager=eager
     )
 
 

@@ -16,7 +16,7 @@ from gapless.engine.steps.soak import Soak
 from gapless.engine.steps.stage import Stage
 from gapless.engine.steps.switch import Switch
 from gapless.engine.steps.verify import Verify
-from gapless.plan import StepKind
+from gapless.plans import StepKind
 
 STEPS: Mapping[StepKind, Step] = {
     step.kind: step

@@ -7,11 +7,11 @@ from gapless.config.secrets import resolve_secrets
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.engine.context import InstanceContext
 from gapless.engine.journal import StepRecord
-from gapless.engine.live_schema import live_version
+from gapless.engine.live_schema import live_version, migration_folder
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import MigrationFailed
 from gapless.model import Command, CriticalAction, Settled, Settlement
-from gapless.plan import StepKind
+from gapless.plans import StepKind
 
 
 class Migrate(Step):
@@ -22,16 +22,17 @@ class Migrate(Step):
     shown = ("output", "host")
 
     async def observe(self, ctx: InstanceContext) -> Facts:
-        """The schema version before, for the way back."""
+        """The schema version before, for the way back, and the folder it runs in."""
         migrate = ctx.config.migrate
         assert migrate is not None, "the plan has this step only for services that migrate"
-        return {"schema_before": await live_version(ctx.transport, migrate, _folder(ctx))}
+        cwd = await migration_folder(ctx.transport, ctx.runtime, migrate, _release(ctx))
+        return {"schema_before": await live_version(ctx.transport, migrate, cwd), "cwd": cwd}
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
-        """Run it on the first host, in the new release."""
+        """Run it on the first host."""
         migrate = ctx.config.migrate
         assert migrate is not None, "the plan has this step only for services that migrate"
-        command = await _command(ctx, migrate, before.get("schema_before"))
+        command = await _command(ctx, migrate, before)
         ctx.emit("migration.started", self.kind, command=" ".join(command.argv))
         settled = await ctx.transport.act(
             CriticalAction(key, (command,), ctx.fence, migrate.timeout + 5.0)
@@ -53,11 +54,11 @@ class Migrate(Step):
         )
 
 
-async def _command(ctx: InstanceContext, migrate: MigrateConfig, live: int | None) -> Command:
+async def _command(ctx: InstanceContext, migrate: MigrateConfig, before: Facts) -> Command:
     return Command(
-        _direction(ctx, migrate, live),
+        _direction(ctx, migrate, before.get("schema_before")),
         timeout=migrate.timeout,
-        cwd=migrate.cwd or _folder(ctx),
+        cwd=before.get("cwd"),
         env={**migrate.env, **await resolve_secrets(migrate.secrets)},
         user=migrate.user,
     )
@@ -75,7 +76,7 @@ def _direction(ctx: InstanceContext, migrate: MigrateConfig, live: int | None) -
     return tuple(word.replace("{version}", str(ref.schema)) for word in migrate.down)
 
 
-def _folder(ctx: InstanceContext) -> str | None:
+def _release(ctx: InstanceContext) -> str | None:
     """The new release, where there is one."""
     return ReleaseRef.from_json(ctx.service.to).path if ctx.service.to else None
 
@@ -83,7 +84,7 @@ def _folder(ctx: InstanceContext) -> str | None:
 def _judge(ctx: InstanceContext, settled: Settled, before: Facts) -> Facts:
     last = settled.completed[-1] if settled.completed else None
     if last is not None and last.ok:
-        return {**before, "output": last.evidence(3), "host": ctx.host, "cwd": _folder(ctx)}
+        return {**before, "output": last.evidence(3), "host": ctx.host}
     if last is None:
         raise MigrationFailed("the migration did not run", where=str(ctx.instance))
     what = (

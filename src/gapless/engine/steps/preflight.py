@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gapless.engine.context import InstanceContext
+from gapless.engine.first_install import installs
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.health import ask, tell, timing, worst
 from gapless.errors import PreflightFailed
 from gapless.model import Verdict
-from gapless.plan import StepKind
+from gapless.plans import StepKind
 
 
 class Preflight(Step):
@@ -29,8 +30,11 @@ class Preflight(Step):
 
 async def examine(ctx: InstanceContext) -> Sequence[Verdict]:
     """Every preflight verdict of one instance; --force leaves out the health gates, not the
-    runtime's own findings (a unit that does not exist cannot be forced)."""
+    runtime's own findings (a unit that does not exist cannot be forced). A unit that the deploy is
+    to install need not be there, nor healthy."""
     found = list(await ctx.runtime.preflight(ctx.transport))
+    if ctx.host in ctx.service.installs and installs(ctx, await ctx.runtime.observe(ctx.transport)):
+        return [v for v in found if v.check != "unit"]
     if ctx.rollout.plan.force:
         # down or crash-looping is what --force is for; a unit that is not there is not
         observation = await ctx.runtime.observe(ctx.transport)
@@ -49,10 +53,11 @@ async def examine(ctx: InstanceContext) -> Sequence[Verdict]:
 
 
 def unfit(ctx: InstanceContext, finding: Verdict) -> PreflightFailed:
-    """The refusal: the question, the answer, and what would have been right."""
+    """The refusal: the answer, once; then what was asked and what would have been right."""
+    wanted = f"\nwanted {finding.wanted}" if finding.wanted else ""
     return PreflightFailed(
         f"{finding.check}: {finding.answer}",
         where=str(ctx.instance),
-        evidence=str(finding),
+        evidence=f"asked {finding.asked}{wanted}",
         next=f"gapless doctor --hosts {ctx.host}",
     )

@@ -11,7 +11,7 @@ from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.health import ask, tell, timing, worst
 from gapless.errors import NotReady
 from gapless.model import InstanceState, Observation, Verdict
-from gapless.plan import StepKind
+from gapless.plans import StepKind
 
 LOOK_EVERY = 1.0
 """Seconds between looks at the state while the checks are asked, to fail early on a dead unit."""
@@ -48,7 +48,12 @@ class Ready(Step):
         if not probes or ctx.rollout.plan.force:
             return ()
         return await ask(
-            ctx, probes, passes=patience.passes, every=patience.poll, within=patience.timeout
+            ctx,
+            probes,
+            passes=patience.passes,
+            every=patience.poll,
+            within=patience.timeout,
+            eager=True,
         )
 
     async def _watch_for_death(self, ctx: InstanceContext) -> NotReady:

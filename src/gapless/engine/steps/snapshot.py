@@ -6,7 +6,7 @@ from gapless.drivers.runtimes.base import RuntimeSnapshot
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
 from gapless.model import Observation
-from gapless.plan import StepKind
+from gapless.plans import StepKind
 
 
 class Snapshot(Step):

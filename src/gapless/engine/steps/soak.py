@@ -12,7 +12,7 @@ from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.health import side_here, tell, timing, worst
 from gapless.errors import Unstable
 from gapless.model import InstanceState, Observation, Verdict, VerdictStatus
-from gapless.plan import StepKind
+from gapless.plans import StepKind
 
 
 class Soak(Step):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from gapless.drivers.releases.base import ReleaseRef
+from gapless.drivers.runtimes.unit_file import read_unit_file
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
-from gapless.errors import ActionFailed, Refused
+from gapless.errors import ActionFailed
 from gapless.model import Command
-from gapless.plan import StepKind
+from gapless.plans import StepKind
 
 
 class Stage(Step):
@@ -32,16 +33,9 @@ class Stage(Step):
 
     async def _stage_unit(self, ctx: InstanceContext) -> dict[str, str]:
         systemd = ctx.config.systemd
-        if systemd is None or systemd.file is None:
+        content = await asyncio.to_thread(read_unit_file, systemd)
+        if systemd is None or content is None:
             return {}
-        try:
-            content = await asyncio.to_thread(Path(systemd.file).read_bytes)
-        except OSError as error:
-            raise Refused(
-                f"the unit file cannot be read: {error.strerror}",
-                where=systemd.file,
-                next="gapless check",
-            ) from error
         staged = f"{ctx.folder}/staged/{systemd.unit}"
         folder = Command(("mkdir", "-p", "-m", "0700", str(PurePosixPath(staged).parent)))
         made = await ctx.transport.run(folder)

@@ -7,6 +7,7 @@ from typing import Any
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.drivers.runtimes.base import Replacement, RuntimeSnapshot
 from gapless.engine.context import InstanceContext
+from gapless.engine.first_install import removes
 from gapless.engine.journal import StepRecord
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import ActionFailed
@@ -18,7 +19,7 @@ from gapless.model import (
     Settled,
     Settlement,
 )
-from gapless.plan import StepKind, Verb
+from gapless.plans import StepKind, Verb
 
 _UP = (InstanceState.RUNNING, InstanceState.STARTING)
 
@@ -106,7 +107,14 @@ class Switch(Step):
     async def _confirm(self, ctx: InstanceContext, before: Facts, manner: str) -> Facts:
         """State set is not state reported: the identity must show the replacement."""
         now = await ctx.runtime.observe(ctx.transport)
-        if before:
+        if removes(ctx):
+            if now.state is not InstanceState.MISSING:
+                raise ActionFailed(
+                    f"{ctx.runtime.unit} was removed and is still {now.state.value}",
+                    where=str(ctx.instance),
+                    next=f"systemctl status {ctx.runtime.unit}",
+                )
+        elif before:
             old = Observation.from_json(before["observation"])
             if not ctx.runtime.replaced(old, now, manner):
                 raise ActionFailed(

@@ -6,7 +6,7 @@ from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.health import ask, tell, timing, worst
 from gapless.errors import Unstable
-from gapless.plan import StepKind
+from gapless.plans import StepKind
 
 
 class Verify(Step):

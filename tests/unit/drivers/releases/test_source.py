@@ -111,3 +111,12 @@ def test_patterns_that_rsync_reads_in_another_way_are_refused(tmp_path: Path, pa
     (tmp_path / "a").write_text("1")
     with pytest.raises(UsageError, match="exclude: "):
         release(tmp_path, exclude=[pattern]).resolve()
+
+
+def test_the_lines_of_a_tree_are_what_a_host_digests(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_text("content")
+    total = hashlib.sha256()
+    for name in ("a", "a/b"):
+        total.update(files.tree_line(name, str(tmp_path / name)))
+    assert total.hexdigest() == files.digest_of(str(tmp_path))

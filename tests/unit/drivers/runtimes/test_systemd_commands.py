@@ -6,7 +6,7 @@ import pytest
 
 from gapless.drivers.runtimes.base import RuntimeSnapshot
 from gapless.errors import Refused
-from gapless.model import Command
+from gapless.model import Command, InstanceState
 from gapless.testing.fake_unit import Behaviour
 from tests.unit.drivers.runtimes.bench import DROPIN, FILE, STORE, UNIT, Bench, lines, play
 
@@ -65,6 +65,55 @@ def test_staged_unit_files_are_moved_into_place_first() -> None:
         assert bench.unit.properties()["NeedDaemonReload"] == "no"
 
     play(case)
+
+
+@pytest.mark.parametrize("reload", ["no", "try", "only"])
+def test_a_unit_that_is_not_there_is_installed_enabled_and_started(reload: str) -> None:
+    async def case(bench: Bench) -> None:
+        bench.host.files.remove(FILE)
+        bench.unit.load()
+        bench.host.files.write("/staged/shop.service", "[Service]\nExecStart=/new\n", 0o600)
+        replacement = await bench.runtime.replacement(
+            bench.transport, {"/staged/shop.service": FILE}, False
+        )
+        assert replacement.manner == "install"
+        assert lines(replacement.commands)[2:] == [
+            DAEMON_RELOAD,
+            f"systemctl enable -- {UNIT}",
+            RESET,
+            f"systemctl start -- {UNIT}",
+        ]
+
+    play(case, running=False, reload=reload)
+
+
+def test_going_back_to_nothing_is_stopping_and_removing() -> None:
+    async def case(bench: Bench) -> None:
+        bench.host.files.remove(FILE)
+        bench.unit.load()
+        kept = await bench.runtime.snapshot(bench.transport, STORE)
+        snapshot = RuntimeSnapshot.from_json(kept.to_json())
+        assert snapshot.absent
+        bench.host.files.write(FILE, "[Service]\nExecStart=/new\n")
+        bench.host.files.write(DROPIN, "[Service]\nNice=1\n")
+        bench.unit.run_already()
+        restoration = await bench.runtime.restoration(bench.transport, snapshot)
+        assert lines(restoration.commands) == [
+            f"systemctl stop -- {UNIT}",
+            RESET,
+            f"systemctl disable -- {UNIT}",
+            f"mkdir -p -- {STORE}/removed/etc/systemd/system",
+            f"mv -fT -- {FILE} {STORE}/removed{FILE}",
+            f"mkdir -p -- {STORE}/removed/etc/systemd/system/shop.service.d",
+            f"mv -fT -- {DROPIN} {STORE}/removed{DROPIN}",
+            DAEMON_RELOAD,
+        ]
+        await bench.run(restoration.commands)
+        now = await bench.runtime.observe(bench.transport)
+        assert now.state is InstanceState.MISSING
+        assert bench.runtime.manual(snapshot)[0] == f"sudo systemctl disable --now {UNIT}"
+
+    play(case, running=False)
 
 
 @pytest.mark.parametrize(

@@ -160,3 +160,53 @@ def test_a_spool_in_use_is_left_alone(tmp_path: Path) -> None:
     other.write_text(events(1)[0].to_line() + "\n")
     assert Spool(tmp_path, "x").take() == []
     assert other.exists()
+
+
+def test_the_address_may_be_a_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiver() as server:
+        monkeypatch.setenv("HOOK_URL", server.url)
+        config = SinkConfig(webhook=WebhookConfig(url="env:HOOK_URL"))
+
+        async def run() -> tuple[str, ...]:
+            async with SinkHub([config], tmp_path) as hub:
+                hub.offer(events(1)[0])
+            return hub.complaints
+
+        assert asyncio.run(run()) == ()
+    assert seqs(server) == [1]
+    assert server.url not in config.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("ftp://hooks.example/t0psecret", "its address is no URL"),
+        ("http://hooks.example/t0p secret", "its address is no URL"),
+        ("http://[t0psecret/", "its address is no URL"),
+        ("http://hooks.example:t0psecret/", "its address cannot be asked"),
+        (None, "the secret env:HOOK_URL cannot be read: the variable is not set"),
+    ],
+)
+def test_an_address_that_cannot_be_asked_is_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str | None, said: str
+) -> None:
+    if address is None:
+        monkeypatch.delenv("HOOK_URL", raising=False)
+    else:
+        monkeypatch.setenv("HOOK_URL", address)
+    config = SinkConfig(webhook=WebhookConfig(url="env:HOOK_URL"))
+
+    async def run() -> tuple[str, ...]:
+        async with SinkHub([config], tmp_path) as hub:
+            hub.offer(events(1)[0])
+        return hub.complaints
+
+    (told,) = asyncio.run(run())
+    assert told.startswith("webhook env:HOOK_URL: ")
+    assert said in told
+    assert "t0p" not in told
+
+
+def test_an_address_is_http_or_a_reference() -> None:
+    with pytest.raises(ValueError, match="is no address"):
+        WebhookConfig(url="hooks.example")

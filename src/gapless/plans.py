@@ -90,6 +90,8 @@ class ServicePlan:
     """What each host looked like when the plan was made; a plan is stale when it differs."""
     snapshots: Mapping[str, Any] = field(default_factory=dict)
     """Rollback plans: what each host goes back to."""
+    installs: tuple[str, ...] = ()
+    """Hosts that have no unit yet: the deploy installs it, and its undo removes it."""
     notes: tuple[str, ...] = ()
     """What a reader must know: costs, what undo cannot do."""
 
@@ -231,6 +233,8 @@ def _service_to_json(service: ServicePlan) -> dict[str, Any]:
         "fingerprints": dict(service.fingerprints),
         "snapshots": dict(service.snapshots),
         "notes": list(service.notes),
+        # only where there are some: plans made before still have the digest they had
+        **({"installs": list(service.installs)} if service.installs else {}),
     }
 
 
@@ -254,4 +258,5 @@ def _service_from_json(data: Mapping[str, Any]) -> ServicePlan:
         fingerprints=data["fingerprints"],
         snapshots=data["snapshots"],
         notes=tuple(data["notes"]),
+        installs=tuple(data.get("installs", ())),
     )

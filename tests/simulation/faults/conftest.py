@@ -1,0 +1,24 @@
+"""A fresh shop for each case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .local import Local
+from .shop import Shop
+
+
+@pytest.fixture
+def shop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shop:
+    """Three instances of release "1" behind a balancer."""
+    return Shop(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Local:
+    """A service on this machine, with real processes."""
+    return Local(tmp_path)

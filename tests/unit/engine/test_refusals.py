@@ -1,0 +1,54 @@
+"""A refused rollout says why once."""
+
+from __future__ import annotations
+
+from gapless.drivers.transports.ssh_errors import Target, connection_error
+from gapless.engine.outcome import Ending
+from gapless.errors import GaplessError
+from gapless.render.result import render_report
+from gapless.report.summarize import summarize
+from gapless.testing.virtual_time import run_virtual
+from tests.unit.docs.seed_site import HOSTS, SeedSite
+
+
+def refused(site: SeedSite) -> tuple[GaplessError, str]:
+    ending: Ending = run_virtual(site.restart())
+    assert ending.exit_code == 3
+    assert ending.error is not None
+    return ending.error, render_report(summarize(None, site.events))
+
+
+def test_a_host_that_does_not_answer_is_told_once() -> None:
+    site = SeedSite()
+    site.host("web1").unreachable_until = 1e9
+    error, screen = refused(site)
+    assert error.what == "api on web1 is not fit to be touched: no connection"
+    assert screen.count("no connection") == 1
+    assert screen.count("Connection refused") == 1
+    assert "Refused:" not in screen
+    assert screen.endswith("Nothing was changed.\n")
+
+
+def test_several_hosts_are_told_once_each() -> None:
+    site = SeedSite()
+    for name in HOSTS:
+        site.host(name).unreachable_until = 1e9
+    error, screen = refused(site)
+    assert error.what == "api is not fit to be touched on 2 hosts"
+    assert screen.count("no connection") == 2
+    assert error.next == "gapless doctor --hosts web1,web2"
+
+
+def test_an_answer_is_told_once_with_what_was_asked_and_wanted() -> None:
+    site = SeedSite()
+    site.unit("web2").healthy = False
+    error, screen = refused(site)
+    assert screen.count("503") == 1
+    assert "asked GET http://web2:8000/health\nwanted " in error.evidence
+
+
+def test_a_refused_connection_is_said_in_words_once() -> None:
+    target = Target("web1", "web1", 22, "deploy", "known_hosts", 10.0)
+    error = connection_error(target, ConnectionRefusedError(111, "Connect call failed ('::1', 22)"))
+    assert error.what == "cannot connect to web1: Connection refused"
+    assert error.evidence == ""
