@@ -22,8 +22,8 @@ from gapless.events.event import Event
 from tests.lab import Lab, LabHost, lab_unavailable_reason
 
 SEED = 19
-SCALE = 0.1
-ROUNDS = 2
+SCALE = 0.3
+ROUNDS = 1
 NAME = "the same on three systemd hosts, scaled down"
 
 _UNIT = """\

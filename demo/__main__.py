@@ -28,7 +28,9 @@ def main() -> int:
         print(f"The demo boots systemd hosts, and that is not possible here: {reason}")
         return 1
     with tempfile.TemporaryDirectory(prefix="gapless-demo-") as name, Lab(HOSTS) as lab:
-        return show(Path(name), lab)
+        code = show(Path(name), lab)
+    say(f"The {HOSTS} hosts are taken down; the plan's times are guesses until there is a history.")
+    return code
 
 
 def show(folder: Path, lab: Lab) -> int:

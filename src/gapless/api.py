@@ -24,7 +24,7 @@ from gapless.clock import Clock, LoopClock
 from gapless.config.definitions import from_definitions
 from gapless.config.project import ProjectConfig
 from gapless.config.source import Loaded, load_config
-from gapless.doctor import Finding, examine_hosts
+from gapless.doctor import examine_hosts
 from gapless.drivers.runtimes.unit_file import unit_file_digest
 from gapless.drivers.sinks.hub import SinkHub
 from gapless.engine.assembly import Assembly
@@ -34,12 +34,13 @@ from gapless.engine.interrupts import Interrupts
 from gapless.engine.journal import Journal, LockRecord, RolloutRecord, RolloutState
 from gapless.engine.live_schema import live_version, migration_folder
 from gapless.engine.project_assembly import ProjectAssembly
-from gapless.engine.rollback import switched
 from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.engine.state_home import project_folder
+from gapless.engine.taking_back import Left, left_by, taken_back_by
 from gapless.engine.worker import Worker, whoami
 from gapless.errors import NoWayBack, Refused, UsageError
 from gapless.events.event import Event
+from gapless.finding import Finding
 from gapless.inventory.inventory import Inventory
 from gapless.model import Instance
 from gapless.planning import store
@@ -196,8 +197,10 @@ async def connected(project: Project) -> AsyncIterator[Project]:
 
 
 @contextlib.asynccontextmanager
-async def _assembled(project: Project) -> AsyncIterator[ProjectAssembly]:
-    assembly = ProjectAssembly(project.config, project.clock, project.connections)
+async def _assembled(
+    project: Project, config: ProjectConfig | None = None
+) -> AsyncIterator[ProjectAssembly]:
+    assembly = ProjectAssembly(config or project.config, project.clock, project.connections)
     try:
         yield assembly
     finally:
@@ -289,9 +292,9 @@ async def rollback(
 ) -> Report:
     """Take a rollout (by id) or the last rollout of a service (by name) back; None: the last one
     that changed anything."""
-    record, plan = project.journal.load(_rollout_to_take_back(project, target))
-    names = [s.name for s in plan.services if target in (None, record.id, s.name)]
-    targets = switched(plan, project.journal.steps(record.id), names)
+    found, left = _rollout_to_take_back(project, target)
+    record, plan = project.journal.load(found)
+    targets = left.targets
     if hosts is not None:
         wanted = set(Inventory(project.config).select(hosts))
         targets = {
@@ -299,13 +302,11 @@ async def rollback(
             for name, found in targets.items()
         }
     if not any(targets.values()):
-        raise UsageError(
-            f"rollout {record.id} left nothing to take back",
-            evidence="a restart of the same release changes nothing that could be restored",
-            next="gapless history",
-        )
+        raise _nothing_left(project, record)
     _refuse_past_migration(project, record, plan, targets)
-    back = rollback_plan(plan, targets, now=project.clock.now(), parent=record.id)
+    back = rollback_plan(
+        plan, targets, now=project.clock.now(), parent=record.id, failed=left.broken
+    )
     return await execute(
         project,
         back,
@@ -336,21 +337,52 @@ def _refuse_past_migration(
         )
 
 
-def _rollout_to_take_back(project: Project, target: str | None) -> str:
-    for record in project.journal.rollouts(200):
+def _rollout_to_take_back(project: Project, target: str | None) -> tuple[str, Left]:
+    """The rollout with this id, or the last one that changed the service (None: anything): one
+    that left nothing and that nobody took back is passed over."""
+    journal = project.journal
+    for record in journal.rollouts(200):
         if record.verb == Verb.ROLLBACK or record.parent:
             continue
         if target == record.id:
-            return record.id
-        if (target is None or target in record.services) and record.outcome in ("done", "mixed"):
-            return record.id
+            return record.id, left_by(journal, record.id, record.services)
+        asked = target is None or target in record.services
+        if not asked or record.verb == Verb.RESTART or record.outcome not in ("done", "mixed"):
+            continue
+        left = left_by(journal, record.id, [n for n in record.services if target in (None, n)])
+        if left.targets or taken_back_by(journal, record.id):
+            return record.id, left
     raise UsageError(
-        f"no rollout of {target or 'this project'} to take back", next="gapless history"
+        f"no rollout of {target or 'this project'} to take back",
+        evidence=_under_way(project, target),
+        next="gapless history",
+    )
+
+
+def _under_way(project: Project, target: str | None) -> str:
+    """Unfinished rollouts of what is to be taken back: resume or abort is the way for those."""
+    records = project.journal.rollouts(50, unfinished=True)
+    return "\n".join(
+        f"{record.id} is not finished: gapless resume {record.id} or gapless abort {record.id}"
+        for record in records
+        if not record.parent and (target is None or target in record.services)
+    )
+
+
+def _nothing_left(project: Project, record: RolloutRecord) -> UsageError:
+    by = taken_back_by(project.journal, record.id)
+    return UsageError(
+        f"rollout {record.id} left nothing to take back",
+        evidence=f"{by[0]} took it back"
+        if by
+        else "a restart of the same release changes nothing that could be restored",
+        next="gapless history",
     )
 
 
 def unfinished(project: Project, rollout: str | None) -> RolloutRecord:
-    """The rollout meant by an id, or the only unfinished one. Raises UsageError."""
+    """The rollout meant by an id, or the only unfinished one; of several the only one whose locks
+    nobody has broken. Raises UsageError."""
     if rollout is not None:
         record, _ = project.journal.load(rollout)
         if record.state is RolloutState.ENDED:
@@ -363,10 +395,14 @@ def unfinished(project: Project, rollout: str | None) -> RolloutRecord:
         return records[0]
     if not records:
         raise UsageError("no rollout is unfinished", next="gapless history")
+    owners = {lock.rollout for lock in project.journal.locks()}
+    owning = [record for record in records if record.id in owners]
+    if len(owning) == 1:
+        return owning[0]
     raise UsageError(
         "several rollouts are unfinished; say which",
         evidence="\n".join(f"{r.id}  {' '.join(r.services)}" for r in records),
-        next=f"gapless resume {records[0].id}",
+        next=f"the same command with an id, for example {records[0].id}",
     )
 
 
@@ -457,11 +493,13 @@ def locks(project: Project) -> Sequence[LockRecord]:
 async def break_lock(
     project: Project, service: str, *, actor: str | None = None, reason: str = ""
 ) -> LockRecord | None:
-    """Take a service away from its owner, here and on its hosts (audited in both places)."""
-    from gapless.lockbreaking import break_on_hosts
+    """Take a service away from its owner, here and on its hosts (audited in both places). Raises
+    UsageError for a service that neither the file nor a lock knows."""
+    from gapless.lockbreaking import break_on_hosts, config_of_lock
 
     held = next((lock for lock in project.journal.locks() if lock.service == service), None)
-    async with _assembled(project) as assembly:
+    config = config_of_lock(project.config, project.journal, service, held)
+    async with _assembled(project, config) as assembly:
         await break_on_hosts(project.config.project, service, assembly, actor or whoami(), reason)
     event = Event(
         "lock.broken",

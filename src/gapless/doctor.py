@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from gapless.config.project import ProjectConfig
 from gapless.drivers.checks import asking
 from gapless.drivers.transports.base import HostFacts
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.errors import GaplessError
+from gapless.finding import ASKED_OF_THE_HOST, Finding, examined, unit_remedy
 from gapless.inventory.inventory import Inventory
 from gapless.model import Verdict, VerdictStatus
 
@@ -21,25 +20,6 @@ MAX_SKEW = 5.0
 
 LEAST_FREE = 200 * 1024 * 1024
 """Bytes that should be free where releases and snapshots go."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One question about one host and its answer; ``remedy`` is empty when all is well."""
-
-    host: str
-    check: str
-    verdict: Verdict
-    remedy: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return {
-            "host": self.host,
-            "check": self.check,
-            "verdict": self.verdict.to_json(),
-            "remedy": self.remedy,
-        }
 
 
 async def examine_hosts(
@@ -91,7 +71,8 @@ def _privilege(host: str, facts: HostFacts, *, wanted: bool) -> Finding:
     if facts.privileged:
         return _good(host, "sudo", "sudo -n true", "allowed")
     verdict = Verdict(VerdictStatus.FAIL, "sudo", "sudo -n true", "not allowed", "root or sudo")
-    return Finding(host, "sudo", verdict, f"allow {facts.user} to use sudo: docs/how-to/sudo.md")
+    line = f"{facts.user} ALL=(root) NOPASSWD: /usr/bin/python3, /usr/bin/rsync, /bin/sh"
+    return Finding(host, "sudo", verdict, f"in /etc/sudoers.d/gapless of {host}: {line}")
 
 
 def _clock(host: str, facts: HostFacts, before: float, after: float) -> Finding:
@@ -124,10 +105,9 @@ async def _service(assembly: ProjectAssembly, service: str, host: str) -> list[F
         known = await transport.recall(f"{assembly.project}.{service}")
     except GaplessError as error:
         return [_bad(host, service, f"examine {service}", error)]
-    findings = [
-        Finding(host, service, v, "" if v.passed else v.wanted or f"gapless status {service}")
-        for v in verdicts
-    ]
+    unit = await unit_remedy(transport, runtime.unit, verdicts)
+    told = (v for v in verdicts if v.check not in ASKED_OF_THE_HOST)
+    findings = [examined(host, service, runtime.unit, v, unit) for v in told]
     return [*findings, _way_back(host, service, "last_good" in known)]
 
 

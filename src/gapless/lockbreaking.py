@@ -7,9 +7,26 @@ import os
 import socket
 import time
 
+from gapless.config.definitions import from_definitions
+from gapless.config.problems import did_you_mean
+from gapless.config.project import ProjectConfig
 from gapless.drivers.transports.base import Claim
+from gapless.engine.journal import Journal, LockRecord
 from gapless.engine.project_assembly import ProjectAssembly
-from gapless.errors import TransportError
+from gapless.errors import TransportError, UsageError
+
+
+def config_of_lock(
+    config: ProjectConfig, journal: Journal, service: str, held: LockRecord | None
+) -> ProjectConfig:
+    """Where the hosts of a locked service stand: in the file, or for a service that is no longer in
+    it in the plan of the rollout that owns it. Raises UsageError when nobody knows the service."""
+    if service in config.services:
+        return config
+    if held is None:
+        hint = did_you_mean(service, config.services)
+        raise UsageError(f"unknown service '{service}'{hint and f' — {hint}'}", next="gapless lock")
+    return from_definitions(journal.load(held.rollout)[1])
 
 
 async def break_on_hosts(

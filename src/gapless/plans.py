@@ -16,6 +16,8 @@ from enum import StrEnum
 from typing import Any
 
 SCHEMA = 1
+NOT_ASKED_FOR = "not asked for"
+"""Why hosts are left out that --hosts did not name, and services that others depend on."""
 
 
 class Verb(StrEnum):
@@ -92,6 +94,8 @@ class ServicePlan:
     """Rollback plans: what each host goes back to."""
     installs: tuple[str, ...] = ()
     """Hosts that have no unit yet: the deploy installs it, and its undo removes it."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Hosts that were asked for and cannot be touched, and why: they count as failed and as out."""
     notes: tuple[str, ...] = ()
     """What a reader must know: costs, what undo cannot do."""
 
@@ -235,6 +239,7 @@ def _service_to_json(service: ServicePlan) -> dict[str, Any]:
         "notes": list(service.notes),
         # only where there are some: plans made before still have the digest they had
         **({"installs": list(service.installs)} if service.installs else {}),
+        **({"absent": dict(service.absent)} if service.absent else {}),
     }
 
 
@@ -259,4 +264,5 @@ def _service_from_json(data: Mapping[str, Any]) -> ServicePlan:
         snapshots=data["snapshots"],
         notes=tuple(data["notes"]),
         installs=tuple(data.get("installs", ())),
+        absent=data.get("absent", {}),
     )

@@ -87,4 +87,5 @@ def _back(
         snapshots={host: snapshots[host] for host in hosts},
         notes=(),
         installs=(),
+        absent={},
     )

@@ -82,9 +82,7 @@ def restored_means_the_old_one_serves(course: Course) -> Iterator[str]:
         return
     for service, host in _instances(course):
         unit = course.world.hosts[host].units[f"{service.name}.service"]
-        # a host that rebooted by itself may have started the bad copy, untouched by us
-        by_reboot = course.scenario.reboots and host in service.bad
-        if not unit.serving and not by_reboot:
+        if not unit.serving:
             yield f"restored, but {service.name}@{host} does not serve"
         if _forgotten(course, service, host):
             yield f"restored, but {service.name}@{host} is out of traffic"
@@ -126,9 +124,18 @@ def our_own_drain_is_never_taken_for_somebody_elses(course: Course) -> Iterator[
 
 
 def the_locks_are_given_back(course: Course) -> Iterator[str]:
-    """When a rollout has ended nobody owns its services."""
-    if course.outcome in ENDINGS and course.journal.locks():
-        yield f"locks are left: {course.journal.locks()}"
+    """When a rollout has ended nobody owns its services, but for hosts that could not be told, and
+    those are known."""
+    if course.outcome not in ENDINGS:
+        return
+    locks = course.journal.locks()
+    left = {(lock.service, lock.host) for lock in locks}
+    if any(not lock.host for lock in locks):
+        yield f"locks are left: {locks}"
+    for service, host in _instances(course):
+        held = course.world.hosts[host].claims.holder(f"sim.{service.name}").holder
+        if held is not None and (service.name, host) not in left:
+            yield f"{host} obeys {held.rollout} for {service.name}, and nobody knows"
 
 
 RULES = (

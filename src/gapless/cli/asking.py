@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +13,10 @@ import click
 
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.output import note
-from gapless.config.scaffold import Answers, write_config
-from gapless.config.source import load_config
-from gapless.errors import UsageError
+from gapless.cli.spelling import remember, spelled
+from gapless.config.scaffold import Answers, service_name, write_config
+from gapless.config.source import DEFAULT_FILE, load_config
+from gapless.errors import ConfigError, UsageError
 
 UNITS = Path("/etc/systemd/system")
 HAPROXY = Path("/run/haproxy/admin.sock")
@@ -26,7 +29,7 @@ class Given:
     project: str | None
     hosts: tuple[str, ...]
     units: tuple[str, ...]
-    health: str | None
+    health: tuple[str, ...]
     haproxy: str | None
     user: str
 
@@ -36,14 +39,45 @@ def write(given: Given, config: str, *, ask: bool, overwrite: bool) -> int:
     path = Path(config)
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists", next="gapless check, or gapless init --overwrite")
-    answers = _answers(given, ask=ask and sys.stdin.isatty())
-    try:
-        path.write_text(write_config(answers), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
-    load_config(path)
-    note(f"✓  {path} is written\n   next    gapless check, then gapless doctor\n")
+    if ask and not sys.stdin.isatty():
+        raise UsageError(
+            "nobody can be asked: this is not a terminal",
+            next="gapless init --yes, with options for what is not to be guessed",
+        )
+    answers = _answers(given, ask=ask)
+    _write(path, write_config(answers))
+    remember(config, None, DEFAULT_FILE)
+    note(spelled(f"✓  {path} is written\n   next    {_next(answers)}\n"))
     return ExitCode.DONE
+
+
+def _next(answers: Answers) -> str:
+    checks = "gapless check, then gapless doctor"
+    return checks if answers.units else f"put your unit in place of example.service; then {checks}"
+
+
+def _write(path: Path, text: str) -> None:
+    """Beside the file first: what does not pass the check never replaces what is there."""
+    path = path.resolve()
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        load_config(draft)
+        draft.replace(path)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}",
+            next=f"ls -ld {shlex.quote(str(path.parent))}",
+        ) from None
+    except ConfigError as error:
+        told = "\n".join(f"{p.text}{p.hint and f' — {p.hint}'}" for p in error.problems)
+        raise UsageError(
+            f"{path} is not written: these answers do not make a right file",
+            evidence=told,
+            next="gapless init with other answers",
+        ) from None
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _answers(given: Given, *, ask: bool) -> Answers:
@@ -51,15 +85,31 @@ def _answers(given: Given, *, ask: bool) -> Answers:
     hosts = given.hosts or _words("2. Machines (web[1:4].example db1; none: this one)", "", ask=ask)
     found = " ".join(units_here()) if not hosts else ""
     units = given.units or _words("3. systemd units", found, ask=ask)
-    health = given.health
-    if health is None:
-        health = _ask("4. How to tell it is healthy (URL, host:port, command)", "", ask=ask)
+    asked = _health(units, given.health, ask=ask)
     haproxy = given.haproxy
     if haproxy is None:
         socket = str(HAPROXY) if HAPROXY.exists() else ""
         haproxy = _ask("5. HAProxy socket, none without", socket, ask=ask)
-    asked = dict.fromkeys(units, health) if health else {}
     return Answers(project, hosts, given.user, units, asked, haproxy)
+
+
+def _health(units: tuple[str, ...], given: tuple[str, ...], *, ask: bool) -> dict[str, str]:
+    """How each unit is asked; two units never have the same address by accident."""
+    if not given:
+        question = "4. How to tell that {} is healthy (URL, host:port, command)"
+        said = {unit: _ask(question.format(unit), "", ask=ask) for unit in units}
+        return {unit: asked for unit, asked in said.items() if asked}
+    found: dict[str, str] = {}
+    for word in given:
+        name, _, asked = word.partition("=")
+        named = [unit for unit in units if name in (unit, service_name(unit))]
+        if not named and len(units) > 1:
+            raise UsageError(
+                f"--health {word}: which of {len(units)} units is asked so?",
+                next=f"gapless init --health {service_name(units[0])}=URL",
+            )
+        found.update({named[0]: asked} if named else dict.fromkeys(units, word))
+    return {unit: asked for unit, asked in found.items() if asked}
 
 
 def _ask(question: str, guess: str, *, ask: bool) -> str:

@@ -8,8 +8,10 @@ from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from gapless.config.project import ProjectConfig
+from gapless.config.quantities import format_duration
 from gapless.errors import GaplessError, UsageError
 from gapless.events.event import TYPES
 from gapless.render.codes import render_code
@@ -47,11 +49,21 @@ def key_docs(model: type[BaseModel] = ProjectConfig, prefix: str = "") -> Iterat
     for name, field in model.model_fields.items():
         key = f"{prefix}{field.alias or name}"
         inner = list(_sections(field.annotation))
-        text = field.description or " ".join(_about(section) for section in inner)
+        text = (field.description or " ".join(_about(section) for section in inner)) + _default(
+            field
+        )
         if text:
             yield key, " ".join(text.split())
         for section in inner:
             yield from key_docs(section, f"{key}.")
+
+
+def _default(field: FieldInfo) -> str:
+    """What holds when it is left out, where that can be said in a word."""
+    value = field.default
+    if isinstance(value, float):
+        return f" Default: {format_duration(value)}."
+    return f" Default: {value}." if isinstance(value, (str, int)) and value != "" else ""
 
 
 def _about(section: type[BaseModel]) -> str:

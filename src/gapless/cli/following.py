@@ -40,7 +40,7 @@ def working(project: Project, rollout: str) -> bool:
 def newest(project: Project, rollout: str | None) -> str:
     """The rollout meant: the one named, else the newest that takes none back."""
     if rollout:
-        return rollout
+        return project.journal.load(rollout)[0].id
     for record in project.journal.rollouts(20):
         if not record.parent:
             return record.id

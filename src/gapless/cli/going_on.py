@@ -6,6 +6,7 @@ from gapless.cli.exit_codes import ExitCode
 from gapless.cli.options import Show, Where
 from gapless.cli.output import note
 from gapless.cli.running import run_rollout
+from gapless.cli.spelling import spelled
 
 
 def go_on(request: str, where: Where, rollout: str | None, show: Show) -> int:
@@ -18,7 +19,7 @@ def go_on(request: str, where: Where, rollout: str | None, show: Show) -> int:
     if alive or request == "promote":
         api.signal(project, name, request)
     if alive:
-        note(f"Asked rollout {name} to go on; see it with: gapless watch {name}\n")
+        note(spelled(f"Asked rollout {name} to go on; see it with: gapless watch {name}\n"))
         return ExitCode.DONE
     return run_rollout(
         lambda observe, interrupts: api.resume(

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 
-from gapless.events.event import Event
+from gapless.errors import UsageError
+from gapless.events.event import TYPES, Event
 from gapless.render.layout import cut
 from gapless.render.moments import any_sentence
 from gapless.render.output import Output
 from gapless.render.words import clean, moment
+
+
+def refuse_unknown_types(words: tuple[str, ...]) -> None:
+    """A type or prefix that no event has would show nothing, as if nothing had happened."""
+    for word in words:
+        if not any(name.startswith(word) for name in TYPES):
+            close = get_close_matches(word, TYPES, n=3)
+            hint = f" — near: {', '.join(close)}" if close else ""
+            raise UsageError(f"no event has the type '{word}'{hint}", next="gapless events")
 
 
 class EventLines:

@@ -14,6 +14,7 @@ from gapless.cli.completing import (
     complete_rollouts,
     complete_services,
 )
+from gapless.cli.spelling import remember
 
 if TYPE_CHECKING:
     from gapless.api import Project
@@ -29,6 +30,10 @@ class Where:
 
     config: str
     environment: str | None
+
+    def __post_init__(self) -> None:
+        """Commands that are told repeat it."""
+        remember(self.config, self.environment, CONFIG)
 
     def load(self) -> Project:
         """Read and check it."""
@@ -131,7 +136,9 @@ choice_option = _gathered(
         hosts_option,
         click.option("--batch", help="Instances at the same time: 2 or 25%."),
         click.option("--canary", help="Instances that go first, one after another."),
-        click.option("--max-failed", type=int, help="Failed instances before it stops."),
+        click.option(
+            "--max-failed", type=int, help="Failed instances, of all services, that do not stop it."
+        ),
         click.option(
             "--on-failure",
             type=click.Choice(("rollback", "stop", "pause")),

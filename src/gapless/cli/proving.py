@@ -9,6 +9,7 @@ from gapless.cli.exit_codes import ExitCode
 from gapless.cli.options import Where
 from gapless.cli.output import result, result_json, width
 from gapless.clock import LoopClock
+from gapless.config.addresses import url_objection
 from gapless.config.project import ProveConfig
 from gapless.errors import UsageError
 from gapless.prove.prover import Prover
@@ -18,6 +19,8 @@ from gapless.report.parse import gap_of
 
 BASELINE = 2.0
 """Seconds measured before the program is started, to compare with."""
+
+_ASK = "gapless prove --url http://shop.example/"
 
 
 async def measure(
@@ -35,7 +38,7 @@ async def measure(
             prover.mark("change")
             await clock.sleep(seconds)
     data = prover.gap().to_json()
-    well = not data["failed"] and status == 0
+    well = data["sent"] and not data["failed"] and status == 0
     if as_json:
         code = ExitCode.DONE if well else ExitCode.MIXED
         result_json({**data, "status": status, "exit_code": int(code)})
@@ -46,6 +49,9 @@ async def measure(
 
 def _config(where: Where, url: str | None, rate: float | None) -> ProveConfig:
     if url is not None:
+        if (wrong := url_objection(url)) is not None:
+            hint = wrong.hint or "write http://host:port/path"
+            raise UsageError(f"--url: {wrong.text} — {hint}", next=_ASK)
         return ProveConfig(url=url, rate=rate or 20.0)
     from gapless.proving import wanted
 
@@ -57,7 +63,10 @@ async def _run(argv: tuple[str, ...]) -> int:
     try:
         process = await asyncio.create_subprocess_exec(*argv)
     except OSError as error:
-        raise UsageError(f"{argv[0]} cannot be run: {error.strerror}") from None
+        raise UsageError(
+            f"{argv[0]} cannot be run: {error.strerror}",
+            next="gapless prove -- PROGRAM ARGUMENTS; a shell's words need sh -c",
+        ) from None
     try:
         return await process.wait()
     finally:
@@ -69,6 +78,8 @@ async def _run(argv: tuple[str, ...]) -> int:
 def _screen(data: dict[str, object], status: int, argv: tuple[str, ...]) -> str:
     reading = gap_of(data)
     mark, text = ("✓", "No request failed") if not reading.failed else ("✗", "Requests failed")
+    if not reading.sent:
+        mark, text = "✗", "No request was sent"
     if status:
         mark, text = "✗", f"{text}; {argv[0]} ended with status {status}"
     return screen([*head(mark, text, width=width()), *gap_lines(reading, width())])

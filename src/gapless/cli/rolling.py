@@ -124,6 +124,8 @@ def refuse_force_without_reason(choice: Choice, reason: str) -> None:
 def _ready(file: Path, verb: Verb, choice: Choice) -> Plan:
     from gapless import api
 
+    if not file.exists():
+        raise UsageError(f"there is no {file}", next=f"gapless plan {verb} -o {file}")
     plan = api.load_plan(file)
     if plan.verb.value != verb:
         raise UsageError(
@@ -169,7 +171,11 @@ def _terminal() -> bool:
 
 def _agreed(plan: Plan, show: Show) -> bool:
     note(render_plan(plan, verbose=show.verbose, width=width()) + "\n")
-    if click.confirm("Go on?", default=False, err=True):
-        return True
+    try:
+        if click.confirm("Go on?", default=False, err=True):
+            return True
+    except click.Abort:
+        note("\nNothing was changed.\n")
+        raise
     note("Nothing was changed.\n")
     return False

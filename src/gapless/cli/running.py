@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.options import Show
 from gapless.cli.output import note, result, result_json, width
+from gapless.cli.spelling import spelled, spelled_report
 from gapless.cli.stopping import Stopping
 from gapless.events.event import Event
 from gapless.plans import Plan
@@ -62,6 +63,7 @@ async def _run(work: Work, show: Show, plan: Plan | None, seen: list[str]) -> Re
 
 def finish(report: Report, show: Show) -> int:
     """Print the report where it belongs."""
+    report = spelled_report(report)
     screen = render_report(report, verbose=show.verbose, width=width())
     if show.json:
         result_json(report.to_json())
@@ -74,8 +76,6 @@ def finish(report: Report, show: Show) -> int:
 
 def _left(seen: list[str]) -> int:
     rollout = seen[0] if seen else ""
-    note(
-        f"‖  Left; what was done is recorded\n"
-        f"   next    gapless resume {rollout}   or   gapless abort {rollout}\n"
-    )
+    ways = spelled(f"gapless resume {rollout}   or   gapless abort {rollout}")
+    note(f"‖  Left; what was done is recorded\n   next    {ways}\n")
     return ExitCode.INTERRUPTED

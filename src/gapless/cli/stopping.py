@@ -1,7 +1,8 @@
 """Ctrl-C, three times.
 
-First: finish the current batch and stop. Second: undo the current batch. Third: leave; the state
-is recorded. SIGTERM counts like Ctrl-C; a terminal that hangs up counts once.
+First: finish the current batch and stop. Second: undo the current batch, and end as a failure does:
+on_failure decides about the batches before. Third: leave; the state is recorded. SIGTERM counts
+like Ctrl-C; a terminal that hangs up counts once.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from gapless.cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from gapless.engine.interrupts import Interrupts
 
-FINISH = "Finishing the current batch, then stopping. Ctrl-C again: undo the current batch."
-UNDO = "Undoing the current batch. Ctrl-C again: leave at once."
+FINISH = "Finishing the current batch, then stopping. Ctrl-C again: undo it, as after a failure."
+UNDO = "Undoing the current batch; on_failure decides about earlier ones. Ctrl-C again: leave."
 LEAVE = "Leaving."
 
 

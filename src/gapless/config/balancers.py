@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from gapless.config.base import Section
-from gapless.config.quantities import Argv, Count, Duration, Flag, Names
+from gapless.config.quantities import Argv, Count, Duration, Flag, Limit, Names
 
 
 class HaproxyConfig(Section):
@@ -37,7 +37,7 @@ class CommandBalancerConfig(Section):
     """Prints up, drained, draining (with a number of connections, if known) or down."""
     on: Names = ()
     """Host that runs the commands; default: the machine gapless runs on."""
-    timeout: Duration = 10.0
+    timeout: Limit = 10.0
     """Limit of each command."""
 
 
@@ -53,7 +53,7 @@ class BalancerConfig(Section):
     on_drain_timeout: Literal["proceed", "fail"] = "proceed"
     """What happens to connections still open at the limit: go on (the report counts them) or stop
     and admit again."""
-    admit_timeout: Duration = 30.0
+    admit_timeout: Limit = 30.0
     """How long the balancer may take to report the instance up."""
     floor: Count = 0
     """Least number of servers that must be up in it besides the one being drained."""

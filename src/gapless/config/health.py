@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from gapless.config.base import Section
-from gapless.config.quantities import Argv, Count, Duration, Positive, Secret
+from gapless.config.quantities import Argv, Count, Duration, Limit, Positive, Secret
 
 _STATUS = re.compile(r"[1-5][0-9]{2}(-[1-5][0-9]{2})?|[1-5]xx")
 
@@ -104,13 +104,13 @@ class HttpCheck(Section):
 class HealthTimings(Section):
     """How often and how patiently a health question is asked."""
 
-    timeout: Duration = 30.0
+    timeout: Limit = 30.0
     """How long a new instance may take to become healthy."""
-    interval: Duration = 2.0
+    interval: Limit = 2.0
     """Between two questions while watching."""
-    poll: Duration = 0.1
+    poll: Limit = 0.1
     """Between two questions while waiting for a new instance; at first a fifth of it."""
-    answer: Duration = 5.0
+    answer: Limit = 5.0
     """How long one answer may take."""
     retries: Count = 3
     """How often a failed answer of an instance that is being watched is asked again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from gapless.config.base import Section
-from gapless.config.quantities import Duration, Flag, Names, Port
+from gapless.config.quantities import Duration, Flag, Limit, Names, Port
 
 
 class HostConfig(Section):
@@ -34,12 +34,12 @@ class HostConfig(Section):
     groups: Names = ()
     """Names by which services and --hosts select this host."""
     zone: str | None = None
-    """Rack or zone: a note for people and for what reads ``gapless plan --json``. Nothing is decided
-    by it."""
+    """Rack or zone: a note for people and for what reads ``gapless plan --json``. Nothing is
+    decided by it."""
     python: str = "python3"
     """Interpreter (3.8 or newer) for the host-side helper; a POSIX shell guard with fewer verbs is
     used where there is none."""
-    connect_timeout: Duration = 10.0
+    connect_timeout: Limit = 10.0
     """How long a connection may take to be made."""
     reconnect: Duration = 90.0
     """How long a lost host may take to come back (a reboot) before the step counts as lost."""

@@ -10,7 +10,7 @@ from gapless.config.balancers import BalancerConfig
 from gapless.config.base import Section
 from gapless.config.health import Status
 from gapless.config.hosts import HostConfig
-from gapless.config.quantities import Argv, Duration, Names, Secret, SecretUrl
+from gapless.config.quantities import Argv, Limit, Names, Secret, SecretUrl
 from gapless.config.services import DefaultsConfig, ServiceConfig
 
 
@@ -21,7 +21,7 @@ class WebhookConfig(Section):
     """Where events are sent; a secret reference where the address itself is a password."""
     secret: Secret | None = None
     """Key of the HMAC-SHA256 signature header."""
-    timeout: Duration = 10.0
+    timeout: Limit = 10.0
     """Limit of one request."""
 
 
@@ -56,7 +56,7 @@ class ProveConfig(Section):
     """Program that asks once and exits 0 when it was answered."""
     rate: Annotated[float, Field(gt=0, le=1000)] = 20.0
     """Requests per second; half on new connections, half kept alive."""
-    timeout: Duration = 5.0
+    timeout: Limit = 5.0
     """Limit of one request; longer is a failure."""
     expect: Status = "2xx"
     """Which HTTP status codes are wanted."""

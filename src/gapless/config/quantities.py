@@ -74,6 +74,29 @@ Duration = Annotated[
 """Seconds inside the program; a number with its unit in files."""
 
 
+def parse_limit(value: Any) -> float:
+    """A duration in which something has to happen: none at all would be a mistake."""
+    seconds = parse_duration(value)
+    if not seconds:
+        raise ValueError("0 leaves no time at all; write 500ms, 30s, 5m or 1h30m")
+    return seconds
+
+
+Limit = Annotated[
+    float,
+    BeforeValidator(parse_limit),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d) ?)+$",
+            "examples": ["30s", "1m30s"],
+        }
+    ),
+]
+"""A duration that is not 0."""
+
+
 def parse_amount(value: Any) -> int | str:
     """A count (3) or a share (25%)."""
     if isinstance(value, bool):

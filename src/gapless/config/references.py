@@ -84,6 +84,8 @@ def _doubled(pattern: str, names: tuple[str, ...], hosts: dict[str, str]) -> Ite
 def check(data: dict[str, Any], names: Known) -> Iterator[Finding]:
     """Every reference of services and balancers."""
     services, balancers = _table(data, "services"), _table(data, "balancers")
+    if data.get("services") == {}:
+        yield Finding(("services",), "there is no service", "gapless init shows how to write one")
     for name, service in services.items():
         if not _SERVICE.fullmatch(name):
             yield Finding(("services", name), f"'{name}' cannot be the name of a service")

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from gapless.config.base import Section
-from gapless.config.quantities import Argv, Count, Duration, Flag, Names, Positive, Secret
+from gapless.config.quantities import Argv, Count, Flag, Limit, Names, Positive, Secret
 
 
 class SchemaConfig(Section):
@@ -70,7 +70,7 @@ class MigrateConfig(Section):
     """Environment variables read from env:, file: or command: at the moment of use."""
     user: str | None = None
     """Run as this user."""
-    timeout: Duration = 600.0
+    timeout: Limit = 600.0
     """Limit; a migration that does not end is stopped with all its processes and counts as
     failed."""
     current: Argv | None = None

@@ -20,7 +20,8 @@ class RolloutConfig(Section):
     max_unavailable: Amount = 1
     """Instances that may be out at any moment, broken and unreachable ones included."""
     max_failed: Count = 0
-    """Failed instances over the whole rollout before it stops."""
+    """Failed instances, counted over all services of the rollout, that do not stop this service
+    yet."""
     on_failure: Literal["rollback", "stop", "pause"] = "rollback"
     """Undo every instance of this rollout, leave it as it is, or wait for a person."""
     pause: Duration = 0.0

@@ -37,8 +37,8 @@ def write_config(answers: Answers) -> str:
     return "\n".join(
         [
             f"# yaml-language-server: $schema={SCHEMA_FILE}",
-            f"# Written by gapless init. gapless schema > {SCHEMA_FILE} lets your editor help.",
-            "# Next: gapless check, then gapless plan restart.",
+            f"# Written by gapless init. Your editor helps after: gapless schema > {SCHEMA_FILE}",
+            "# Next: gapless check, then gapless doctor.",
             "",
             f"project: {_text(answers.project)}",
             "",

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from gapless.config.base import Section
 from gapless.config.health import HealthConfig, HealthTimings
-from gapless.config.quantities import Argv, Duration, Names, OneOrMany, Positive
+from gapless.config.quantities import Argv, Duration, Limit, Names, OneOrMany, Positive
 from gapless.config.releases import MigrateConfig, ReleaseConfig
 from gapless.config.rollout import RolloutConfig
 
@@ -30,7 +30,7 @@ class SystemdConfig(Section):
     """``try``: reload first and restart when that is not possible; ``only``: never restart."""
     file: str | None = None
     """Unit file on the machine gapless runs on, installed by deploy and taken back by rollback."""
-    command_timeout: Duration = 10.0
+    command_timeout: Limit = 10.0
     """Limit of each systemctl call; stop and start get the unit's own limits on top."""
 
     @model_validator(mode="before")
@@ -54,7 +54,7 @@ class CommandRuntimeConfig(Section):
     """Exits 0 while it runs and prints an identity that changes when it is replaced."""
     reload: Argv | None = None
     """Makes it read its configuration again; without it, it is stopped and started."""
-    timeout: Duration = 60.0
+    timeout: Limit = 60.0
     """Limit of each command."""
 
 

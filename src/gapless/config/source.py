@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from gapless.config import combinations, references
+from gapless.config import addresses, combinations, references
 from gapless.config.base import Section
 from gapless.config.groups import hosts_on
 from gapless.config.hosts import HostConfig
@@ -105,9 +105,11 @@ def _text(file: Path, findings: Findings) -> str:
     try:
         raw = file.read_bytes()
     except FileNotFoundError:
-        raise UsageError(f"there is no {file}", next="gapless init") from None
+        named = "" if str(file) == DEFAULT_FILE else f" -c {file}"
+        raise UsageError(f"there is no {file}", next=f"gapless init{named}") from None
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}", next="gapless init") from None
+        what = f"{file} cannot be read: {error.strerror}"
+        raise UsageError(what, next="gapless check -c FILE") from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -151,6 +153,7 @@ def _project(tree: Table, findings: Findings, overlays: Mapping[str, Node]) -> P
         findings.add(written.key, "environment is chosen with -e", "did you mean 'environments'?")
     names, found = references.known(data)
     found += references.check(data, names)
+    found += addresses.check_addresses(data)
     found += _combinations(data, names)
     for finding in found:
         key, value, node = locate(tree, finding.path)

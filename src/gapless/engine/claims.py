@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import asyncio
 
-from gapless.drivers.transports.base import Claim, Claimed
-from gapless.engine.context import RolloutContext
-from gapless.engine.journal import LockRecord, lock_held
-from gapless.errors import LockHeld, TransportError
+from gapless.drivers.transports.base import Claim, Claimed, Transport
+from gapless.engine.context import InstanceContext, RolloutContext
+from gapless.engine.journal import LockRecord, RolloutState, lock_held
+from gapless.engine.perform import reconnect
+from gapless.errors import (
+    DeadlineExceeded,
+    FenceRefused,
+    GaplessError,
+    LockHeld,
+    LostContact,
+    TransportError,
+    Unreachable,
+)
+from gapless.model import Fence
 from gapless.plans import ServicePlan
 
 
 async def claim_all(ctx: RolloutContext) -> None:
     """Claim every service on every host concerned; a refusal gives back what was granted and
     raises LockHeld. Hosts that cannot be reached are noted in ``ctx.lost``."""
+    ctx.left = {
+        (lock.service, lock.host): lock.rollout for lock in ctx.journal.locks() if lock.host
+    }
     places = [(service, host) for service in ctx.plan.services for host in _places(ctx, service)]
     results = await asyncio.gather(
         *(_claim(ctx, service, host) for service, host in places), return_exceptions=True
@@ -37,7 +50,7 @@ def _places(ctx: RolloutContext, service: ServicePlan) -> list[str]:
         for balancer in ctx.assembly.balancers(service.name)
         for node in balancer.hosts
     ]  # fmt: skip
-    return list(dict.fromkeys([*service.hosts, *nodes]))
+    return list(dict.fromkeys([*service.hosts, *service.absent, *nodes]))
 
 
 def claim_name(ctx: RolloutContext, service: str) -> str:
@@ -46,7 +59,7 @@ def claim_name(ctx: RolloutContext, service: str) -> str:
 
 
 async def _claim(ctx: RolloutContext, service: ServicePlan, host: str) -> None:
-    record = ctx.record
+    record, doubtful = ctx.record, ctx.again
     claim = Claim(
         claim_name(ctx, service.name),
         ctx.claimant,
@@ -58,16 +71,67 @@ async def _claim(ctx: RolloutContext, service: ServicePlan, host: str) -> None:
     )
     transport = ctx.assembly.transport(host)
     try:
-        await transport.connect()
+        await _reach(ctx, service, host)
+        doubtful = True  # from here on it may have been granted without our hearing of it
         claimed = await transport.claim(claim)
+        if claimed.holder is not None and _is_over(ctx, claimed.holder.rollout):
+            claimed = await _take_over(ctx, transport, claim, claimed.holder)
     except TransportError as error:
-        if host not in service.hosts:
+        if doubtful:
+            ctx.doubtful.add((service.name, host))
+        if host not in service.hosts and host not in service.absent:
             raise
         ctx.lost[service.name, host] = error
         return
     if claimed.fence is None:
         raise _refusal(service.name, host, claimed)
     ctx.fences[service.name, host] = claimed.fence
+    if (service.name, host) in ctx.left:
+        ctx.journal.forget_left(service.name, host)
+
+
+async def _reach(ctx: RolloutContext, service: ServicePlan, host: str) -> None:
+    """Connect; where an earlier controller began something the host is waited for."""
+    transport = ctx.assembly.transport(host)
+    try:
+        await transport.connect()
+    except (Unreachable, LostContact, DeadlineExceeded) as error:
+        prefix = f"{service.key_prefix}/{host}/{service.name}/"
+        if not any(key.startswith(prefix) for key in ctx.steps):
+            raise
+        lost = LostContact(error.what, where=host, evidence=error.evidence)
+        await reconnect(InstanceContext(ctx, service, host), lost)
+
+
+def _is_over(ctx: RolloutContext, rollout: str) -> bool:
+    """Whether this controller's journal knows that the rollout has ended: it lost the host before
+    it could give the service back there."""
+    try:
+        record, _ = ctx.journal.load(rollout)
+    except GaplessError:  # it knows no such rollout, or cannot read it
+        return False
+    return record.state is RolloutState.ENDED and not ctx.journal.is_alive(rollout)
+
+
+async def _take_over(
+    ctx: RolloutContext, transport: Transport, claim: Claim, holder: Claim
+) -> Claimed:
+    """From this holder only: somebody who came in between keeps the service."""
+    claimed = await transport.claim(claim, over=holder.rollout)
+    if claimed.fence is not None:
+        ctx.emit(
+            "lock.taken_over",
+            service=claim.service.removeprefix(f"{ctx.plan.project}."),
+            host=transport.host,
+            data={"rollout": holder.rollout, "owner": holder.owner},
+        )
+    return claimed
+
+
+async def _granted(ctx: RolloutContext, transport: Transport, service: str) -> Fence | None:
+    """What the host granted this rollout, heard of or not."""
+    fence = (await transport.holder(claim_name(ctx, service))).fence
+    return fence if fence is not None and fence.rollout == ctx.claimant else None
 
 
 def _refusal(service: str, host: str, claimed: Claimed) -> LockHeld:
@@ -89,13 +153,27 @@ def _refusal(service: str, host: str, claimed: Claimed) -> LockHeld:
 
 async def release_all(ctx: RolloutContext) -> None:
     """Give every claim back; a host that cannot be reached keeps its record, which the next
-    claim of this controller's rollouts or ``lock break`` ends."""
+    claim of this controller's rollouts or ``lock break`` ends. That is noted in the journal."""
+    places = ctx.doubtful.union(ctx.fences)
     await asyncio.gather(
-        *(_release(ctx, service, host) for service, host in list(ctx.fences)),
+        *(_release(ctx, service, host) for service, host in sorted(places)),
         return_exceptions=True,
     )
     ctx.fences.clear()
+    ctx.doubtful.clear()
 
 
 async def _release(ctx: RolloutContext, service: str, host: str) -> None:
-    await ctx.assembly.transport(host).release(ctx.fences[service, host])
+    transport = ctx.assembly.transport(host)
+    try:
+        await transport.connect()  # a host that went away may be back
+        fence = ctx.fences.get((service, host)) or await _granted(ctx, transport, service)
+        if fence is None:
+            return
+        if (service, host) in ctx.untold:
+            await transport.remember(fence, {"left_out": True})
+        await transport.release(fence)
+    except FenceRefused:
+        return
+    except TransportError:
+        ctx.journal.leave_lock(ctx.record.id, service, host)

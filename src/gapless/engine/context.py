@@ -38,12 +38,22 @@ class RolloutContext:
     fences: dict[tuple[str, str], Fence] = field(default_factory=dict)
     floors: dict[str, Floor] = field(default_factory=dict)
     steps: dict[str, StepRecord] = field(default_factory=dict)
+    again: bool = False
+    """Whether an earlier controller worked on it, and may have claimed its services."""
     promoted: bool = False
     """Whether a person said to go on after a pause: failures up to there are accepted."""
     unsettled: list[str] = field(default_factory=list)
     """What did not go back although the instances did (schemas): the outcome is mixed."""
     lost: dict[tuple[str, str], GaplessError] = field(default_factory=dict)
     """Instances given up before anything was done to them, and why."""
+    left: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Services and hosts that still obeyed an ended rollout when this one began, and which."""
+    doubtful: set[tuple[str, str]] = field(default_factory=set)
+    """Services and hosts that may have granted a claim without our hearing of it."""
+    untold: set[tuple[str, str]] = field(default_factory=set)
+    """Instances left out of traffic whose hosts could not be told."""
+    failed: set[tuple[str, str]] = field(default_factory=set)
+    """Instances of all services that failed and that nobody accepted: what max_failed counts."""
     began: dict[str, float] = field(default_factory=dict)
     """When this process began each step, by its monotonic clock."""
 

@@ -2,15 +2,16 @@
 
  1. Hold the rollout's liveness, claim every service on every host and balancer node concerned.
     Somebody else's claim refuses the rollout (exit 6).
- 2. Examine every instance. One too many that is unfit refuses the rollout (exit 3); nothing was
-    changed up to here.
+ 2. Compare the sources of releases with the plan, and examine every instance. A stale plan, or
+    one unfit instance too many, refuses the rollout (exit 3); nothing was changed up to here.
  3. Begin services whose dependencies are done, those with the longest chain behind them first, up
     to ``parallel`` at the same time. Within a service: canary, then batches; never below the floor.
  4. A failed instance is undone at once. One failure too many (or a failed canary) fails the
     service: what depends on it is skipped, everything else goes on.
  5. A failed service goes back as its ``on_failure`` says: a new plan, computed from what the
     journal knows was switched and linked to this rollout, is interpreted by the same code.
- 6. The outcome is what the journal holds: all new, all old, or a named mixed state.
+ 6. The outcome is what the journal holds: all new, all old, or a named mixed state. Before it says
+    "all old", what was not touched is asked once more.
 
 After a crash the same code runs again on the same journal: closed steps are taken as they are,
 open ones are put to the host first.
@@ -21,6 +22,7 @@ from __future__ import annotations
 import asyncio
 
 from gapless.engine.claims import claim_all, release_all
+from gapless.engine.closing import look_again
 from gapless.engine.context import RolloutContext
 from gapless.engine.gatekeeper import Gatekeeper
 from gapless.engine.journal import RolloutState
@@ -30,6 +32,7 @@ from gapless.engine.perform import failure_data
 from gapless.engine.rollback import interrupted_rollback, recall_rollbacks, roll_back
 from gapless.engine.schema_back import take_schema_back
 from gapless.engine.servicing import ServiceOutcome, ServiceResult, run_service
+from gapless.engine.sources import compare_sources
 from gapless.errors import FenceRefused, GaplessError, LockHeld
 from gapless.plans import ServicePlan, Verb
 from gapless.schedule import priorities
@@ -40,6 +43,7 @@ async def interpret(ctx: RolloutContext, *, resumed: bool) -> Ending:
     try:
         await claim_all(ctx)
         if not resumed:
+            await compare_sources(ctx)
             await examine_all(ctx)
     except GaplessError as error:
         return await _refuse(ctx, error, resumed)
@@ -202,10 +206,14 @@ async def _close(
     ctx: RolloutContext, gate: Gatekeeper, results: dict[str, ServiceResult]
 ) -> Ending:
     ending = ending_of(ctx, gate, results)
+    if ending.outcome == "restored" and await look_again(ctx, results):
+        ending = ending_of(ctx, gate, results)
     if ending.state is RolloutState.ENDED:
         await release_all(ctx)
         ctx.emit("lock.released")
-    why = "an instance failed" if ending.state is RolloutState.PAUSED else gate.aborted
+    by_hand = "asked for at the keyboard" if ending.event == "rollout.aborted" else ""
+    paused = ending.state is RolloutState.PAUSED
+    why = "an instance failed" if paused else gate.aborted or by_hand
     event = ctx.event(ending.event, reason=why, data=ending.data())
     ctx.observer(
         ctx.journal.close_rollout(

@@ -96,6 +96,8 @@ class LockRecord:
     reason: str
     fence: int
     live: bool = False
+    host: str = ""
+    """Of a rollout that has ended: the host that could not be told, and still obeys it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,8 @@ class Request:
 
 
 class Journal(Protocol):
-    """Append-only memory of rollouts. Errors: JournalError (with the file and the reason)."""
+    """Append-only memory of rollouts. Errors: JournalError (with the file and the reason), and
+    UsageError for a rollout that is not in it."""
 
     def open_rollout(self, record: RolloutRecord, plan: Plan, event: Event) -> Event:
         """Store a rollout with its plan; raises LockHeld for a service another one owns."""
@@ -169,7 +172,8 @@ class Journal(Protocol):
         ...
 
     def load(self, rollout: str) -> tuple[RolloutRecord, Plan]:
-        """A rollout and its plan; raises JournalError when unknown or of a newer schema."""
+        """A rollout and its plan; raises UsageError when unknown, JournalError when of a newer
+        schema."""
         ...
 
     def rollouts(self, limit: int = 50, *, unfinished: bool = False) -> Sequence[RolloutRecord]:
@@ -195,11 +199,19 @@ class Journal(Protocol):
         ...
 
     def locks(self) -> Sequence[LockRecord]:
-        """Services owned now."""
+        """Services owned now, and what ended rollouts left on hosts."""
+        ...
+
+    def leave_lock(self, rollout: str, service: str, host: str) -> None:
+        """Note that a host could not be told that the rollout gives the service back."""
+        ...
+
+    def forget_left(self, service: str, host: str) -> None:
+        """The host obeys somebody else now."""
         ...
 
     def break_lock(self, service: str, event: Event) -> LockRecord | None:
-        """Take the lock away from its owner (audited by the event)."""
+        """Take the lock away from its owner (audited by the event), and forget what was left."""
         ...
 
     def durations(self, service: str, limit: int = 10) -> Sequence[float]:

@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 from gapless.engine.context import InstanceContext
+from gapless.engine.journal import Journal
 from gapless.errors import FenceRefused, GaplessError
+from gapless.plans import StepKind
 
 
 async def was_left_out(ctx: InstanceContext) -> bool:
     """Whether an earlier rollout left this instance out."""
     if ctx.fence is None:
         return False
-    return bool((await ctx.transport.recall(ctx.fence.service)).get("left_out"))
+    if (await ctx.transport.recall(ctx.fence.service)).get("left_out"):
+        return True
+    return _drained_and_lost(ctx)
+
+
+def _drained_and_lost(ctx: InstanceContext) -> bool:
+    """Whether the rollout that lost this host had drained it: the host was never told so."""
+    rollout = ctx.rollout.left.get((ctx.service.name, ctx.host))
+    if rollout is None:
+        return False
+    journal = ctx.rollout.journal
+    return any(
+        _drained(journal, id_, ctx.service.name, ctx.host)
+        for id_ in (rollout, *(child.id for child in journal.children(rollout)))
+    )
+
+
+def _drained(journal: Journal, rollout: str, name: str, host: str) -> bool:
+    _, plan = journal.load(rollout)
+    service = next((s for s in plan.services if s.name == name), None)
+    if service is None:
+        return False
+    begun = journal.steps(rollout).get(service.step_key(host, StepKind.DRAIN))
+    return begun is not None and not begun.before.get("out_before")
 
 
 async def remember_left_out(ctx: InstanceContext, *, left_out: bool) -> None:
@@ -18,9 +43,12 @@ async def remember_left_out(ctx: InstanceContext, *, left_out: bool) -> None:
     the same."""
     if ctx.fence is None:
         return
+    place = (ctx.service.name, ctx.host)
     try:
         await ctx.transport.remember(ctx.fence, {"left_out": left_out})
+        ctx.rollout.untold.discard(place)
     except FenceRefused:
         raise
     except GaplessError:
-        return
+        if left_out:
+            ctx.rollout.untold.add(place)

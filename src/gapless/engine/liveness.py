@@ -38,6 +38,11 @@ class Liveness:
             self._ours.discard(rollout)
             os.close(descriptor)
 
+    def forget(self, rollout: str) -> None:
+        """Remove the file of a rollout that is over: nobody will work on it any more."""
+        if self._folder is not None:
+            self._file(rollout).unlink(missing_ok=True)
+
     def is_ours(self, rollout: str) -> bool:
         """Whether this process holds it."""
         return rollout in self._ours

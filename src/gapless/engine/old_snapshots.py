@@ -65,7 +65,7 @@ def _needed(ctx: InstanceContext) -> Iterator[str]:
     yield from (record.id for record in rollout.journal.rollouts(_LOOK_BACK, unfinished=True))
     for record in rollout.journal.rollouts(_LOOK_BACK):
         ours = ctx.service.name in record.services and not record.parent
-        if ours and record.verb != Verb.ROLLBACK and record.outcome in ("done", "mixed"):
+        if ours and record.verb == Verb.DEPLOY and record.outcome in ("done", "mixed"):
             yield record.id
             return
 

@@ -7,7 +7,7 @@ import asyncio
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.floor import Floor
 from gapless.engine.steps.health import tell, worst
-from gapless.engine.steps.preflight import examine, unfit
+from gapless.engine.steps.preflight import examine, hinders, unfit
 from gapless.errors import GaplessError, PreflightFailed
 from gapless.plans import ServicePlan
 
@@ -22,34 +22,43 @@ _NAMED = 5
 async def examine_all(ctx: RolloutContext) -> None:
     """Examine every instance of the plan and the untouched ones that count for the floor.
 
-    Unfit or unreachable instances beyond ``max_failed`` refuse the whole rollout; fewer are left
-    out, counted as failed and as broken for the floor."""
+    More unfit or unreachable instances than ``max_failed``, over all services, refuse the whole
+    rollout; fewer are left out, counted as failed and as broken for the floor."""
     gate = asyncio.Semaphore(AT_ONCE)
     services = (_open_service(ctx, service, gate) for service in ctx.plan.services)
-    for result in await asyncio.gather(*services, return_exceptions=True):
+    results = await asyncio.gather(*services, return_exceptions=True)
+    unfit_of: list[tuple[ServicePlan, dict[str, GaplessError]]] = []
+    for service, result in zip(ctx.plan.services, results, strict=True):
         if isinstance(result, BaseException):
             raise result
+        if result:
+            unfit_of.append((service, result))
+    total = sum(len(unfit_here) for _, unfit_here in unfit_of)
+    if any(total > service.max_failed for service, _ in unfit_of):
+        raise _refusal(unfit_of)
+    for service, unfit_here in unfit_of:
+        for host, error in unfit_here.items():
+            ctx.lost[service.name, host] = error
 
 
-async def _open_service(ctx: RolloutContext, service: ServicePlan, gate: asyncio.Semaphore) -> None:
+async def _open_service(
+    ctx: RolloutContext, service: ServicePlan, gate: asyncio.Semaphore
+) -> dict[str, GaplessError]:
+    """Which of the instances to be replaced are unfit, and why."""
     floor = floor_of(ctx, service)
-    touched = set(service.hosts)
+    touched = {*service.hosts, *service.absent}
     answers = await asyncio.gather(
         *(_examine(ctx, service, host, gate, host in touched) for host in sorted(floor.hosts))
     )
     findings = {host: error for host, error in answers if error is not None}
     floor.broken.update(findings, service.installs)
-    unfit_here = {host: error for host, error in findings.items() if host in touched}
-    if len(unfit_here) > service.max_failed:
-        raise _refusal(service, unfit_here)
-    for host, error in unfit_here.items():
-        ctx.lost[service.name, host] = error
+    return {host: error for host, error in findings.items() if host in touched}
 
 
 def floor_of(ctx: RolloutContext, service: ServicePlan) -> Floor:
     """The service's floor, made at first use."""
     if service.name not in ctx.floors:
-        hosts = {*ctx.assembly.hosts_of(service.name), *service.hosts}
+        hosts = {*ctx.assembly.hosts_of(service.name), *service.hosts, *service.absent}
         ctx.floors[service.name] = Floor(service.name, hosts, service.floor)
     return ctx.floors[service.name]
 
@@ -66,36 +75,60 @@ async def _examine(
             if not touched:
                 await instance.transport.connect()
             finding = worst(await examine(instance))
+            hindered = finding is None or not touched or await hinders(instance, finding)
         except GaplessError as error:
             return host, error
+    if finding is None and host in service.absent:
+        return host, absent(ctx, service, host)
     if finding is None:
+        return host, None
+    if not hindered:
+        floor_of(ctx, service).broken.add(host)
         return host, None
     if touched:
         tell(instance, "preflight", [finding])
     return host, unfit(instance, finding)
 
 
-def _refusal(service: ServicePlan, unfit_here: dict[str, GaplessError]) -> PreflightFailed:
-    """One host: its error, as it is. Several: each is told in the evidence, and only there."""
-    hosts = tuple(unfit_here)
-    first = unfit_here[hosts[0]]
+def absent(ctx: RolloutContext, service: ServicePlan, host: str) -> PreflightFailed:
+    """An instance that the plan had to leave out, and that nobody may touch now."""
+    return PreflightFailed(
+        f"when the plan was made it was {service.absent[host]}",
+        where=f"{service.name}@{host}",
+        next=f"gapless plan {ctx.plan.verb.value} {service.name}",
+    )
+
+
+def _refusal(unfit_of: list[tuple[ServicePlan, dict[str, GaplessError]]]) -> PreflightFailed:
+    """One instance: its error, as it is. Several, of all services: each is told in the evidence,
+    and only there."""
+    every = [(service, *item) for service, unfit_here in unfit_of for item in unfit_here.items()]
+    service, host, first = every[0]
+    hosts = list(dict.fromkeys(host for _, host, _ in every))
     doctor = f"gapless doctor --hosts {','.join(hosts[:_NAMED])}"
-    if len(hosts) == 1:
+    if len(every) == 1:
         return PreflightFailed(
-            f"{service.name} on {hosts[0]} is not fit to be touched: {first.what}",
-            where=first.where or hosts[0],
+            f"{service.name} on {host} is not fit to be touched: {first.what}",
+            where=first.where or host,
             evidence=first.evidence,
             next=first.next or doctor,
         )
-    lines = [line for host, error in unfit_here.items() for line in _told(host, error)]
+    several = len(unfit_of) > 1
+    names = ", ".join(service.name for service, _ in unfit_of)
+    lines = [
+        line
+        for service, host, error in every
+        for line in _told(f"{host} {service.name}" if several else host, error)
+    ]
     more = [f"… and {len(lines) - _LINES} more lines"] if len(lines) > _LINES else []
+    verb, where = "are" if several else "is", f"{len(hosts)} host{'s' if len(hosts) > 1 else ''}"
     return PreflightFailed(
-        f"{service.name} is not fit to be touched on {len(hosts)} hosts",
+        f"{names} {verb} not fit to be touched on {where}",
         where=first.where or hosts[0],
         evidence="\n".join([*lines[:_LINES], *more]),
         next=doctor,
     )
 
 
-def _told(host: str, error: GaplessError) -> list[str]:
-    return [f"{host}: {error.what}", *(f"  {line}" for line in error.evidence.splitlines())]
+def _told(place: str, error: GaplessError) -> list[str]:
+    return [f"{place}: {error.what}", *(f"  {line}" for line in error.evidence.splitlines())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from gapless.engine.replacing import InstanceOutcome
 from gapless.engine.servicing import ServiceOutcome, ServiceResult
 from gapless.errors import GaplessError
 from gapless.model import NOT_INSTALLED
-from gapless.plans import ServicePlan
+from gapless.plans import ServicePlan, Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def ending_of(
     outcomes = {result.outcome for result in results.values()}
     if not failed and outcomes <= {ServiceOutcome.DONE}:
         return Ending("done", 0, event="rollout.succeeded", **shared)
-    if gate.aborted:
+    if gate.aborted or (ctx.interrupts.undo.is_set() and ServiceOutcome.FAILED in outcomes):
         whole = not _mixed(ctx, results)
         return Ending(
             "restored" if whole else "mixed", 4 if whole else 5, event="rollout.aborted",
@@ -89,36 +89,65 @@ def _waits(ctx: RolloutContext, results: Mapping[str, ServiceResult]) -> bool:
     )
 
 
+_NOT_RIGHT = frozenset(
+    (InstanceOutcome.BROKEN, InstanceOutcome.LOST, InstanceOutcome.STAYED, InstanceOutcome.DOWN)
+)
+"""Neither as before nor as wanted, or nobody knows."""
+
+
 def _mixed(ctx: RolloutContext, results: Mapping[str, ServiceResult]) -> bool:
     """Whether a service ended with some instances new and some old, or one broken."""
     if ctx.unsettled:
         return True
-    for name, result in results.items():
+    for result in results.values():
         states = {replaced.outcome for replaced in result.instances.values()}
-        if states & {InstanceOutcome.BROKEN, InstanceOutcome.LOST}:
+        if states & _NOT_RIGHT:
             return True
         if result.outcome is ServiceOutcome.DONE and not result.failed:
             continue
-        changes = bool(ctx.plan.service(name).to)
-        if changes and InstanceOutcome.DONE in states:
+        if ctx.plan.verb is not Verb.RESTART and InstanceOutcome.DONE in states:
             return True
     return False
 
 
 def _next(ctx: RolloutContext, results: Mapping[str, ServiceResult], whole: bool) -> str:
-    names = [name for name, result in results.items() if result.outcome is not ServiceOutcome.DONE]
-    service = names[0] if names else ""
-    verb = ctx.plan.verb.value
+    wrong = {
+        name: result
+        for name, result in results.items()
+        if result.outcome is not ServiceOutcome.DONE or result.failed
+    }
+    names = " ".join(wrong)
+    if ctx.plan.verb is Verb.ROLLBACK:
+        again = f"gapless rollback {ctx.plan.parent}"
+    else:
+        again = f"gapless {ctx.plan.verb.value} {names}".rstrip()
     if whole:
-        return f"mend the cause, then: gapless {verb} {service}".rstrip()
-    return f"gapless status {service}; then gapless rollback {service} or gapless {verb} {service}"
+        cause = "to try again" if ctx.interrupts.undo.is_set() else "mend the cause, then"
+        return f"{cause}: {again}"
+    missed = _only_missed(wrong.values())
+    if missed:
+        hosts = ",".join(missed)
+        return f"gapless doctor --hosts {hosts}; then {again} --hosts {hosts}"
+    look = f"gapless status {names}".rstrip()
+    back = f"gapless rollback {ctx.record.id} or " if ctx.plan.verb is Verb.DEPLOY else ""
+    return f"{look}; then {back}{again}"
+
+
+def _only_missed(wrong: Iterable[ServiceResult]) -> tuple[str, ...]:
+    """The hosts that were never reached, when nothing else is wrong."""
+    results = list(wrong)
+    failed = [replaced for result in results for replaced in result.failed]
+    done = all(result.outcome is ServiceOutcome.DONE for result in results)
+    if not done or any(replaced.outcome is not InstanceOutcome.LOST for replaced in failed):
+        return ()
+    return tuple(dict.fromkeys(replaced.host for replaced in failed))
 
 
 def _serving(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
     """Per host what runs now, as far as this rollout knows."""
     service = ctx.plan.service(result.service)
     out: dict[str, str] = {}
-    for host in service.hosts:
+    for host in dict.fromkeys((*service.hosts, *result.instances)):
         replaced = result.instances.get(host)
         old = service.from_.get(host, "") or "not touched"
         if replaced is None or replaced.outcome is InstanceOutcome.UNTOUCHED:
@@ -129,9 +158,21 @@ def _serving(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
             out[host] = NOT_INSTALLED
         elif replaced.outcome is InstanceOutcome.RESTORED:
             out[host] = f"{service.from_.get(host, '')} (restored)".strip()
+        elif replaced.outcome is InstanceOutcome.STAYED:
+            new = service.to.get("name") or service.from_.get(host) or "as switched"
+            out[host] = f"{new} (new release, way back refused by the floor)"
+        elif replaced.error.get("unknown"):
+            out[host] = _WRONG[InstanceOutcome.LOST]
         else:
-            out[host] = "unknown" if replaced.outcome is InstanceOutcome.LOST else "broken"
+            out[host] = _WRONG[replaced.outcome]
     return out
+
+
+_WRONG: Mapping[InstanceOutcome, str] = {
+    InstanceOutcome.LOST: "unknown",
+    InstanceOutcome.DOWN: "does not serve",
+    InstanceOutcome.BROKEN: "broken",
+}
 
 
 def _release(service: ServicePlan, host: str) -> str:

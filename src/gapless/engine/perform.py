@@ -228,10 +228,13 @@ async def reconnect(ctx: InstanceContext, lost: LostContact) -> None:
     clock = ctx.rollout.clock
     await clock.sleep(RECONNECT_EVERY)
     limit = ctx.rollout.assembly.reconnect_limit(ctx.host)
-    deadline = clock.monotonic() + limit
+    began = clock.monotonic()
+    deadline = began + limit
+    ctx.emit("contact.lost", what=lost.what, limit=limit)
     while True:
         try:
             await ctx.transport.connect()
+            ctx.emit("contact.back", seconds=round(clock.monotonic() - began, 3))
             return
         except TransportError as error:
             if clock.monotonic() >= deadline:
@@ -239,6 +242,6 @@ async def reconnect(ctx: InstanceContext, lost: LostContact) -> None:
                     f"the connection broke and the host did not come back within {limit:g} s",
                     where=ctx.host,
                     evidence=f"{lost.what}; last try: {error.what}",
-                    next=f"gapless doctor --hosts {ctx.host}, then: gapless resume",
+                    next=f"gapless doctor --hosts {ctx.host}",
                 ) from None
             await clock.sleep(RECONNECT_EVERY)

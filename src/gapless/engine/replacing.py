@@ -13,13 +13,15 @@ from gapless.engine.first_install import NOTHING_TO_ASK, removes, stay_out, was_
 from gapless.engine.journal import StepState
 from gapless.engine.perform import failure_data, perform
 from gapless.engine.steps.lifecycle import STEPS
-from gapless.engine.undoing import give_up, undo_instance
+from gapless.engine.undoing import NOT_TOUCHED, give_up, tell_by_hand, undo_instance
 from gapless.errors import (
     FailureKind,
     FenceRefused,
+    FloorBroken,
     GaplessError,
     NotRestored,
     StepError,
+    TransportError,
     UndoRequested,
 )
 from gapless.plans import StepKind, Verb
@@ -40,6 +42,10 @@ class InstanceOutcome(StrEnum):
     """The way back failed."""
     LOST = "lost"
     """Could not be reached before anything was done."""
+    STAYED = "stayed"
+    """New and healthy: the floor refused its way back before anything of it was changed."""
+    DOWN = "down"
+    """Not touched, and it does not serve when the rollout ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,20 @@ async def replace_instance(ctx: InstanceContext, migrating: asyncio.Lock) -> Rep
     return result
 
 
+async def lose_instance(ctx: InstanceContext, error: GaplessError) -> Replaced:
+    """Its host cannot be reached. Nothing was done to it, or an earlier controller began: then it
+    is left half-done, and a person gets the commands."""
+    lost = Replaced(ctx.host, InstanceOutcome.LOST, failure_data(error))
+    if any(ctx.key(kind) in ctx.rollout.steps for kind in OUT_OF_SERVICE):
+        _recall_facts(ctx)
+        failed = await give_up(ctx, error)
+        lost = Replaced(ctx.host, InstanceOutcome.BROKEN, _not_restored(failed, error))
+    elif ctx.rollout.plan.verb is Verb.ROLLBACK:
+        tell_by_hand(ctx, error)
+    ctx.emit("instance.failed", outcome=lost.outcome.value, error=dict(lost.error))
+    return lost
+
+
 async def _forward(ctx: InstanceContext, migrating: asyncio.Lock) -> None:
     floor = ctx.rollout.floors[ctx.service.name]
     out = False
@@ -117,13 +137,24 @@ async def _back(ctx: InstanceContext, error: GaplessError) -> Replaced:
     if touched and ctx.rollout.plan.verb is Verb.ROLLBACK:
         # a rollback is never rolled back: a person decides where to go from here
         failed = await give_up(ctx, error)
-        return Replaced(ctx.host, InstanceOutcome.BROKEN, failure_data(failed), cancelled)
+        return Replaced(ctx.host, InstanceOutcome.BROKEN, _not_restored(failed, error), cancelled)
     try:
-        await undo_instance(ctx)
+        restored = await undo_instance(ctx)
     except NotRestored as failed:
-        return Replaced(ctx.host, InstanceOutcome.BROKEN, failure_data(failed), cancelled)
-    outcome = InstanceOutcome.RESTORED if touched else InstanceOutcome.UNTOUCHED
+        return Replaced(ctx.host, InstanceOutcome.BROKEN, _not_restored(failed, error), cancelled)
+    back = restored != NOT_TOUCHED
+    outcome = InstanceOutcome.RESTORED if back else InstanceOutcome.UNTOUCHED
+    if ctx.rollout.plan.verb is Verb.ROLLBACK and isinstance(error, FloorBroken):
+        outcome = InstanceOutcome.STAYED
+    elif ctx.rollout.plan.verb is Verb.ROLLBACK and not cancelled:
+        tell_by_hand(ctx, error)
     return Replaced(ctx.host, outcome, failure_data(error), cancelled)
+
+
+def _not_restored(failed: NotRestored, error: GaplessError) -> dict[str, Any]:
+    """With whether anybody knows what became of it."""
+    unknown = isinstance(failed.__cause__ or error, TransportError)
+    return {**failure_data(failed), **({"unknown": True} if unknown else {})}
 
 
 def _recall_facts(ctx: InstanceContext) -> None:

@@ -58,14 +58,14 @@ def switched(
             kept = steps.get(service.step_key(host, StepKind.SNAPSHOT))
             if outcome is None or kept is None:
                 continue
-            if outcome.result.get("outcome") == InstanceOutcome.DONE and _differs(
+            if outcome.result.get("outcome") == InstanceOutcome.DONE and differs(
                 plan, service, kept.result
             ):
                 targets.setdefault(name, {})[host] = dict(kept.result)
     return targets
 
 
-def _differs(plan: Plan, service: ServicePlan, kept: Mapping[str, Any]) -> bool:
+def differs(plan: Plan, service: ServicePlan, kept: Mapping[str, Any]) -> bool:
     """Whether going back changes anything: a restart of the same release has nothing to undo."""
     if plan.verb is Verb.RESTART:
         return False
@@ -103,7 +103,8 @@ def _new(
         parent=ctx.record.id,
     )
     child = _child(ctx, record, plan, {})
-    event = child.event("rollout.planned", data={"digest": plan.digest, "verb": plan.verb.value})
+    told = {"digest": plan.digest, "verb": plan.verb.value, "services": list(record.services)}
+    event = child.event("rollout.planned", data=told)
     ctx.observer(ctx.journal.open_rollout(record, plan, event))
     return child
 
@@ -118,8 +119,7 @@ def recall_rollbacks(ctx: RolloutContext, results: dict[str, ServiceResult]) -> 
         for service, host in plan.instances():
             outcome = steps.get(f"{service.key_prefix}/{host}/{service.name}/outcome")
             if outcome is not None and service.name in results:
-                good = outcome.result.get("outcome") == InstanceOutcome.DONE
-                kind = InstanceOutcome.RESTORED if good else InstanceOutcome.BROKEN
+                kind = _after(InstanceOutcome(outcome.result["outcome"]))
                 error = outcome.result.get("error", {})
                 results[service.name].instances[host] = Replaced(host, kind, error)
 
@@ -143,7 +143,7 @@ def _child(
         plan=plan,
         steps=steps,
         floors=floors,
-        lost={},
+        failed=set(),
         interrupts=Interrupts(),
     )
 
@@ -156,12 +156,19 @@ def _same_floor(ctx: RolloutContext, service: ServicePlan) -> Floor:
     return floor
 
 
+def _after(back: InstanceOutcome) -> InstanceOutcome:
+    """What an instance is when its way back ended so."""
+    if back in (InstanceOutcome.STAYED, InstanceOutcome.LOST):
+        return back
+    good = back is InstanceOutcome.DONE
+    return InstanceOutcome.RESTORED if good else InstanceOutcome.BROKEN
+
+
 def _rewrite(result: ServiceResult, back: ServiceResult) -> None:
     """An instance that went back is no longer new."""
     for host, replaced in back.instances.items():
-        outcome = InstanceOutcome.RESTORED if replaced.good else InstanceOutcome.BROKEN
         error = {} if replaced.good else replaced.error
-        result.instances[host] = Replaced(host, outcome, error)
+        result.instances[host] = Replaced(host, _after(replaced.outcome), error)
     if result.outcome is ServiceOutcome.DONE:
         result.outcome = ServiceOutcome.FAILED
         result.why = "taken back"

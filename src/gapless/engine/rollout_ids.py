@@ -1,4 +1,4 @@
-"""Ids of rollouts for a shell that completes them: one question to the file, and no plan is read."""
+"""Ids of rollouts for a shell that completes them: one question to the file, no plan is read."""
 
 from __future__ import annotations
 

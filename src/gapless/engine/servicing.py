@@ -1,4 +1,8 @@
-"""One service: its batches one after another, the canary first, until too many fail."""
+"""One service: its batches one after another, the canary first, until too many fail.
+
+Failed instances are counted over all services of the rollout; what a person accepted with
+``promote`` counts no more.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,13 @@ from enum import StrEnum
 
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.gatekeeper import Gatekeeper
-from gapless.engine.opening import floor_of
-from gapless.engine.perform import failure_data
-from gapless.engine.replacing import InstanceOutcome, Replaced, replace_instance
+from gapless.engine.opening import absent, floor_of
+from gapless.engine.replacing import (
+    InstanceOutcome,
+    Replaced,
+    lose_instance,
+    replace_instance,
+)
 from gapless.plans import Batch, ServicePlan
 
 
@@ -41,11 +49,13 @@ class ServiceResult:
 
 
 async def run_service(ctx: RolloutContext, service: ServicePlan, gate: Gatekeeper) -> ServiceResult:
-    """Replace every instance; stops when more than ``max_failed`` failed or a canary did."""
+    """Replace every instance; stops when a canary failed, or an instance of this service did and
+    more than ``max_failed`` have in the whole rollout."""
     result = ServiceResult(service.name)
     ctx.emit("service.started", service=service.name, data={"instances": len(service.hosts)})
     migrating = asyncio.Lock()
     floor_of(ctx, service)
+    await _give_up_absent(ctx, service, result)
     for number, batch in enumerate(service.batches):
         settled = all(_closed(ctx, service, host) for host in batch.hosts)
         if settled or await gate.open():
@@ -56,10 +66,12 @@ async def run_service(ctx: RolloutContext, service: ServicePlan, gate: Gatekeepe
             begun = tuple(host for host in batch.hosts if _begun(ctx, service, host))
             await _run_batch(ctx, service, Batch(batch.name, begun), migrating, result)
             continue
-        if not (settled and ctx.promoted) and _too_many_failed(service, batch, result):
-            result.outcome = ServiceOutcome.FAILED
-            result.why = _reason(result)
-            break
+        if not (settled and ctx.promoted):
+            _count(ctx, batch, result)
+            if _too_many_failed(ctx, service, batch, result):
+                result.outcome = ServiceOutcome.FAILED
+                result.why = _reason(result)
+                break
         if service.pause and number + 1 < len(service.batches) and not settled:
             await gate.wait(service.pause)
     _tell(ctx, service, result)
@@ -99,18 +111,36 @@ async def _run_batch(
 async def _replace(
     ctx: RolloutContext, service: ServicePlan, host: str, migrating: asyncio.Lock
 ) -> Replaced:
-    lost = ctx.lost.get((service.name, host))
-    if lost is not None:
-        return Replaced(host, InstanceOutcome.LOST, failure_data(lost))
-    return await replace_instance(InstanceContext(ctx, service, host), migrating)
+    lost, instance = ctx.lost.get((service.name, host)), InstanceContext(ctx, service, host)
+    if lost is not None and not _closed(ctx, service, host):
+        return await lose_instance(instance, lost)
+    return await replace_instance(instance, migrating)
 
 
-def _too_many_failed(service: ServicePlan, batch: Batch, result: ServiceResult) -> bool:
+async def _give_up_absent(ctx: RolloutContext, service: ServicePlan, result: ServiceResult) -> None:
+    """What the plan could not touch counts as failed from the beginning."""
+    for host in service.absent:
+        error = ctx.lost.get((service.name, host)) or absent(ctx, service, host)
+        result.instances[host] = await lose_instance(InstanceContext(ctx, service, host), error)
+        floor_of(ctx, service).broken.add(host)
+        if not ctx.promoted:
+            ctx.failed.add((service.name, host))
+
+
+def _count(ctx: RolloutContext, batch: Batch, result: ServiceResult) -> None:
+    failed = (host for host in batch.hosts if not result.instances[host].good)
+    ctx.failed.update((result.service, host) for host in failed)
+
+
+def _too_many_failed(
+    ctx: RolloutContext, service: ServicePlan, batch: Batch, result: ServiceResult
+) -> bool:
     canary_failed = batch.name.startswith("canary") and any(
         not result.instances[host].good for host in batch.hosts
     )
     broken = any(r.outcome is InstanceOutcome.BROKEN for r in result.failed)
-    return canary_failed or broken or len(result.failed) > service.max_failed
+    ours = any(name == service.name for name, _ in ctx.failed)
+    return canary_failed or broken or (ours and len(ctx.failed) > service.max_failed)
 
 
 def _reason(result: ServiceResult) -> str:

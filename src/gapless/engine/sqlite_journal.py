@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from gapless.engine.journal import (
     lock_held,
 )
 from gapless.engine.liveness import Liveness
-from gapless.errors import JournalError, LockHeld
+from gapless.errors import JournalError, LockHeld, UsageError
 from gapless.events.event import Event
 from gapless.plans import Plan, from_json, to_json
 
@@ -190,11 +191,15 @@ class SqliteJournal:
             self._store(record)
             if state is RolloutState.ENDED:
                 self._unlock(rollout)
-            return self._append(event)
+            ended = self._append(event)
+        if state is RolloutState.ENDED:
+            self._liveness.forget(rollout)
+        return ended
 
     def _unlock(self, rollout: str) -> None:
         for service, text in self._db.execute("SELECT service, record FROM locks").fetchall():
-            if json.loads(text)["rollout"] == rollout:
+            lock = json.loads(text)
+            if lock["rollout"] == rollout and not lock.get("host"):
                 self._db.execute("DELETE FROM locks WHERE service=?", (service,))
 
     def adopt(self, rollout: str, controller: str, pid: int, event: Event) -> Event:
@@ -332,7 +337,8 @@ class SqliteJournal:
     # -- reading ----------------------------------------------------------------------------
 
     def load(self, rollout: str) -> tuple[RolloutRecord, Plan]:
-        """A rollout and its plan; raises JournalError when unknown or of a newer schema."""
+        """A rollout and its plan; raises UsageError when unknown, JournalError when of a newer
+        schema."""
         record = self._record(rollout)
         row = self._db.execute("SELECT plan FROM rollouts WHERE id=?", (rollout,)).fetchone()
         try:
@@ -360,12 +366,33 @@ class SqliteJournal:
         return [_load_record(text) for (text,) in rows]
 
     def locks(self) -> Sequence[LockRecord]:
-        """Services owned now."""
+        """Services owned now, and what ended rollouts left on hosts."""
         rows = self._db.execute("SELECT record FROM locks ORDER BY service").fetchall()
         return [self._with_liveness(LockRecord(**json.loads(text))) for (text,) in rows]
 
+    def leave_lock(self, rollout: str, service: str, host: str) -> None:
+        """Note that a host could not be told that the rollout gives the service back."""
+        record = self._record(rollout)
+        lock = LockRecord(
+            service, rollout, record.actor, record.controller, record.pid, record.started,
+            record.reason, 0, host=host,
+        )  # fmt: skip
+        with self._transaction(durable=False):
+            self._db.execute(
+                "INSERT OR REPLACE INTO locks VALUES (?,?)",
+                (_left_key(service, host), json.dumps(_plain(lock))),
+            )
+
+    def forget_left(self, service: str, host: str) -> None:
+        """The host obeys somebody else now."""
+        with self._transaction(durable=False):
+            self._db.execute("DELETE FROM locks WHERE service=?", (_left_key(service, host),))
+
     def break_lock(self, service: str, event: Event) -> LockRecord | None:
-        """Take the lock away from its owner (audited by the event)."""
+        """Take the lock away from its owner (audited by the event), and forget what was left."""
+        for lock in self.locks():
+            if lock.service == service and lock.host:
+                self.forget_left(service, lock.host)
         with self._transaction():
             row = self._db.execute(
                 "SELECT record FROM locks WHERE service=?", (service,)
@@ -393,10 +420,10 @@ class SqliteJournal:
     def _record(self, rollout: str) -> RolloutRecord:
         row = self._db.execute("SELECT record FROM rollouts WHERE id=?", (rollout,)).fetchone()
         if row is None:
-            raise JournalError(
-                f"no rollout {rollout} in the journal", where=str(self.folder),
-                next="gapless history",
-            )  # fmt: skip
+            known = [id_ for (id_,) in self._db.execute("SELECT id FROM rollouts")]
+            close = get_close_matches(rollout, known, n=1)
+            hint = f" — did you mean '{close[0]}'?" if close else ""
+            raise UsageError(f"there is no rollout {rollout}{hint}", next="gapless history")
         return _load_record(row[0])
 
     def _store(self, record: RolloutRecord) -> None:
@@ -411,6 +438,11 @@ class SqliteJournal:
 
 def _plain(record: RolloutRecord | LockRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+def _left_key(service: str, host: str) -> str:
+    """Beside the lock of the service: names have no blanks."""
+    return f"{service} {host}"
 
 
 def _dump_record(record: RolloutRecord) -> str:

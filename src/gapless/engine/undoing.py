@@ -1,7 +1,7 @@
 """Taking one instance back, in reverse, and verifying the old one with the same checks.
 
-1. Nothing was switched yet: admit again what was drained (it never stopped being healthy), remove
-   what was staged.
+1. Nothing was switched yet, or the switch failed before it changed anything: admit again what was
+   drained (it never stopped being healthy), remove what was staged.
 2. Otherwise: out of traffic if it is in it, restore unit files and release, start the old one.
 3. The old one passes the same checks, goes back into traffic and is watched like the new one.
    Where there was none before the new one is removed, and that is all.
@@ -19,13 +19,18 @@ from gapless.drivers.runtimes.base import RuntimeSnapshot
 from gapless.engine.context import InstanceContext
 from gapless.engine.first_install import stay_out, was_absent
 from gapless.engine.interrupts import Interrupts
+from gapless.engine.journal import StepState
 from gapless.engine.left_out import remember_left_out
 from gapless.engine.perform import action_key, failure_data, perform, reconnect
 from gapless.engine.steps.lifecycle import STEPS
+from gapless.engine.steps.switch import Switch
 from gapless.errors import FenceRefused, GaplessError, LostContact, NotRestored
 from gapless.model import NOT_INSTALLED
 from gapless.plans import StepKind, Verb
 
+NOT_TOUCHED = "not touched"
+"""What was restored when there was nothing to restore."""
+_SWITCH = Switch()
 _NOTHING_KEPT: Mapping[str, Any] = {"runtime": {}, "release": None}
 
 
@@ -35,7 +40,7 @@ async def undo_instance(ctx: InstanceContext) -> str:
         await _settle_open(ctx)
     except GaplessError as error:
         raise await give_up(ctx, error) from error
-    if not _begun(ctx, StepKind.SWITCH):
+    if not _begun(ctx, StepKind.SWITCH) or await _came_to_nothing(ctx):
         return await _leave_as_it_was(ctx)
     ctx.emit("rollback.started", "switch", hosts=[ctx.host])
     started = ctx.rollout.clock.monotonic()
@@ -67,6 +72,20 @@ async def _settle_open(ctx: InstanceContext) -> None:
                 await ctx.transport.settle(key)
 
 
+async def _came_to_nothing(ctx: InstanceContext) -> bool:
+    record = ctx.rollout.steps.get(ctx.key(StepKind.SWITCH))
+    if (
+        record is None
+        or record.state is not StepState.FAILED
+        or ctx.key("undo-switch") in ctx.rollout.steps
+    ):
+        return False
+    try:
+        return await _SWITCH.came_to_nothing(ctx, record)
+    except GaplessError:
+        return False  # it cannot be told: the whole way back finds out
+
+
 def _begun(ctx: InstanceContext, step: StepKind) -> bool:
     return ctx.key(step) in ctx.rollout.steps
 
@@ -83,7 +102,7 @@ async def _leave_as_it_was(ctx: InstanceContext) -> str:
             raise await give_up(ctx, error) from error
     if _begun(ctx, StepKind.STAGE) and ctx.service.to:
         await _unstage(ctx)
-    return "not touched"
+    return NOT_TOUCHED
 
 
 async def _unstage(ctx: InstanceContext) -> None:
@@ -143,8 +162,8 @@ def _restored(ctx: InstanceContext) -> str:
     return str(release["name"]) if release else "the unit as it was"
 
 
-async def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
-    """The way back failed: leave the instance out of traffic, say so, and print the commands."""
+def tell_by_hand(ctx: InstanceContext, error: GaplessError) -> list[str]:
+    """Say that the way back failed, and the commands that take it by hand."""
     snapshot = RuntimeSnapshot.from_json(_snapshot(ctx).get("runtime", {}))
     manual = list(ctx.runtime.manual(snapshot))
     release = ctx.rollout.assembly.release(ctx.service.name)
@@ -153,6 +172,12 @@ async def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
         commands = release.activation(ReleaseRef.from_json(kept))
         manual[1:1] = [f"sudo {command}" for command in commands]
     ctx.emit("rollback.failed", "switch", **failure_data(error), manual=manual)
+    return manual
+
+
+async def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
+    """The way back failed: leave the instance out of traffic, say so, and print the commands."""
+    manual = tell_by_hand(ctx, error)
     if StepKind.DRAIN in ctx.service.steps:
         ctx.emit(
             "instance.left_out",

@@ -42,6 +42,8 @@ class Worker:
     interrupts: Interrupts = field(default_factory=Interrupts)
     controller: str = field(default_factory=socket.gethostname)
     salt: Callable[[], str] = field(default=lambda: secrets.token_hex(2))
+    opened: set[str] = field(default_factory=set)
+    """Rollouts that no other controller has seen yet."""
 
     def open(self, plan: Plan, *, actor: str, reason: str = "") -> str:
         """Record a rollout and take its locks; returns its id. Raises LockHeld."""
@@ -69,6 +71,7 @@ class Worker:
             "rollout.planned", rollout=record.id, actor=actor, reason=reason, ts=now, data=data
         )
         self.observer(self.journal.open_rollout(record, plan, event))
+        self.opened.add(record.id)
         return record.id
 
     async def work(self, rollout: str) -> Ending:
@@ -91,7 +94,9 @@ class Worker:
             ctx = RolloutContext(
                 record, plan, self.journal, self.clock, assembly, self.observer, self.interrupts,
                 claimant=rollout, steps=steps, promoted=record.state is RolloutState.PAUSED,
+                again=rollout not in self.opened,
             )  # fmt: skip
+            self.opened.discard(rollout)
             try:
                 return await interpret(ctx, resumed=resumed)
             finally:

@@ -2,7 +2,8 @@
 
 1. Nobody owns it, or its owner gave it back: granted, with the next number.
 2. The same rollout claims again: granted, with the next number, so that its own zombie is out.
-3. Another rollout owns it: refused with its name, unless the claim takes over (audited).
+3. Another rollout owns it: refused with its name, unless the claim takes over whoever it is, or
+   from this one (audited).
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ _SESSION: list[str] = []
 def claim(call: Call) -> dict[str, Any]:
     """The verb."""
     wanted, take_over = call.args["claim"], call.args["take_over"]
+    yielding = (wanted["rollout"], call.args.get("over"))
     store, service = open_store(), wanted["service"]
     with store.locked(lock_name(service), call):
         record = read(store, service)
-        if _owned(record) and record["rollout"] != wanted["rollout"] and not take_over:
+        if _owned(record) and record["rollout"] not in yielding and not take_over:
             return {"fence": None, **_holder(store, record)}
         broken = _holder(store, record) if _owned(record) else {}
         record.update(

@@ -121,17 +121,19 @@ def _body(stream: BinaryIO, headers: Headers, largest: int) -> bytes:
 def _chunks(stream: BinaryIO, largest: int) -> bytes:
     body = bytearray()
     while len(body) < largest:
-        size = _line(stream).partition(";")[0].strip()
-        try:
-            length = int(size, 16)
-        except ValueError:
-            raise Malformed(f"not the length of a chunk: {size[:100]!r}") from None
+        length = _chunk_length(_line(stream).partition(";")[0].strip())
         if length == 0:
             break
         body += _exactly(stream, min(length, largest - len(body)))
         if len(body) < largest:
             _line(stream)
     return bytes(body)
+
+
+def _chunk_length(size: str) -> int:
+    if not size or size.strip("0123456789abcdefABCDEF"):
+        raise Malformed(f"not the length of a chunk: {size[:100]!r}")
+    return int(size, 16)
 
 
 def _exactly(stream: BinaryIO, count: int) -> bytes:

@@ -40,7 +40,7 @@ def ask(call: Call) -> list[dict[str, Any]]:
 
 def _pause(args: dict[str, Any], waited: float) -> float:
     every: float = args["every"]
-    return min(every, max(every / 5, waited / 10)) if args["eager"] else every
+    return min(every, max(every / 5, waited / 20)) if args["eager"] else every
 
 
 def ask_all(questions: list[dict[str, Any]], limit: float, call: Call) -> list[dict[str, Any]]:

@@ -51,6 +51,7 @@ class Inventory:
         if not names:
             hint = did_you_mean(pattern, self._services)
             raise UsageError(
-                f"unknown service '{pattern}'{f' — {hint}' if hint else ''}", next="gapless check"
+                f"unknown service '{pattern}'{f' — {hint}' if hint else ''}",
+                next="gapless plan --offline",
             )
         return names

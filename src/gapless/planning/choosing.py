@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
@@ -12,18 +12,20 @@ from gapless.inventory import Inventory
 from gapless.model import InstanceState
 from gapless.planning.options import Target
 from gapless.planning.survey import Seen, Survey
-from gapless.plans import Untouched, Verb
+from gapless.plans import NOT_ASKED_FOR, Untouched, Verb
 from gapless.strategies.rolling import has_something_new
 
-NOT_ASKED_FOR = "not asked for"
+NO_RELEASE = "has no release to deploy"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Hosts of a service that will be touched, and what will not be."""
+    """Hosts of a service that will be touched, and what will not be. ``absent`` were asked for and
+    cannot be, and why."""
 
     hosts: tuple[str, ...]
     untouched: tuple[Untouched, ...]
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 def choose(
@@ -38,7 +40,7 @@ def choose(
 ) -> Choice:
     """Sort the hosts of one service: not asked for, nothing to do, to be touched."""
     if verb is Verb.DEPLOY and not has_something_new(service):
-        return Choice((), (Untouched(name, tuple(hosts), "has no release to deploy"),))
+        return Choice((), (Untouched(name, tuple(hosts), NO_RELEASE),))
     asked = tuple(hosts) if wanted is None else tuple(h for h in hosts if h in wanted)
     current = frozenset(
         host
@@ -46,14 +48,43 @@ def choose(
         if survey and is_current(service, verb, target, survey.of(name, host))
     )
     version = target.release.name if target.release else "this version"
+    absent = absent_now(name, service, verb, asked, survey)
     apart = (
         (tuple(h for h in hosts if wanted is not None and h not in wanted), NOT_ASKED_FOR),
         (tuple(h for h in asked if h in current), f"already on {version}"),
+        *(
+            (tuple(h for h in absent if absent[h] == why), why)
+            for why in dict.fromkeys(absent.values())
+        ),
     )
     return Choice(
-        tuple(host for host in asked if host not in current),
+        tuple(host for host in asked if host not in current and host not in absent),
         tuple(Untouched(name, left, why) for left, why in apart if left),
+        absent,
     )
+
+
+def absent_now(
+    name: str, service: ServiceConfig, verb: Verb, hosts: Iterable[str], survey: Survey | None
+) -> Mapping[str, str]:
+    """Hosts that did not answer, or have no such unit and get none, and why."""
+    if survey is None:
+        return {}
+    installs = installs_now(name, service, verb, hosts, survey)
+    told = ((host, _absence(service, survey.of(name, host))) for host in hosts)
+    return {host: why for host, why in told if why and host not in installs}
+
+
+def _absence(service: ServiceConfig, seen: Seen | None) -> str:
+    if seen is None:
+        return ""
+    if seen.error:
+        return seen.reason or f"unreachable: {seen.error}"
+    now = seen.observation
+    if now is None or now.state is not InstanceState.MISSING:
+        return ""
+    unit = f"unit {service.systemd.unit}" if service.systemd else "instance"
+    return f"missing: there is no such {unit}"
 
 
 def is_current(service: ServiceConfig, verb: Verb, target: Target, seen: Seen | None) -> bool:

@@ -19,8 +19,11 @@ from gapless.config.definitions import to_definitions
 from gapless.config.services import ServiceConfig
 from gapless.config.source import Loaded
 from gapless.drivers.releases.base import ReleaseRef
+from gapless.errors import UsageError
 from gapless.inventory import Inventory
 from gapless.planning.choosing import (
+    NO_RELEASE,
+    Choice,
     bystanders,
     choose,
     fingerprints_now,
@@ -62,6 +65,8 @@ def make_plan(
     parts = [_part(name, loaded.project.services[name], inventory, wish) for name in chosen]
     planned = _in_order([part for part, _ in parts if part], loaded)
     untouched = [left for _, lefts in parts for left in lefts]
+    if not planned and untouched and all(left.why == NO_RELEASE for left in untouched):
+        raise _nothing_to_deploy([left.service for left in untouched])
     return Plan(
         project=loaded.project.project,
         verb=verb,
@@ -78,6 +83,16 @@ def make_plan(
         force=options.force,
         observed=survey is not None,
         created=now,
+    )
+
+
+def _nothing_to_deploy(names: Sequence[str]) -> UsageError:
+    told = (
+        names[0] if len(names) == 1 else f"none of {', '.join(names[:3])}{'…' * (len(names) > 3)}"
+    )
+    return UsageError(
+        f"{told} {NO_RELEASE}",
+        next=f"gapless restart {names[0]}, or give it release: in gapless.yaml",
     )
 
 
@@ -109,15 +124,16 @@ def _part(
         target=wish.target(name),
         survey=wish.survey,
     )
-    if not choice.hosts:
+    if not choice.hosts and not choice.absent:
         return None, choice.untouched
-    return _service_plan(name, service, everywhere, choice.hosts, wish), choice.untouched
+    return _service_plan(name, service, everywhere, choice, wish), choice.untouched
 
 
 def _service_plan(
-    name: str, service: ServiceConfig, everywhere: Sequence[str], hosts: Sequence[str], wish: _Wish
+    name: str, service: ServiceConfig, everywhere: Sequence[str], choice: Choice, wish: _Wish
 ) -> ServicePlan:
-    options, rollout = wish.options, service.rollout
+    options, rollout, hosts = wish.options, service.rollout, choice.hosts
+    max_failed = rollout.max_failed if options.max_failed is None else options.max_failed
     release = _release(name, service, wish)
     guarded = guard_schema(
         name, service, release, wish.survey, skip_migrations=options.skip_migrations
@@ -134,8 +150,9 @@ def _service_plan(
     seconds, known = estimate(name, service, steps, wish.history)
     installs = installs_now(name, service, wish.verb, hosts, wish.survey)
     notes = notes_of(
-        name, service, size=size, steps=steps, out=out, force=options.force, installs=installs
-    )
+        name, service, size=size, steps=steps, out=out, force=options.force, installs=installs,
+        refused=len(choice.absent) > max_failed,
+    )  # fmt: skip
     return ServicePlan(
         name=name,
         wave=1,
@@ -144,7 +161,7 @@ def _service_plan(
         batches=rolling.batches(hosts, size),
         total=size.total,
         floor=size.floor,
-        max_failed=rollout.max_failed if options.max_failed is None else options.max_failed,
+        max_failed=max_failed,
         on_failure=options.on_failure or rollout.on_failure,
         pause=rollout.pause,
         expected=seconds,
@@ -155,6 +172,7 @@ def _service_plan(
         fingerprints=fingerprints_now(name, hosts, wish.survey),
         notes=(*guarded, *notes),
         installs=installs,
+        absent=choice.absent,
     )
 
 

@@ -21,19 +21,24 @@ def notes_of(
     out: Mapping[str, Seen],
     force: str,
     installs: Sequence[str] = (),
+    refused: bool = False,
 ) -> Iterator[str]:
-    """One sentence each."""
+    """One sentence each. ``refused``: more hosts than max_failed cannot be touched."""
+    if refused:
+        yield f"{name}: refused as things are: hosts that cannot be touched count as failed"
     if installs and service.systemd is not None:
         where = _named(installs)
         yield f"{name}: installs {service.systemd.unit} (not on {where} yet); undo removes it"
-    if size.total == 1:
+    if size.total == 1 and not installs:
         yield f"{name} has one instance: it is down during its restart"
-    elif size.floor == 0:
+    elif size.floor == 0 and len(installs) < size.total:
         yield f"{name}: all {size.total} instances may be down at once"
     if size.batch < size.wanted:
         yield f"{name}: {size.wanted} at once were asked for, {size.batch} at once keep the floor"
     if out:
         yield f"{name}: {_listed(out)}; the floor of {size.floor} counts without them"
+    if out and size.total - len(out) <= size.floor:
+        yield f"{name}: no other instance may go out: that would leave fewer than the floor"
     yield from _migration(name, service, steps)
     if StepKind.STAGE in steps and service.systemd and service.systemd.reload == "only":
         yield f"{name}: reload only: the process keeps its code, it reads its files again"

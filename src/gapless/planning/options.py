@@ -25,18 +25,20 @@ class PlanOptions:
         for name in ("batch", "canary"):
             object.__setattr__(self, name, _amount(name, getattr(self, name)))
         if self.batch == 0:
-            raise UsageError("--batch 0 replaces nothing")
+            raise UsageError("--batch 0 replaces nothing", next="give 1 or more, or a share: 25%")
         if self.max_failed is not None and self.max_failed < 0:
-            raise UsageError("--max-failed cannot be negative")
+            raise UsageError("--max-failed cannot be negative", next="give 0 or more")
         if self.on_failure not in (None, "rollback", "stop", "pause"):
-            raise UsageError("--on-failure is one of rollback, stop, pause")
+            raise UsageError(
+                "--on-failure is one of rollback, stop, pause", next="gapless explain on_failure"
+            )
 
 
 def _amount(name: str, amount: int | str | None) -> int | str | None:
     try:
         return None if amount is None else parse_amount(amount)
     except ValueError as error:
-        raise UsageError(f"--{name}: {error}") from None
+        raise UsageError(f"--{name}: {error}", next=f"gapless explain rollout.{name}") from None
 
 
 @dataclass(frozen=True, slots=True)

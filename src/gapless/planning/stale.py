@@ -25,7 +25,7 @@ def refuse_when_stale(plan: Plan, survey: Survey) -> None:
         raise StalePlan(
             f"{len(found)} thing{'s' if len(found) > 1 else ''} changed since the plan was made",
             evidence="\n".join(found),
-            next=f"gapless plan {plan.verb.value}",
+            next=" ".join(("gapless plan", plan.verb.value, *(s.name for s in plan.services))),
         )
 
 

@@ -45,15 +45,25 @@ def load(path: str | Path) -> Plan:
         plan = from_json(data["plan"])
         digest = data["digest"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"{file} is not a plan this version can read: {error}") from None
+        what = f"{file} is not a plan this version can read: {error}"
+        raise UsageError(what, next=f"gapless plan -o {file}") from None
     if plan.digest != digest:
         raise Refused(
             "the plan was changed after it was made",
             where=str(file),
             evidence=f"digest {plan.digest[:12]}, written down as {str(digest)[:12]}",
-            next=f"gapless plan {plan.verb.value} -o {file}",
+            next=_again(plan, file),
         )
     return plan
+
+
+def _no_plan(file: Path) -> UsageError:
+    return UsageError(f"{file} is not a plan", next=f"gapless plan -o {file}")
+
+
+def _again(plan: Plan, file: Path) -> str:
+    names = " ".join(service.name for service in plan.services)
+    return f"gapless plan {plan.verb.value} {names} -o {file}"
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -64,7 +74,7 @@ def _read(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
     except ValueError:
-        raise UsageError(f"{file} is not a plan") from None
+        raise _no_plan(file) from None
     if not isinstance(data, dict) or data.get("kind") != _KIND:
-        raise UsageError(f"{file} is not a plan")
+        raise _no_plan(file)
     return data

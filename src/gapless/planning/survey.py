@@ -10,7 +10,14 @@ from typing import TypeVar
 from gapless.drivers.releases.base import Release, ReleaseRef
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.transports.base import Transport
-from gapless.errors import GaplessError
+from gapless.errors import (
+    AuthenticationFailed,
+    DeadlineExceeded,
+    GaplessError,
+    HostKeyRejected,
+    LostContact,
+    Unreachable,
+)
 from gapless.model import Instance, InstanceState, Observation
 
 ANSWER_WITHIN = 60.0
@@ -34,6 +41,8 @@ class Seen:
     fingerprint: str = ""
     release: ReleaseRef | None = None
     error: str = ""
+    reason: str = ""
+    """The same in the words of a plan: unreachable, or what else was in the way."""
 
     @property
     def running(self) -> bool:
@@ -110,9 +119,20 @@ async def _ask(
         async with asyncio.timeout(answer_within):
             return await _answers(drivers(instance))
     except GaplessError as error:
-        return Seen(error=str(error))
+        return Seen(error=str(error), reason=_reason(error))
     except TimeoutError:
-        return Seen(error=f"no answer within {answer_within:g} s")
+        slow = f"no answer within {answer_within:g} s"
+        return Seen(error=slow, reason=f"unreachable: {slow}")
+
+
+_NO_CONNECTION = (
+    AuthenticationFailed, DeadlineExceeded, HostKeyRejected, LostContact, Unreachable
+)  # fmt: skip
+
+
+def _reason(error: GaplessError) -> str:
+    kind = "unreachable" if isinstance(error, _NO_CONNECTION) else "cannot be asked"
+    return f"{kind}: {error.what}"
 
 
 async def _answers(drivers: Drivers) -> Seen:

@@ -36,14 +36,16 @@ ADVICE: Mapping[str, str] = {
     "state the report names, never assumed.",
     "GL-407": "The old version did not come back either. The report has the commands to type, in "
     "order. The instance is out of traffic.",
-    "GL-408": "Somebody pressed Ctrl-C twice or aborted; the current batch went back.",
+    "GL-408": "Somebody pressed Ctrl-C twice or aborted: the current batch went back, and the ones "
+    "before it as the abort or on_failure says.",
     "GL-501": "gapless doctor --hosts NAME tries it step by step.",
     "GL-502": "Name, network, firewall or sshd: gapless doctor --hosts NAME, then ssh by hand.",
     "GL-503": "The key differs from known_hosts. Find out why before you accept it: it may be "
     "another machine.",
     "GL-504": "ssh NAME by hand with the same user; look at the agent and at authorized_keys.",
     "GL-505": "sudo -n must work for the user that logs in, for the programs in the guide.",
-    "GL-506": "What was under way is unknown until the host is asked: gapless resume asks it.",
+    "GL-506": "What was under way is unknown until the host is asked. Mend the connection, then go "
+    "on with the command that the report names.",
     "GL-507": "The host is slow or hangs. The limits are in defaults and in the service.",
     "GL-508": "Another rollout owns the host now, so this one has to stop. gapless lock shows it.",
     "GL-509": "The host said why: disk full, read-only, no such file. Mend that.",
@@ -58,7 +60,7 @@ def render_code(kind: type[GaplessError], width: int = 100) -> str:
     lines = head("", f"{kind.__name__}: {meaning}", kind.code, width)
     lines += labelled("exit", _exit(kind), width)
     if kind.code in ADVICE:
-        lines += labelled("next", ADVICE[kind.code], width)
+        lines += labelled("advice", ADVICE[kind.code], width)
     return screen(lines)
 
 

@@ -38,11 +38,15 @@ def error_json(error: GaplessError) -> dict[str, object]:
     }
 
 
+def _one_line(text: str) -> str:
+    return clean(text.replace("\n", "\\n"))
+
+
 def _config(error: ConfigError, width: int) -> list[str]:
     """Problems start in the first column, so that editors and terminals can jump to them."""
     lines: list[str] = []
     for problem in error.problems:
-        place = f"{problem.file}:{problem.line}:{problem.column}: {clean(problem.text)}"
+        place = f"{problem.file}:{problem.line}:{problem.column}: {_one_line(problem.text)}"
         lines.append(place)
         if problem.hint:
             lines += [INDENT + line for line in wrap(clean(problem.hint), width - len(INDENT))]

@@ -137,13 +137,11 @@ def left_out(items: tuple[LeftOut, ...], width: int = WIDTH) -> Iterator[str]:
 
 def now(report: Report, width: int = WIDTH) -> Iterator[str]:
     """What serves now, per host."""
-    several = len(report.services) > 1
     first = True
     for service in report.services:
         text = _serving(service)
         if text:
-            name = f"{service.name}  " if several else ""
-            yield from labelled("now" if first else "", name + text, width)
+            yield from labelled("now" if first else "", f"{service.name}  {text}", width)
             first = False
 
 

@@ -128,7 +128,8 @@ def _leaf(item: InstanceProgress, now: float, *, last: bool) -> str:
     back = "going back, " if item.stage is Stage.UNDOING else ""
     spent = seconds(max(0.0, round(now - item.since, 1)))
     line = f"{'└' if last else '├'} {item.host:<12} {back}{item.step:<10} {spent:>8}"
-    return f"{line}  {item.answer}".rstrip()
+    answer = "connection lost, trying again" if item.away else item.answer
+    return f"{line}  {answer}".rstrip()
 
 
 def _rest(items: list[InstanceProgress]) -> str:

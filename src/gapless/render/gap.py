@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from gapless.render.layout import WIDTH, labelled
 from gapless.render.words import plural, seconds
@@ -15,10 +16,17 @@ def gap(reading: Gap | None, width: int = WIDTH) -> Iterator[str]:
         return
     yield from labelled("gap", gap_line(reading), width)
     for failure in reading.first_failures[:3]:
-        yield from labelled("", f"failed {failure.get('at', '')}  {failure.get('what', '')}", width)
+        yield from labelled("", _failed(failure), width)
     if reading.versions:
         told = "   ".join(f"{name}: {count:,}" for name, count in reading.versions.items())
         yield from labelled("", f"answered by {told}", width)
+
+
+def _failed(failure: Mapping[str, Any]) -> str:
+    """When is counted from the first request."""
+    at = failure.get("at")
+    when = f" after {seconds(float(at))}" if isinstance(at, (int, float)) else ""
+    return f"failed{when}: {failure.get('what') or 'nobody knows why'}"
 
 
 def gap_line(reading: Gap) -> str:

@@ -46,12 +46,30 @@ def cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], width: int = 0) -> list[str]:
-    """Aligned columns, two spaces apart; the last is cut at ``width`` when that is given."""
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    width: int = 0,
+    spare: Sequence[str] = (),
+) -> list[str]:
+    """Aligned columns, two spaces apart. In ``width`` columns, when that is given, those named in
+    ``spare`` are left out one after another until it fits; then the last is cut."""
     cells = [tuple(header), *(tuple(clean(cell) for cell in row) for row in rows)]
+    for name in spare if width else ():
+        if max(_length(cells)) <= width:
+            break
+        gone = cells[0].index(name)
+        cells = [row[:gone] + row[gone + 1 :] for row in cells]
+    header = cells[0]
     sizes = [max(len(row[column]) for row in cells) for column in range(len(header))]
     lines = ["  ".join(f"{c:<{s}}" for c, s in zip(row, sizes, strict=True)) for row in cells]
     return [cut(line.rstrip(), width) if width else line.rstrip() for line in lines]
+
+
+def _length(cells: Sequence[Sequence[str]]) -> list[int]:
+    """How long each line of a table would be."""
+    sizes = [max(len(row[column]) for row in cells) for column in range(len(cells[0]) - 1)]
+    return [sum(sizes) + 2 * len(sizes) + len(row[-1]) for row in cells]
 
 
 def screen(lines: Iterable[str]) -> str:

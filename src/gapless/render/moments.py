@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gapless.events.event import TYPES, Event
+from gapless.events.event import Event
+from gapless.render.background import background
 from gapless.render.gap import gap_line
 from gapless.render.layout import cut
 from gapless.render.words import about, clean, clock_time, hosts, plural, seconds
@@ -38,8 +39,7 @@ def any_sentence(event: Event) -> str:
     said = sentence(event)
     if said:
         return said
-    about_what = " ".join(word for word in (_where(event), event.step) if word)
-    return f"{about_what}  {event.type}: {TYPES.get(event.type, 'unknown type')}".strip()
+    return background(event, " ".join(word for word in (_where(event), event.step) if word))
 
 
 def _where(event: Event) -> str:
@@ -55,7 +55,8 @@ def _planned(event: Event, data: Mapping[str, Any]) -> str:
     expected = float(data.get("expected") or 0.0)
     names = ", ".join(texts(data.get("services")))
     took = f", {about(expected)}" if expected else ""
-    return f"rollout {event.rollout}: {data.get('verb', 'rollout')} of {names or '?'}{took}"
+    of = f" of {names}" if names else ""
+    return f"rollout {event.rollout}: {data.get('verb', 'rollout')}{of}{took}"
 
 
 def _started(event: Event, data: Mapping[str, Any]) -> str:
@@ -164,6 +165,10 @@ def _left_out(event: Event, data: Mapping[str, Any]) -> str:
     )
 
 
+def _lock_taken_over(event: Event, data: Mapping[str, Any]) -> str:
+    return f"{_where(event)}  lock taken over from rollout {data.get('rollout')}, which has ended"
+
+
 def _lock_broken(event: Event, data: Mapping[str, Any]) -> str:
     return f"lock of {event.service} broken by {event.actor or 'somebody'}{_why(event, data)}"
 
@@ -182,6 +187,16 @@ def _proved(event: Event, data: Mapping[str, Any]) -> str:
 
 def _forced(event: Event, data: Mapping[str, Any]) -> str:
     return f"FORCED, health gates are skipped{_why(event, data)}"
+
+
+def _contact_lost(event: Event, data: Mapping[str, Any]) -> str:
+    limit = seconds(float(data.get("limit") or 0.0))
+    return f"{_where(event)}  connection lost, trying for {limit}{_why(event, data)}"
+
+
+def _contact_back(event: Event, data: Mapping[str, Any]) -> str:
+    took = seconds(float(data.get("seconds") or 0.0))
+    return f"{_where(event)}  connected again after {took}"
 
 
 def _ended(event: Event, data: Mapping[str, Any]) -> str:
@@ -218,9 +233,12 @@ _TELLERS: Mapping[str, _Teller] = {
     "rollback.failed": _undo("NOT RESTORED"),
     "instance.done": _instance_done,
     "instance.left_out": _left_out,
+    "lock.taken_over": _lock_taken_over,
     "lock.broken": _lock_broken,
     "approval.requested": _waits,
     "approval.granted": _granted,
+    "contact.lost": _contact_lost,
+    "contact.back": _contact_back,
     "prove.finished": _proved,
     "force.used": _forced,
 }

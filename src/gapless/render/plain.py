@@ -67,5 +67,8 @@ def heartbeat(progress: Progress, now: float) -> str:
 
 
 def _longest(item: InstanceProgress, now: float) -> str:
+    if item.away:
+        lost = f"connection lost for {seconds(now - item.away)}, trying again"
+        return f"{item.host} {item.service} in {item.step}: {lost}"
     answer = f", last answer {clean(item.answer)}" if item.answer else ""
     return f"{item.host} {item.service} in {item.step} for {seconds(now - item.since)}{answer}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gapless.plans import Batch, Plan, ServicePlan, Verb
@@ -16,10 +16,13 @@ BATCH_LINES = 6
 def render_plan(plan: Plan, *, verbose: bool = False, width: int = WIDTH) -> str:
     """The whole plan. ``verbose`` adds the steps and what they are made of."""
     if not plan.services:
-        return screen([_title(plan), "", *_untouched(plan, width), *nothing_to_do(plan)])
-    lines = [_title(plan), ""]
+        return screen(
+            [*wrap(_title(plan), width), "", *_untouched(plan, width), *nothing_to_do(plan)]
+        )
+    lines = [*wrap(_title(plan), width), ""]
     for service in plan.services:
-        lines += [*_service(service, plan, width), *(_details(service, plan) if verbose else ())]
+        details = _details(service, plan, width) if verbose else ()
+        lines += [*_service(service, plan, width), *details]
     lines += ["", *_untouched(plan, width), *wrap(_sentence(plan), width)]
     return screen(lines)
 
@@ -44,7 +47,10 @@ def _service(service: ServicePlan, plan: Plan, width: int) -> Iterator[str]:
     wave = f"wave {service.wave}"
     facts = [_change(service), _capacity(service), _pace(service)]
     after = f"after {', '.join(service.after)}" if service.after else ""
-    yield cut(f" {wave:<8} {service.name}  " + ", ".join(f for f in (*facts, after) if f), width)
+    told = f"{service.name}  " + ", ".join(fact for fact in (*facts, after) if fact)
+    first, *rest = wrap(told, width - 10)
+    yield f" {wave:<8} {first}"
+    yield from (f"            {line}" for line in rest)
     for batch in _folded(service.batches):
         yield cut(f"            {batch}", width)
     for note in _notes(service, plan):
@@ -58,13 +64,24 @@ def _change(service: ServicePlan) -> str:
     if not target:
         return "restart"
     sources = sorted({name for name in service.from_.values() if name})
-    return f"{' '.join(sources[:3])} → {target}" if sources else f"→ {target}"
+    return f"{' '.join(sources[:3])} → {target}" if sources else f"deploy {target}"
 
 
 def _capacity(service: ServicePlan) -> str:
+    if _all_new(service):
+        return "not installed yet"
     if service.floor <= 0:
         return "out while it is replaced" if service.total == 1 else "none kept serving"
-    return f"≥ {service.floor:,} of {service.total:,} serve"
+    return f"≥ {_kept(service):,} of {service.total:,} serve"
+
+
+def _kept(service: ServicePlan) -> int:
+    """Instances that serve at any moment: the floor, as far as they are there at all."""
+    return min(service.floor, service.total - len(service.installs) - len(service.absent))
+
+
+def _all_new(service: ServicePlan) -> bool:
+    return bool(service.installs) and len(service.installs) >= service.total
 
 
 def _pace(service: ServicePlan) -> str:
@@ -94,14 +111,16 @@ def _notes(service: ServicePlan, plan: Plan) -> Iterator[str]:
         yield "its migration is skipped (--skip-migrations)"
 
 
-def _details(service: ServicePlan, plan: Plan) -> Iterator[str]:
-    yield "            steps     " + " · ".join(step.value for step in service.steps)
+def _details(service: ServicePlan, plan: Plan, width: int) -> Iterator[str]:
+    yield from _item("steps", [" · ".join(step.value for step in service.steps)], width)
     for key, value in _definition(plan, service).items():
         if key in ("systemd", "command", "release", "migrate", "health", "balancer"):
-            for number, line in enumerate(_spelled(value)):
-                yield f"            {key if number == 0 else '':<10}{line}"
-    if service.hosts:
-        yield f"            keys      {service.step_key(service.hosts[0], service.steps[-1])}, …"
+            yield from _item(key, _spelled(value), width)
+
+
+def _item(key: str, texts: Iterable[str], width: int) -> Iterator[str]:
+    for number, line in enumerate(line for text in texts for line in wrap(text, width - 22)):
+        yield f"            {key if number == 0 else '':<10}{line}"
 
 
 def _definition(plan: Plan, service: ServicePlan) -> dict[str, Any]:
@@ -175,25 +194,40 @@ def _basis(plan: Plan) -> str:
 
 def _least(plan: Plan) -> str:
     """The smallest shares first: those are what a reader has to know."""
-    kept = [service for service in plan.services if service.floor > 0]
-    ranked = sorted(kept, key=lambda service: service.floor / max(1, service.total))
-    serve = [f"at least {s.floor:,} of {s.total:,} {s.name} serve" for s in ranked[:3]]
+    new = [service.name for service in plan.services if _all_new(service)]
+    kept = [s for s in plan.services if s.floor > 0 and s.name not in new]
+    ranked = sorted(kept, key=lambda service: _kept(service) / max(1, service.total))
+    serve = [f"at least {_kept(s):,} of {s.total:,} {s.name} serve" for s in ranked[:3]]
     if len(ranked) > 3:
         serve.append(f"no smaller share of {len(ranked) - 3} others")
-    out = [service.name for service in plan.services if service.floor <= 0]
+    out = [s.name for s in plan.services if s.floor <= 0 and s.name not in new]
+    if new:
+        serve.append(f"{_named(new)} {_are(new)} not installed yet")
     if out:
-        names = ", ".join(out[:3]) + (f" and {len(out) - 3} more" if len(out) > 3 else "")
-        serve.append(f"{names} {'is' if len(out) == 1 else 'are'} out while being replaced")
+        serve.append(f"{_named(out)} {_are(out)} out while being replaced")
     return ", ".join(serve)
 
 
+def _named(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _are(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
 def _stops(plan: Plan) -> str:
-    allowed = max((service.max_failed for service in plan.services), default=0)
-    return (
-        "the first failed instance stops it"
-        if not allowed
-        else (f"more than {plural(allowed, 'failed instance')} of a service stop it")
-    )
+    """Failed instances are counted over all services; what has none of its own goes on."""
+    allowed = {service.max_failed for service in plan.services}
+    alone = len(plan.services) == 1
+    most = max(allowed, default=0)
+    if len(allowed) > 1:
+        told = ", ".join(f"{service.name} {service.max_failed}" for service in plan.services)
+        return f"failed instances over all of it stop their services (allowed: {told})"
+    if not most:
+        return f"the first failed instance stops {'it' if alone else 'its service'}"
+    count = f"more than {plural(most, 'failed instance')}"
+    return f"{count} stop it" if alone else f"{count} over all of it stop their services"
 
 
 def _undo(plan: Plan) -> str:

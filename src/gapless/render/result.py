@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from gapless.errors import UndoRequested
 from gapless.model import NOT_INSTALLED
 from gapless.render import failure
 from gapless.render.gap import gap
@@ -58,16 +59,20 @@ def _verdict(report: Report, width: int) -> Iterator[str]:
     if report.outcome is Outcome.RESTORED:
         text = _unharmed(report)
     else:
-        text = "Failed, and not everything is as before: a person is needed"
+        text = f"{_how(report)}, and not everything is as before: a person is needed"
     after = f" (rollout {report.rollout}, {seconds(report.seconds)})" if report.rollout else ""
     yield from _plain(f"{text}{after}.", width)
 
 
 def _unharmed(report: Report) -> str:
     if any(service.restored for service in report.services):
-        return f"Failed; {_restored(report)}"
+        return f"{_how(report)}; {_restored(report)}"
     names = ", ".join(dict.fromkeys(f.service for f in report.failures if f.service))
-    return f"Failed before anything of {names or 'it'} that runs was changed"
+    return f"{_how(report)} before anything of {names or 'it'} that runs was changed"
+
+
+def _how(report: Report) -> str:
+    return "Aborted" if report.code == UndoRequested.code else "Failed"
 
 
 def _restored(report: Report) -> str:
@@ -133,11 +138,14 @@ def _standing(report: Report, verbose: bool, width: int) -> Iterator[str]:
 
 
 def _rest(report: Report, width: int) -> Iterator[str]:
-    """Who was not touched: always said, so that nobody has to guess."""
+    """Who was not touched, so that nobody has to guess; services nobody asked for go without
+    saying."""
     lines = []
     for service in report.services:
+        if not service.of_the_plan:
+            continue
         if service.waiting:
-            why = f", {service.waiting_why}" if service.waiting_why else ""
+            why = f" ({service.waiting_why})" if service.waiting_why else ""
             lines.append(f"{service.name}  {hosts(service.waiting)}: not begun{why}")
         if service.untouched:
             why = service.untouched_why or "not selected"

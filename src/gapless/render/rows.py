@@ -143,6 +143,11 @@ class LockRow(Protocol):
         """Whether that process still works on it."""
         ...
 
+    @property
+    def host(self) -> str:
+        """The host on which an ended rollout left it behind, else ""."""
+        ...
+
 
 class FindingRow(Protocol):
     """One answer of ``doctor``."""

@@ -33,8 +33,13 @@ def apply(progress: Progress, event: Event) -> None:
 
 Handler = Callable[[Progress, Event], None]
 
-_LEFT_IN = {"restored": Stage.RESTORED, "untouched": Stage.KEPT, "lost": Stage.KEPT} | {
-    "broken": Stage.LOST
+_LEFT_IN = {
+    "restored": Stage.RESTORED,
+    "untouched": Stage.KEPT,
+    "lost": Stage.KEPT,
+    "stayed": Stage.KEPT,
+    "down": Stage.KEPT,
+    "broken": Stage.LOST,
 }
 
 
@@ -129,8 +134,15 @@ def _answered(progress: Progress, event: Event) -> None:
         item.verdict = verdict
 
 
+def _contact(progress: Progress, event: Event) -> None:
+    item = progress.instance(event.service, event.host)
+    item.away = event.ts if event.type == "contact.lost" else 0.0
+
+
 def _step_failed(progress: Progress, event: Event) -> None:
     item = progress.instance(event.service, event.host) if event.host else None
+    if item is not None:
+        item.away = 0.0
     if item is not None and item.stage in (Stage.UNDOING, Stage.LOST):
         return  # of an undo, rollback.failed tells
     progress.failures.append(failure_of(event))
@@ -230,6 +242,8 @@ HANDLERS: Mapping[str, Handler] = {
     "step.observed": _step_done,
     "step.failed": _step_failed,
     "step.progress": _answered,
+    "contact.lost": _contact,
+    "contact.back": _contact,
     "check.passed": _answered,
     "check.failed": _answered,
     "check.inconclusive": _answered,
@@ -250,6 +264,8 @@ OF_CHILDREN: Mapping[str, Handler] = {
     "instance.done": _child_done,
     "instance.failed": _child_failed,
     "step.progress": _answered,
+    "contact.lost": _contact,
+    "contact.back": _contact,
     "check.passed": _answered,
     "check.failed": _answered,
     "rollback.started": _undo_started,

@@ -46,6 +46,8 @@ class InstanceProgress:
     since: float = 0.0
     touched: bool = False
     answer: str = ""
+    away: float = 0.0
+    """Since when its host does not answer; 0 while it does."""
     verdict: Verdict | None = None
     """Last answer while it was to become ready."""
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gapless.model import Verdict, VerdictStatus
+from gapless.plans import NOT_ASKED_FOR
 from gapless.report.outcome import Outcome
 
 SCHEMA = 1
@@ -96,6 +97,12 @@ class ServiceReport:
     """Why the service was not begun."""
     target: str = ""
     """The version it was to get; empty for a restart."""
+
+    @property
+    def of_the_plan(self) -> bool:
+        """Whether it was asked for; else it is only told because others depend on it."""
+        told = (self.serving, self.done, self.failed, self.restored, self.kept, self.waiting)
+        return any(told) or bool(self.skipped) or self.untouched_why != NOT_ASKED_FOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from gapless.errors import UndoRequested
 from gapless.events.event import Event
 from gapless.plans import Plan
 from gapless.report.fold import apply
@@ -45,7 +46,7 @@ def report_of(progress: Progress, sinks: tuple[str, ...] = ()) -> Report:
         gap=progress.gap,
         what=_why_it_ended(progress),
         evidence=str(data.get("evidence") or ""),
-        code=str(data.get("code") or ""),
+        code=str(data.get("code") or _code_of(progress)),
         next=str(data.get("next") or ""),
         sinks=sinks,
     )
@@ -99,7 +100,7 @@ def _mixed(progress: Progress) -> bool:
 
 def _service(progress: Progress, name: str, data: Mapping[str, Any]) -> ServiceReport:
     entry = progress.services.get(name)
-    hosts, why = _untouched(progress.plan, name)
+    hosts, why = _untouched(progress, name)
     left = (data.get("untouched") or {}).get(name) or {}
 
     def at(*stages: Stage) -> tuple[str, ...]:
@@ -124,7 +125,11 @@ def _service(progress: Progress, name: str, data: Mapping[str, Any]) -> ServiceR
 def _serving(data: Mapping[str, Any], service: str) -> dict[str, str]:
     """What runs where; that something was restored is our own mark, said once."""
     told = (data.get("serving") or {}).get(service) or {}
-    return {str(host): str(what).removesuffix(" (restored)") for host, what in told.items()}
+    return {str(host): _without_mark(str(what)) for host, what in told.items()}
+
+
+def _without_mark(what: str) -> str:
+    return what.removesuffix("(restored)").strip() or "the unit as it was"
 
 
 def _named(undone: Undone, data: Mapping[str, Any]) -> Undone:
@@ -146,10 +151,20 @@ def _untouched_names(plan: Plan | None, data: Mapping[str, Any]) -> tuple[str, .
     return (*told, *(item.service for item in plan.untouched)) if plan else told
 
 
-def _untouched(plan: Plan | None, service: str) -> tuple[tuple[str, ...], str]:
+def _untouched(progress: Progress, service: str) -> tuple[tuple[str, ...], str]:
+    """What the plan leaves alone; what it could not touch is told as failed."""
+    told = {item.host for item in progress.of(service) if item.stage is not Stage.WAITING}
+    plan = progress.plan
     items = [item for item in plan.untouched if item.service == service] if plan else []
+    items = [item for item in items if not told.issuperset(item.hosts)]
     why = "; ".join(dict.fromkeys(item.why for item in items))
-    return tuple(host for item in items for host in item.hosts), why
+    return tuple(host for item in items for host in item.hosts if host not in told), why
+
+
+def _code_of(progress: Progress) -> str:
+    """An abort is nobody's error, so its event carries none."""
+    aborted = progress.ending is not None and progress.ending.type == "rollout.aborted"
+    return UndoRequested.code if aborted else ""
 
 
 def _why_it_ended(progress: Progress) -> str:
@@ -157,4 +172,6 @@ def _why_it_ended(progress: Progress) -> str:
         return progress.paused
     if progress.ending is None:
         return ""
+    if progress.ending.type == "rollout.aborted":
+        return f"aborted, {progress.ending.reason or 'nobody said why'}"
     return str(progress.ending.data.get("what") or progress.ending.reason or "")

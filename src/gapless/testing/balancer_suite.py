@@ -342,6 +342,22 @@ class BalancerSuite:
 
         self.play(case, "floor")
 
+    def test_taking_out_what_is_down_costs_nothing(self) -> None:
+        """The floor is about those that serve: a server that is down may always go out."""
+
+        async def case(rig: BalancerRig) -> None:
+            balancer = rig.balancer(floor=2)
+            await rig.healthy(False)
+
+            async def down() -> bool:
+                return _states(await balancer.members(rig.instance)) == {MemberState.DOWN}
+
+            await until(down, "every node reports it down")
+            drained = await balancer.drain(rig.instance, ())
+            assert MemberState.UP not in _states(drained.members)
+
+        self.play(case, "floor", "checks")
+
     def test_what_it_says_of_itself_is_true(self) -> None:
         """As many members as nodes."""
 

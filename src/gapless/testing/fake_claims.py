@@ -36,10 +36,12 @@ class FakeClaims:
         self._host = host
         self._records: dict[str, _Record] = {}
 
-    def claim(self, claim: Claim, session: FakeTransport, *, take_over: bool) -> Claimed:
+    def claim(
+        self, claim: Claim, session: FakeTransport, *, take_over: bool, over: str = ""
+    ) -> Claimed:
         """Grant the next number, or name the owner."""
         record = self._records.setdefault(claim.service, _Record())
-        if record.owned and record.rollout != claim.rollout and not take_over:
+        if record.owned and record.rollout not in (claim.rollout, over) and not take_over:
             return Claimed(None, record.claim, self._live(record))
         record.number += 1
         record.rollout, record.claim, record.session = claim.rollout, claim, session

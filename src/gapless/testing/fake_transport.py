@@ -214,11 +214,11 @@ class FakeTransport:
 
         return await self._simple("exchange", work, address)
 
-    async def claim(self, claim: Claim, *, take_over: bool = False) -> Claimed:
+    async def claim(self, claim: Claim, *, take_over: bool = False, over: str = "") -> Claimed:
         """Own a service here."""
 
         async def work() -> Claimed:
-            return self._host.claims.claim(claim, self, take_over=take_over)
+            return self._host.claims.claim(claim, self, take_over=take_over, over=over)
 
         return await self._simple("claim", work, claim.service)
 

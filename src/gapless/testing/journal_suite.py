@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gapless.engine.journal import Journal, RolloutRecord, RolloutState, StepState
-from gapless.errors import JournalError, LockHeld
+from gapless.errors import LockHeld, UsageError
 from gapless.events.event import Event
 from gapless.plans import Plan, Verb
 
@@ -58,7 +58,7 @@ class JournalSuite:
 
     def test_an_unknown_rollout_is_an_error_with_a_next_command(self, journal: Journal) -> None:
         """Never an empty answer."""
-        with pytest.raises(JournalError) as caught:
+        with pytest.raises(UsageError) as caught:
             journal.load("r9")
         assert caught.value.next == "gapless history"
 
@@ -85,7 +85,7 @@ class JournalSuite:
             self.start(journal, "r2", "db")
         assert "alice on laptop, pid 7" in caught.value.evidence
         assert "resume r1" in caught.value.next
-        with pytest.raises(JournalError):
+        with pytest.raises(UsageError):
             journal.load("r2")
 
     def test_an_ended_rollout_gives_its_services_back(self, journal: Journal) -> None:
@@ -150,6 +150,25 @@ class JournalSuite:
         assert not journal.locks()
         assert journal.events("r1")[-1].type == "lock.broken"
         assert journal.break_lock("api", event("lock.broken", "r1")) is None
+
+    def test_what_is_left_on_a_host_is_shown_and_locks_nobody_out(self, journal: Journal) -> None:
+        """Until the host obeys somebody else."""
+        self.start(journal)
+        journal.leave_lock("r1", "api", "web2")
+        ended = event("rollout.failed", "r1")
+        journal.close_rollout("r1", RolloutState.ENDED, "mixed", 5, ended)
+        (left,) = journal.locks()
+        assert (left.service, left.host, left.rollout, left.owner) == ("api", "web2", "r1", "alice")
+        self.start(journal, "r2")
+        assert [(lock.rollout, lock.host) for lock in journal.locks()] == [
+            ("r2", ""),
+            ("r1", "web2"),
+        ]
+        journal.forget_left("api", "web2")
+        assert [lock.rollout for lock in journal.locks()] == ["r2"]
+        journal.leave_lock("r1", "api", "web2")
+        journal.break_lock("api", event("lock.broken", "r2"))
+        assert not journal.locks()
 
     def test_durations_of_done_instances_are_history(self, journal: Journal) -> None:
         """Newest first; failures do not count."""

@@ -64,6 +64,20 @@ class StateCases(TransportCases):
 
         self.check_two(case)
 
+    def test_a_claim_is_taken_over_only_from_the_rollout_that_was_meant(self) -> None:
+        """Whoever came in between keeps it."""
+
+        async def case(first: Transport, second: Transport) -> None:
+            old = fence_of(await first.claim(claim_of("r1")))
+            refused = await second.claim(claim_of("r3"), over="r2")
+            assert (refused.fence, refused.holder) == (None, claim_of("r1"))
+            taken = fence_of(await second.claim(claim_of("r3"), over="r1"))
+            assert taken.number > old.number
+            with pytest.raises(FenceRefused):
+                await first.remember(old, {"a": 1})
+
+        self.check_two(case)
+
     def test_the_same_rollout_gets_a_higher_fence(self) -> None:
         """Its own zombie is shut out."""
 

@@ -184,8 +184,9 @@ class Shop:
     def gapless(self, *words: str, code: int) -> Ended:
         """Run the command line to its end; asserts the exit code."""
         self.capture.readouterr()
+        self.patch.chdir(self.folder)
         try:
-            ended = run([*words, "-c", str(self.folder / "gapless.yaml")])
+            ended = run([*words])
         finally:
             self._bury()
         printed = self.capture.readouterr()

@@ -25,8 +25,8 @@ from tests.unit.render import streams
 def record(state: RolloutState = RolloutState.ENDED, **more: Any) -> RolloutRecord:
     """A rollout in the journal."""
     return RolloutRecord(
-        "7f3a", "shop", "deploy", ("shop.postgresql", "shop.api"), "d" * 64, "alice", "deploy1",
-        4711, streams.T0, reason="invoice fix", state=state, ended=streams.T0 + 60,
+        "rtouehn-7f3a", "shop", "deploy", ("shop.postgresql", "shop.api"), "d" * 64, "alice",
+        "deploy1", 4711, streams.T0, reason="invoice fix", state=state, ended=streams.T0 + 60,
         outcome="restored", exit_code=4, **more,
     )  # fmt: skip
 
@@ -124,13 +124,15 @@ class Api(types.ModuleType):
 
     def signal(self, project: Any, rollout: str, request: str, actor: str = "") -> str:
         self._note("signal", rollout=rollout, request=request)
-        return rollout or "7f3a"
+        return rollout or "rtouehn-7f3a"
 
     def report_of(self, project: Any, rollout: str) -> Report:
         return summarize(self.plan, self.journal.stream)
 
     def locks(self, project: Any) -> list[LockRecord]:
-        lock = LockRecord("shop.api", "6e21", "bob", "deploy1", 4711, streams.T0, "hotfix", 3, True)
+        lock = LockRecord(
+            "shop.api", "rtoudvw-6e21", "bob", "deploy1", 4711, streams.T0, "hotfix", 3, True
+        )
         return [lock]
 
     async def break_lock(self, project: Any, service: str, **more: Any) -> LockRecord | None:

@@ -25,13 +25,13 @@ Run = Callable[..., Ended]
 
 def test_history(api: Api, gl: Run) -> None:
     ended = gl("history")
-    assert "7f3a" in ended.out
+    assert "rtouehn-7f3a" in ended.out
     assert "restored" in ended.out
-    assert json.loads(gl("history", "--json").out)[0]["id"] == "7f3a"
+    assert json.loads(gl("history", "--json").out)[0]["id"] == "rtouehn-7f3a"
 
 
 def test_history_of_one_is_its_report(api: Api, gl: Run) -> None:
-    assert gl("history", "7f3a").out.startswith("✗  shop.api on web3")
+    assert gl("history", "rtouehn-7f3a").out.startswith("✗  shop.api on web3")
 
 
 def test_no_history(api: Api, gl: Run) -> None:
@@ -41,7 +41,7 @@ def test_no_history(api: Api, gl: Run) -> None:
 
 
 def test_events(api: Api, gl: Run) -> None:
-    ended = gl("events", "7f3a")
+    ended = gl("events", "rtouehn-7f3a")
     assert len(ended.out.splitlines()) == len(api.journal.stream)
     assert "step.failed" in ended.out
 
@@ -72,14 +72,14 @@ def test_events_into_a_closed_pipe_are_quiet() -> None:
 
 def test_lock(api: Api, gl: Run) -> None:
     assert "bob" in gl("lock").out
-    assert json.loads(gl("lock", "--json").out)[0]["rollout"] == "6e21"
+    assert json.loads(gl("lock", "--json").out)[0]["rollout"] == "rtoudvw-6e21"
 
 
 def test_lock_break_asks_for_a_reason_and_consent(api: Api, gl: Run) -> None:
     assert gl("lock", "break", "shop.api", "--yes").code == 2
     assert gl("lock", "break", "shop.api", "--reason", "bob is gone").code == 2
     ended = gl("lock", "break", "shop.api", "--reason", "bob is gone", "--yes")
-    assert (ended.code, "rollout 6e21 of bob" in ended.err) == (0, True)
+    assert (ended.code, "rollout rtoudvw-6e21 of bob" in ended.err) == (0, True)
     assert api.called("break_lock") == {"service": "shop.api", "reason": "bob is gone"}
 
 

@@ -67,7 +67,7 @@ def test_json_keeps_the_failure_screen_for_people(api: Api, gl: Run) -> None:
     api.stream = streams.not_ready
     ended = gl("deploy", "--yes", "--json", "--progress", "plain")
     assert json.loads(ended.out)["failures"][0]["code"] == "GL-402"
-    assert "✗  shop.api on web3: not ready within 30 s" in ended.err
+    assert "✗  shop.api on web3: not ready after 30 s" in ended.err
 
 
 def test_nothing_to_do(api: Api, gl: Run) -> None:
@@ -105,7 +105,7 @@ def test_a_terminal_is_shown_the_plan_and_asked(
     monkeypatch.setattr(click, "confirm", lambda *args, **more: answer)
     ended = gl("deploy", "--progress", "quiet")
     assert ended.code == code
-    assert "deploy shop (production) — 2 services" in ended.err
+    assert "deploy shop — 2 services" in ended.err
     assert ("execute" in [name for name, _, _ in api.calls]) is answer
 
 
@@ -190,28 +190,28 @@ def test_rollback(api: Api, gl: Run) -> None:
 
 
 def test_abort_and_resume(api: Api, gl: Run) -> None:
-    gl("abort", "7f3a")
-    assert api.called("abort")["rollout"] == "7f3a"
+    gl("abort", "rtouehn-7f3a")
+    assert api.called("abort")["rollout"] == "rtouehn-7f3a"
     gl("resume")
-    assert api.called("resume")["rollout"] == "7f3a"
+    assert api.called("resume")["rollout"] == "rtouehn-7f3a"
     assert "signal" not in [name for name, _, _ in api.calls]
 
 
 def test_resume_asks_a_living_controller(api: Api, gl: Run) -> None:
     api.journal.alive = [True]
-    ended = gl("resume", "7f3a")
-    assert api.called("signal") == {"rollout": "7f3a", "request": "resume"}
-    assert "gapless watch 7f3a" in ended.err
+    ended = gl("resume", "rtouehn-7f3a")
+    assert api.called("signal") == {"rollout": "rtouehn-7f3a", "request": "resume"}
+    assert "gapless watch rtouehn-7f3a" in ended.err
 
 
 def test_promote_goes_on_here_when_nobody_else_does(api: Api, gl: Run) -> None:
-    gl("promote", "7f3a")
+    gl("promote", "rtouehn-7f3a")
     assert api.called("signal")["request"] == "promote"
-    assert api.called("resume")["rollout"] == "7f3a"
+    assert api.called("resume")["rollout"] == "rtouehn-7f3a"
 
 
 def test_pause(api: Api, gl: Run) -> None:
-    assert "gapless resume 7f3a" in gl("pause").err
+    assert "gapless resume rtouehn-7f3a" in gl("pause").err
     assert api.called("signal")["request"] == "pause"
 
 
@@ -268,7 +268,7 @@ def test_third_ctrl_c_leaves_and_says_how_to_go_on(
     _slow(monkeypatch, 3)
     ended = gl("deploy", "--yes", "--progress", "quiet")
     assert ended.code == 130
-    assert "gapless resume 7f3a" in ended.err
+    assert "gapless resume rtouehn-7f3a" in ended.err
 
 
 def _slow(monkeypatch: pytest.MonkeyPatch, signals: int) -> Slow:

@@ -190,3 +190,8 @@ def test_no_problem_shows_a_secret(tmp_path: Path) -> None:
     text = service() + "events:\n  - webhook: {url: 'https://a', secret: hunter2}\n"
     assert len(problems(tmp_path, text)) == 1
     assert "hunter2" not in problems(tmp_path, text)[0]
+
+
+def test_a_file_without_a_service_is_no_project(tmp_path: Path) -> None:
+    (told,) = problems(tmp_path, "project: a\nhosts: {}\nservices: {}\n")
+    assert told.startswith("3:1: there is no service")

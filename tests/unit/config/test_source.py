@@ -183,7 +183,7 @@ class TestFiles:
     def test_no_file(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError) as caught:
             load_config(tmp_path / "gapless.yaml")
-        assert caught.value.next == "gapless init"
+        assert caught.value.next == f"gapless init -c {tmp_path / 'gapless.yaml'}"
 
     def test_a_folder(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="Is a directory"):

@@ -96,6 +96,28 @@ class TestRestart:
         assert dict(api.fingerprints) == {host: "f0" for host in WEB if host != WEB[1]}
         assert dict(api.from_) == {host: "v41" for host in WEB if host != WEB[1]}
 
+    def test_what_cannot_be_touched_is_left_out_listed_and_counted(self, shop: Loaded) -> None:
+        away = Seen(error="web2: no route", reason="unreachable: no route")
+        gone = seen(state=InstanceState.MISSING)
+        plan = make_plan(shop, verb=Verb.RESTART, survey=survey_of(web2=away, web3=gone))
+        api = plan.service("shop.api")
+        assert api.hosts == (WEB[0], WEB[3])
+        missing = "missing: there is no such unit shop-api.service"
+        assert dict(api.absent) == {WEB[1]: "unreachable: no route", WEB[2]: missing}
+        assert Untouched("shop.api", (WEB[1],), "unreachable: no route") in plan.untouched
+        assert Untouched("shop.api", (WEB[2],), missing) in plan.untouched
+        notes = " ".join(api.notes)
+        assert "refused as things are" in notes
+        assert "no other instance may go out" in notes
+        assert from_json(json.loads(json.dumps(to_json(plan)))) == plan
+
+    def test_a_service_that_nobody_answers_for_is_no_good_news(self, shop: Loaded) -> None:
+        away = Seen(error="no route")
+        every = survey_of(web1=away, web2=away, web3=away, web4=away)
+        plan = make_plan(shop, verb=Verb.RESTART, services=["shop.api"], survey=every)
+        assert [s.name for s in plan.services] == ["shop.api"]
+        assert list(plan.instances()) == []
+
     def test_options_replace_what_the_file_says(self, shop: Loaded) -> None:
         options = PlanOptions(canary="0", batch="2", max_failed=3, on_failure="stop")
         api = make_plan(shop, verb=Verb.RESTART, options=options).service("shop.api")

@@ -45,7 +45,7 @@ class TestStale:
         with pytest.raises(StalePlan, match="3 things changed") as caught:
             refuse_when_stale(plan, now)
         assert "web2" in caught.value.evidence
-        assert caught.value.next == "gapless plan deploy"
+        assert caught.value.next == "gapless plan deploy shop.api"
 
     def test_a_release_that_is_gone(self, plan: Plan) -> None:
         assert differences(plan, survey_of(web1=seen(None))) == (

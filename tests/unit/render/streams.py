@@ -11,6 +11,12 @@ from gapless.plans import Batch, Plan, ServicePlan, StepKind, Untouched, Verb
 
 T0 = 1_768_824_000.0  # 2026-01-19 12:00:00 UTC
 
+OLD, NEW = "3c9a41d05b7e", "acd310e794e5"
+KEPT = (
+    "sudo cp -a /var/lib/gapless/shop/shop.api/rtouehn-7f3a/shop-api.service /etc/systemd/system/"
+)
+MIXED = "gapless status shop.api; then gapless rollback rtouehn-7f3a or gapless deploy shop.api"
+
 STEPS = tuple(
     kind
     for kind in StepKind
@@ -49,17 +55,17 @@ GAP = {
 def shop_plan(**changes: Any) -> Plan:
     """PostgreSQL first, then the api on four of five hosts: canary, then two batches."""
     postgres = ServicePlan(
-        "shop.postgresql", 1, (), STEPS, (Batch("batch 1", ("db1",)),), 1, 0, 0, "rollback", 0.0,
+        "shop.postgresql", 1, (), STEPS, (Batch("batch1", ("db1",)),), 1, 0, 0, "rollback", 0.0,
         20.0,
-        notes=("one instance only: clients wait while it restarts",),
+        notes=("shop.postgresql has one instance: it is down during its restart",),
     )  # fmt: skip
     api = ServicePlan(
         "shop.api", 2, ("shop.postgresql",), STEPS,
-        (Batch("canary", ("web1",)), Batch("batch 1", ("web2", "web3")),
-         Batch("batch 2", ("web4",))),
+        (Batch("canary1", ("web1",)), Batch("batch1", ("web2", "web3")),
+         Batch("batch2", ("web4",))),
         5, 3, 0, "rollback", 10.0, 42.0, known=True,
-        to={"name": "v42"}, from_={f"web{n}": "v41" for n in range(1, 5)},
-        notes=("the migration cannot be taken back; v41 can live with its schema",),
+        to={"name": NEW}, from_={f"web{n}": OLD for n in range(1, 5)},
+        notes=("shop.api: undo does not take the migration back (migrate.down is not given)",),
     )  # fmt: skip
     fields: dict[str, Any] = {
         "project": "shop",
@@ -69,7 +75,11 @@ def shop_plan(**changes: Any) -> Plan:
             "project": {
                 "services": {
                     "shop.postgresql": {
-                        "systemd": {"unit": "shop-postgresql.service", "reload": "no"},
+                        "systemd": {
+                            "unit": "shop-postgresql.service",
+                            "reload": "no",
+                            "file": "units/shop-postgresql.service",
+                        },
                         "health": [{"command": ["pg_isready", "-h", "localhost"]}],
                     },
                     "shop.api": {
@@ -84,8 +94,7 @@ def shop_plan(**changes: Any) -> Plan:
                 }
             }
         },
-        "environment": "production",
-        "untouched": (Untouched("shop.api", ("web5",), "unreachable: no route to host"),),
+        "untouched": (Untouched("shop.api", ("web5",), f"already on {NEW}"),),
         "expected": 190.0,
         "created": T0,
     }
@@ -96,7 +105,7 @@ def shop_plan(**changes: Any) -> Plan:
 class Stream:
     """Builds events; ``after`` moves the time."""
 
-    rollout: str = "7f3a"
+    rollout: str = "rtouehn-7f3a"
     now: float = T0
     events: list[Event] = field(default_factory=list)
 
@@ -151,13 +160,13 @@ class Stream:
     def postgres(self) -> Stream:
         """The first wave, well."""
         self.add("service.started", "shop.postgresql", instances=1)
-        self.through("shop.postgresql", "batch 1", "db1")
+        self.through("shop.postgresql", "batch1", "db1")
         return self.add("service.succeeded", "shop.postgresql", reason="", failed=[])
 
     def canary(self) -> Stream:
         """The first wave and the canary of the second, well."""
         self.postgres().add("service.started", "shop.api", instances=4)
-        return self.through("shop.api", "canary", "web1")
+        return self.through("shop.api", "canary1", "web1")
 
     def restored(self, host: str, verdict: Verdict | None = HEALTHY) -> Stream:
         """The way back of one instance, well."""
@@ -165,7 +174,13 @@ class Stream:
         self.steps("shop.api", host, "switch", "ready", "admit", "soak", took=0.5)
         more = {"verdict": verdict.to_json()} if verdict else {}
         self.add(
-            "rollback.succeeded", "shop.api", host, "switch", seconds=2.1, restored="v41", **more
+            "rollback.succeeded",
+            "shop.api",
+            host,
+            "switch",
+            seconds=2.1,
+            restored=OLD,
+            **more,
         )
         return self
 
@@ -190,16 +205,16 @@ def serving(**hosts: str) -> dict[str, dict[str, str]]:
 def success() -> list[Event]:
     """All of it, with the gap measured."""
     stream = Stream().begin().canary()
-    stream.through("shop.api", "batch 1", "web2", "web3").through("shop.api", "batch 2", "web4")
+    stream.through("shop.api", "batch1", "web2", "web3").through("shop.api", "batch2", "web4")
     stream.add("service.succeeded", "shop.api", reason="", failed=[])
     stream.add("prove.finished", **GAP)
-    now = serving(web1="v42", web2="v42", web3="v42", web4="v42")
+    now = serving(web1=NEW, web2=NEW, web3=NEW, web4=NEW)
     return stream.end("rollout.succeeded", "done", 0, serving=now)
 
 
 def _failing(step: str, error: dict[str, Any], *before: str) -> Stream:
     """web3 fails in ``step`` while web2 of the same batch is well."""
-    stream = Stream().begin().canary().batch("shop.api", "batch 1", "web2", "web3")
+    stream = Stream().begin().canary().batch("shop.api", "batch1", "web2", "web3")
     stream.steps("shop.api", "web2", *(s.value for s in STEPS))
     stream.add("instance.done", "shop.api", "web2", outcome="done", seconds=12.0, error={})
     stream.steps("shop.api", "web3", *before)
@@ -209,25 +224,30 @@ def _failing(step: str, error: dict[str, Any], *before: str) -> Stream:
 
 def _undo_the_rest(stream: Stream) -> list[Event]:
     """The linked rollback of web1 and web2, and the end."""
-    stream.add("service.failed", "shop.api", reason="web3: failed", failed=["web3"])
+    failed = next(e for e in reversed(stream.events) if e.type == "step.failed")
+    why = f"{failed.host}: {failed.data['what']}"
+    stream.add("service.failed", "shop.api", reason=why, failed=["web3"])
     names = ["shop.api@web1", "shop.api@web2"]
-    stream.add("rollback.started", hosts=names, rollout="7f3a-undo1")
+    stream.add("rollback.started", hosts=names, rollout="rtouehn-7f3a-undo1")
     for host in ("web1", "web2"):
-        child = {"rollout_": "7f3a-undo1"}
+        child = {"rollout_": "rtouehn-7f3a-undo1"}
         stream.add("check.passed", "shop.api", host, "ready", verdict=HEALTHY.to_json(), **child)
         stream.after(3).add(
             "instance.done", "shop.api", host, outcome="done", seconds=3.0, error={}, **child
         )  # fmt: skip
-    stream.add("rollback.succeeded", outcome="done", hosts=names, rollout_="7f3a-undo1")
+    stream.add("rollback.succeeded", outcome="done", hosts=names, rollout_="rtouehn-7f3a-undo1")
     return stream.end(
         "rollout.failed",
         "restored",
         4,
         serving=serving(
-            web1="v41 (restored)", web2="v41 (restored)", web3="v41 (restored)", web4="v41"
+            web1=f"{OLD} (restored)",
+            web2=f"{OLD} (restored)",
+            web3=f"{OLD} (restored)",
+            web4=OLD,
         ),
         failed=["shop.api@web3"],
-        untouched={"shop.api": {"hosts": ["web4"], "why": "the rollout stopped before them"}},
+        untouched={"shop.api": {"hosts": ["web4"], "why": why}},
         next="mend the cause, then: gapless deploy shop.api",
     )
 
@@ -235,7 +255,7 @@ def _undo_the_rest(stream: Stream) -> list[Event]:
 NOT_READY = {
     "code": "GL-402",
     "kind": "timed out",
-    "what": "not ready within 30 s",
+    "what": "not ready after 30 s",
     "evidence": str(BUSY),
     "verdict": BUSY.to_json(),
 }
@@ -292,7 +312,7 @@ def migration_failed() -> list[Event]:
         "next": "see what is applied: ./node_modules/.bin/prisma migrate status",
     }
     stream = Stream().begin().postgres().add("service.started", "shop.api", instances=4)
-    stream.batch("shop.api", "canary", "web1").steps("shop.api", "web1", "preflight", "snapshot")
+    stream.batch("shop.api", "canary1", "web1").steps("shop.api", "web1", "preflight", "snapshot")
     stream.add("migration.started", "shop.api", "web1", "migrate")
     stream.after(4).add("step.failed", "shop.api", "web1", "migrate", **error)
     stream.add("migration.failed", "shop.api", "web1", "migrate", **error)
@@ -300,7 +320,7 @@ def migration_failed() -> list[Event]:
     stream.add("service.failed", "shop.api", reason="web1: migration", failed=["web1"])
     return stream.end(
         "rollout.failed", "restored", 4,
-        serving=serving(web1="v41", web2="v41", web3="v41", web4="v41"),
+        serving=serving(web1=OLD, web2=OLD, web3=OLD, web4=OLD),
         failed=["shop.api@web1"],
         untouched={
             "shop.api": {
@@ -318,7 +338,7 @@ def lost_contact() -> list[Event]:
         "kind": "lost contact",
         "what": "the connection broke and the host did not come back within 120 s",
         "evidence": "connection reset by peer; last try: no route to host",
-        "next": "gapless doctor --hosts web3, then: gapless resume",
+        "next": "gapless doctor --hosts web3",
     }
     back = {
         "code": "GL-506", "kind": "lost contact", "what": "no route to host",
@@ -332,10 +352,10 @@ def lost_contact() -> list[Event]:
     stream.add("service.failed", "shop.api", reason="web3: gone", failed=["web3"])
     return stream.end(
         "rollout.failed", "mixed", 5,
-        serving=serving(web1="v42", web2="v42", web3="unknown", web4="v41"),
+        serving=serving(web1=NEW, web2=NEW, web3="unknown", web4=OLD),
         failed=["shop.api@web3"],
-        untouched={"shop.api": {"hosts": ["web4"], "why": "the rollout stopped before them"}},
-        next="gapless status shop.api; then gapless rollback shop.api or gapless deploy shop.api",
+        untouched={"shop.api": {"hosts": ["web4"], "why": "web3: gone"}},
+        next=MIXED,
     )  # fmt: skip
 
 
@@ -349,8 +369,8 @@ def rollback_failed() -> list[Event]:
         "rollback.failed", "shop.api", "web3", "switch", **NOT_READY,
         manual=[
             "sudo systemctl stop shop-api.service",
-            "sudo cp -a /var/lib/gapless/shop/shop.api/7f3a/shop-api.service /etc/systemd/system/",
-            "sudo ln -sfn releases/v41 /srv/shop/api/current",
+            KEPT,
+            f"sudo ln -sfn releases/{OLD} /srv/shop/api/current",
             "sudo systemctl daemon-reload",
             "sudo systemctl start shop-api.service",
         ],
@@ -365,10 +385,10 @@ def rollback_failed() -> list[Event]:
     stream.lost("web3", undo, "broken")
     return stream.end(
         "rollout.failed", "mixed", 5,
-        serving=serving(web1="v42", web2="v42", web3="broken", web4="v41"),
+        serving=serving(web1=NEW, web2=NEW, web3="broken", web4=OLD),
         failed=["shop.api@web3"],
-        untouched={"shop.api": {"hosts": ["web4"], "why": "the rollout stopped before them"}},
-        next="gapless status shop.api; then gapless rollback shop.api or gapless deploy shop.api",
+        untouched={"shop.api": {"hosts": ["web4"], "why": "web3: the way back failed"}},
+        next=MIXED,
     )  # fmt: skip
 
 
@@ -404,9 +424,9 @@ def lock_held() -> list[Event]:
     """Somebody else is at it."""
     error = {
         "code": "GL-301",
-        "what": "shop.api is owned by rollout 6e21",
+        "what": "shop.api is owned by rollout rtoudvw-6e21",
         "evidence": "bob on deploy1, pid 4711, since 11:52:40 (7 min 20 s), reason: hotfix",
-        "next": "gapless watch 6e21   or, if bob is gone: gapless lock break shop.api",
+        "next": "gapless watch rtoudvw-6e21   or, if bob is gone: gapless lock break shop.api",
     }
     return Stream().end("rollout.refused", "lock_held", 6, **error)
 
@@ -416,13 +436,13 @@ def interrupted() -> list[Event]:
     stream = Stream().begin().canary()
     return stream.end(
         "rollout.interrupted", "interrupted", 130,
-        serving=serving(web1="v42", web2="v41", web3="v41", web4="v41"),
+        serving=serving(web1=NEW, web2=OLD, web3=OLD, web4=OLD),
         untouched={
             "shop.api": {
                 "hosts": ["web2", "web3", "web4"], "why": "the rollout stopped before them",
             }
         },
-        next="gapless resume 7f3a   or   gapless abort 7f3a",
+        next="gapless resume rtouehn-7f3a   or   gapless abort rtouehn-7f3a",
     )  # fmt: skip
 
 
@@ -432,11 +452,11 @@ def paused() -> list[Event]:
     stream.lost("web3", NOT_READY)
     stream.events.append(
         Event(
-            "rollout.paused", "7f3a", ts=stream.now, reason="web3 of shop.api failed",
+            "rollout.paused", "rtouehn-7f3a", ts=stream.now, reason="web3 of shop.api failed",
             data={
                 "outcome": "paused", "exit_code": 7,
-                "serving": serving(web1="v42", web2="v42", web3="v41 (restored)", web4="v41"),
-                "next": "gapless promote 7f3a   or   gapless abort 7f3a",
+                "serving": serving(web1=NEW, web2=NEW, web3=f"{OLD} (restored)", web4=OLD),
+                "next": "gapless promote rtouehn-7f3a   or   gapless abort rtouehn-7f3a",
             },
         )
     )  # fmt: skip

@@ -33,7 +33,7 @@ def picture(events: list[Event], later: float = 0.0, **size: int) -> str:
 def middle() -> list[Event]:
     """web2 soaks, web3 waits to be ready."""
     stream = streams.Stream().begin().canary()
-    stream.batch("shop.api", "batch 1", "web2", "web3")
+    stream.batch("shop.api", "batch1", "web2", "web3")
     stream.steps("shop.api", "web2", "preflight", "drain", "switch", "ready", "admit")
     stream.add("step.started", "shop.api", "web2", "soak")
     stream.steps("shop.api", "web3", "preflight", "drain", "switch")
@@ -71,7 +71,7 @@ def test_the_number_of_rows_never_changes() -> None:
 def test_a_fleet_of_hundreds_has_no_row_per_host() -> None:
     stream = streams.Stream().begin()
     hosts = [f"web{n}" for n in range(1, 401)]
-    stream.batch("shop.api", "batch 1", *hosts)
+    stream.batch("shop.api", "batch1", *hosts)
     for host in hosts:
         stream.after(0.01).add(
             "step.started", "shop.api", host, "ready" if host > "web3" else "soak"
@@ -123,7 +123,7 @@ def test_at_most_five_pictures_a_second_and_the_last_event_is_shown() -> None:
     view = LiveView(canvas, streams.shop_plan(), clock)
     for number in range(1000):
         clock.time += 0.001
-        view.observe(Event("rollout.started", "7f3a", reason=f"r{number}", ts=clock.time))
+        view.observe(Event("rollout.started", "rtouehn-7f3a", reason=f"r{number}", ts=clock.time))
     assert len(canvas.drawn) <= 6
     clock.time += 0.2
     view.tick()

@@ -9,7 +9,7 @@ import pytest
 
 from gapless.errors import ConfigError, LockHeld, Problem, StalePlan
 from gapless.events.event import Event
-from gapless.plans import Batch, ServicePlan
+from gapless.plans import NOT_ASKED_FOR, Batch, ServicePlan, Untouched
 from gapless.render.error import error_json, render_error
 from gapless.render.plan import render_plan
 from gapless.render.result import render_report
@@ -65,14 +65,26 @@ def test_verbose_shows_the_whole_log() -> None:
 def test_manual_commands_are_never_wrapped() -> None:
     report = summarize(streams.shop_plan(), streams.rollback_failed())
     text = render_report(report, width=40)
-    command = "sudo cp -a /var/lib/gapless/shop/shop.api/7f3a/shop-api.service /etc/systemd/system/"
-    assert command in text
-    assert command in report.manual
+    assert streams.KEPT in text
+    assert streams.KEPT in report.manual
 
 
 def test_sinks_that_missed_something_are_told() -> None:
     report = summarize(streams.shop_plan(), streams.success(), ("webhook x: 3 events wait",))
     assert render_report(report).splitlines()[-1] == "   events  webhook x: 3 events wait"
+
+
+def test_a_plan_that_installs_says_what_is_not_there_yet() -> None:
+    service = replace(
+        streams.shop_plan().services[1],
+        installs=("web1", "web2", "web3"),
+        notes=("shop.api: installs shop-api.service (not on web1, web2, web3 yet)",),
+    )
+    goldens.check("plan_installs", render_plan(streams.shop_plan(services=(service,))))
+    new = replace(service, installs=("web1", "web2", "web3", "web4", "web5"))
+    text = render_plan(streams.shop_plan(services=(new,)))
+    assert "at any moment shop.api is not installed yet" in " ".join(text.split())
+    assert " serve" not in text
 
 
 def test_nothing_to_do() -> None:
@@ -82,7 +94,7 @@ def test_nothing_to_do() -> None:
 
 def test_what_a_host_says_cannot_drive_the_terminal() -> None:
     event = Event(
-        "step.failed", "7f3a", "api", "web1", "ready",
+        "step.failed", "rtouehn-7f3a", "api", "web1", "ready",
         data={"what": "\x1b[2J bad", "log": "a\x1b]0;title\x07b", "code": "GL-402"},
     )  # fmt: skip
     text = render_report(summarize(None, [event]))
@@ -97,7 +109,7 @@ def test_the_same_failure_on_many_hosts_is_told_once() -> None:
     events = stream.end("rollout.failed", "mixed", 5)
     text = render_report(summarize(None, events))
     assert text.count("GL-402") == 1
-    assert "shop.api on web[1:30]: not ready within 30 s" in text
+    assert "shop.api on web[1:30]: not ready after 30 s" in text
 
 
 def test_plan() -> None:
@@ -110,8 +122,9 @@ def test_plan_verbose() -> None:
 
 def test_plan_forced_offline_with_limits() -> None:
     plan = streams.shop_plan(
-        force="health endpoint is broken", observed=False, deadline=1800.0, skip_migrations=True
-    )
+        force="health endpoint is broken", observed=False, deadline=1800.0, skip_migrations=True,
+        environment="production",
+    )  # fmt: skip
     services = tuple(replace(s, max_failed=2, on_failure="pause") for s in plan.services)
     goldens.check("plan_forced", render_plan(replace(plan, services=services)))
 
@@ -154,9 +167,9 @@ ERRORS: dict[str, Any] = {
         next="gapless plan -o plan.json, read it, then gapless deploy plan.json",
     ),
     "error_lock_held": LockHeld(
-        "shop.api is owned by rollout 6e21",
+        "shop.api is owned by rollout rtoudvw-6e21",
         evidence="bob on deploy1, pid 4711, alive, since 11:52:40: hotfix",
-        next="gapless watch 6e21",
+        next="gapless watch rtoudvw-6e21",
     ),
 }
 
@@ -170,3 +183,26 @@ def test_errors_for_programs_name_every_problem() -> None:
     data: Any = error_json(_config_error())
     assert data["exit_code"] == 2
     assert [p["line"] for p in data["error"]["problems"]] == [14, 22, 31]
+
+
+def test_services_nobody_asked_for_go_without_saying() -> None:
+    plan = streams.shop_plan(
+        untouched=(
+            Untouched("shop.store", ("db2",), NOT_ASKED_FOR),
+            Untouched("shop.api", ("web5",), NOT_ASKED_FOR),
+        )
+    )
+    text = render_report(summarize(plan, streams.success()))
+    assert "shop.store" not in text
+    assert "shop.api  web5: not asked for" in text
+
+
+def test_a_line_break_in_a_name_is_told_on_one_line() -> None:
+    error = ConfigError((Problem("a.yaml", 1, 1, "'x\ny' cannot be the name of a service"),))
+    assert "a.yaml:1:1: 'x\\ny' cannot be the name of a service" in render_error(error)
+
+
+def test_a_plan_is_wrapped_and_loses_nothing() -> None:
+    text = render_plan(streams.shop_plan(), verbose=True, width=60)
+    assert max(map(len, text.splitlines())) <= 60
+    assert "about 42 s each" in " ".join(text.split())

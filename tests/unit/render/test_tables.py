@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gapless.doctor import Finding
 from gapless.engine.journal import LockRecord, RolloutRecord, RolloutState
+from gapless.finding import Finding
 from gapless.model import Verdict, VerdictStatus
 from gapless.render.tables import (
     render_check,
@@ -22,8 +22,12 @@ LOST = Verdict(VerdictStatus.INCONCLUSIVE, "contact", "ask web3", "no route to h
 def test_status() -> None:
     rows = [
         StatusRow("shop.postgresql", "db1", "running", "", "a1", streams.T0, 0, "", None),
-        StatusRow("shop.api", "web1", "running", "v42", "b2", NOW - 75, 0, "up", streams.HEALTHY),
-        StatusRow("shop.api", "web2", "running", "v41", "c3", NOW - 9, 3, "drained", streams.BUSY),
+        StatusRow(
+            "shop.api", "web1", "running", "acd310e794e5", "b2", NOW - 75, 0, "up", streams.HEALTHY
+        ),
+        StatusRow(
+            "shop.api", "web2", "running", "3c9a41d05b7e", "c3", NOW - 9, 3, "drained", streams.BUSY
+        ),
         StatusRow("shop.api", "web3", "unknown", verdict=LOST, error="no route to host"),
     ]
     goldens.check("status", render_status(rows, NOW))
@@ -38,7 +42,7 @@ def _rollout(name: str, outcome: str, **more: object) -> RolloutRecord:
 
 def test_history() -> None:
     rows = [
-        _rollout("7f3a", "", state=RolloutState.RUNNING),
+        _rollout("rtouehn-7f3a", "", state=RolloutState.RUNNING),
         _rollout("7f39", "nothing_to_do", state=RolloutState.ENDED, ended=streams.T0 + 0.4),
         _rollout("7f38", "restored", state=RolloutState.ENDED, ended=streams.T0 + 185),
     ]
@@ -46,8 +50,10 @@ def test_history() -> None:
 
 
 def test_locks() -> None:
-    live = LockRecord("shop.api", "7f3a", "alice", "deploy1", 4711, streams.T0, "fix", 3, True)
-    dead = LockRecord("shop.web", "6e21", "bob", "laptop", 99, streams.T0 - 90_000, "", 1)
+    live = LockRecord(
+        "shop.api", "rtouehn-7f3a", "alice", "deploy1", 4711, streams.T0, "fix", 3, True
+    )
+    dead = LockRecord("shop.web", "rtoudvw-6e21", "bob", "laptop", 99, streams.T0 - 90_000, "", 1)
     goldens.check("locks", render_locks([live, dead], streams.T0 + 61))
     assert render_locks([], NOW) == "Nothing is locked.\n"
 
@@ -66,3 +72,19 @@ def test_doctor() -> None:
 
 def test_check() -> None:
     goldens.check("check", render_check("shop", 2, 5, "gapless.yaml"))
+
+
+def test_narrow_terminals_lose_columns_not_words() -> None:
+    rows = [_rollout("rtouehn-7f3a", "done")]
+    lines = render_history(rows, NOW, 60).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert "OUTCOME" in lines[0]
+    assert "REASON" not in lines[0]
+    assert "done" in lines[1]
+    assert "REASON" in render_history(rows, NOW)
+
+
+def test_a_healthy_site_is_told_with_what_was_asked() -> None:
+    good = Verdict(VerdictStatus.PASS, "ssh", "connect to web1", "as deploy")
+    text = render_doctor([Finding("web1", "ssh", good), Finding("web1", "shop.api", good)])
+    assert "asked   ssh, shop.api" in text

@@ -28,8 +28,9 @@ def command(
 ) -> int:
     """Show what happened in ROLLOUT, by default the newest, event by event."""
     from gapless.cli import following
-    from gapless.cli.listing import EventLines
+    from gapless.cli.listing import EventLines, refuse_unknown_types
 
+    refuse_unknown_types(types)
     project = where.load()
     name = following.newest(project, rollout)
     lines = EventLines(types, as_json=as_json)

@@ -8,7 +8,6 @@ import click
 
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.options import Where, json_option, rollout_argument, where_option
-from gapless.engine.journal import RolloutRecord, RolloutState
 
 
 @click.command("history")
@@ -21,7 +20,8 @@ from gapless.engine.journal import RolloutRecord, RolloutState
 def command(rollout: str | None, limit: int, where: Where, *, as_json: bool) -> int:
     """List rollouts, newest first; with ROLLOUT show the report of that one."""
     from gapless import api
-    from gapless.cli.output import result, result_json, width
+    from gapless.cli.output import result, result_json, table_width, width
+    from gapless.cli.standing import standing
     from gapless.render.result import render_report
     from gapless.render.tables import render_history
 
@@ -37,13 +37,6 @@ def command(rollout: str | None, limit: int, where: Where, *, as_json: bool) -> 
     if as_json:
         result_json([dataclasses.asdict(row) for row in rows])
     else:
-        alive = [row if project.journal.is_alive(row.id) else _left(row) for row in rows]
-        result(render_history(alive, project.clock.now()))
+        stand = [standing(project, row) for row in rows]
+        result(render_history(stand, project.clock.now(), table_width()))
     return ExitCode.DONE
-
-
-def _left(row: RolloutRecord) -> RolloutRecord:
-    """Running without a controller is interrupted."""
-    if row.state is not RolloutState.RUNNING:
-        return row
-    return dataclasses.replace(row, state=RolloutState.INTERRUPTED)

@@ -11,7 +11,12 @@ from gapless.cli.options import CONFIG
 @click.option("--project", help="Its name.")
 @click.option("--host", "hosts", multiple=True, help="A machine or range; none: this one.")
 @click.option("--unit", "units", multiple=True, help="A systemd unit; may be repeated.")
-@click.option("--health", "health", help="URL, host:port or command that tells it is healthy.")
+@click.option(
+    "--health",
+    "health",
+    multiple=True,
+    help="URL, host:port or command that tells it is healthy; UNIT=URL with several units.",
+)
 @click.option("--haproxy", help="Socket of HAProxy's runtime API; empty for none.")
 @click.option("--user", default="", help="Who logs in.")
 @click.option("-c", "--config", default=CONFIG, show_default=True, help="File to write.")
@@ -21,7 +26,7 @@ def command(
     project: str | None,
     hosts: tuple[str, ...],
     units: tuple[str, ...],
-    health: str | None,
+    health: tuple[str, ...],
     haproxy: str | None,
     user: str,
     config: str,

@@ -21,6 +21,7 @@ def command(ctx: click.Context, where: Where, *, as_json: bool) -> int:
     """Show who owns which service, since when and why."""
     from gapless import api
     from gapless.cli.output import result, result_json
+    from gapless.cli.spelling import spelled
     from gapless.render.tables import render_locks
 
     ctx.obj = where
@@ -31,7 +32,7 @@ def command(ctx: click.Context, where: Where, *, as_json: bool) -> int:
     if as_json:
         result_json([dataclasses.asdict(row) for row in rows])
     else:
-        result(render_locks(rows, project.clock.now()))
+        result(spelled(render_locks(rows, project.clock.now())))
     return ExitCode.DONE
 
 

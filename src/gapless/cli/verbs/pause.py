@@ -15,7 +15,8 @@ def command(rollout: str | None, where: Where) -> int:
     """Begin no new instance; those under way are finished."""
     from gapless import api
     from gapless.cli.output import note
+    from gapless.cli.spelling import spelled
 
     name = api.signal(where.load(), rollout, "pause")
-    note(f"Asked rollout {name} to pause; go on with: gapless resume {name}\n")
+    note(spelled(f"Asked rollout {name} to pause; go on with: gapless resume {name}\n"))
     return ExitCode.DONE

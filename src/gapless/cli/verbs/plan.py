@@ -48,6 +48,7 @@ def command(
 
     from gapless.cli.output import note, result, result_json, width
     from gapless.cli.rolling import make, refuse_force_without_reason
+    from gapless.cli.spelling import spelled
     from gapless.planning import store
     from gapless.plans import to_json
     from gapless.render.plan import render_plan
@@ -62,7 +63,7 @@ def command(
         result(render_plan(plan, verbose=verbose, width=width()))
     if output:
         store.save(plan, output)
-        note(f"Written to {output}; carry it out with: gapless {verb} {output}\n")
+        note(spelled(f"Written to {output}; carry it out with: gapless {verb} {output}\n"))
     return ExitCode.PENDING if exit_code and plan.services else ExitCode.DONE
 
 

@@ -8,11 +8,21 @@ import click
 
 from gapless.cli.options import Where, json_option, where_option
 
+DAY = 86400.0
+"""As long as one may measure, in seconds."""
+
 
 @click.command("prove", context_settings={"ignore_unknown_options": True})
 @click.option("--url", help="What to ask; default: the prove section of gapless.yaml.")
-@click.option("--rate", type=float, help="Requests per second.")
-@click.option("--for", "seconds", type=float, default=10.0, show_default=True, help="Seconds.")
+@click.option("--rate", type=click.FloatRange(0, 1000, min_open=True), help="Requests per second.")
+@click.option(
+    "--for",
+    "seconds",
+    type=click.FloatRange(0, DAY, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Seconds.",
+)
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
 @json_option
 @where_option

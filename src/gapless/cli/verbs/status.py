@@ -15,9 +15,13 @@ from gapless.cli.options import Where, json_option, services_argument, where_opt
 @json_option
 @where_option
 def command(services: tuple[str, ...], where: Where, *, as_json: bool) -> int:
-    """Ask every host what runs there, since when, whether it serves and is healthy."""
+    """Ask every host what runs there, since when, whether it serves and is healthy.
+
+    Exits 0 whatever the answers are; gapless doctor judges."""
     from gapless import api
-    from gapless.cli.output import result, result_json
+    from gapless.cli.output import result, result_json, table_width
+    from gapless.cli.spelling import spelled
+    from gapless.cli.standing import standing
     from gapless.render.tables import render_status
 
     project = where.load()
@@ -25,5 +29,8 @@ def command(services: tuple[str, ...], where: Where, *, as_json: bool) -> int:
     if as_json:
         result_json([row.to_json() for row in rows])
     else:
-        result(render_status(rows, project.clock.now()))
+        open_ = [standing(project, row) for row in project.journal.rollouts(50, unfinished=True)]
+        own = [row for row in open_ if not row.parent]
+        screen = render_status(rows, project.clock.now(), own, table_width())
+        result(spelled(screen))
     return ExitCode.DONE

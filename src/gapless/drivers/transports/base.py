@@ -172,9 +172,10 @@ class Transport(Protocol):
         the host first checks that it is still the newest."""
         ...
 
-    async def claim(self, claim: Claim, *, take_over: bool = False) -> Claimed:
+    async def claim(self, claim: Claim, *, take_over: bool = False, over: str = "") -> Claimed:
         """Own the service on this host. The same rollout claiming again gets a higher fence, so
-        that its own zombie is shut out; ``take_over`` breaks another's claim (audited there)."""
+        that its own zombie is shut out; ``take_over`` breaks another's claim, ``over`` only that
+        of the rollout it names (audited there)."""
         ...
 
     async def release(self, fence: Fence) -> None:

@@ -211,6 +211,8 @@ class Connector:
         )
 
     async def _turned_away(self, target: Target, error: Exception) -> AuthenticationFailed:
+        if isinstance(error, FileNotFoundError) and error.filename:
+            return ssh_errors.no_key_file(target, str(error.filename))
         keys: list[str] = []
         agent = ""
         try:

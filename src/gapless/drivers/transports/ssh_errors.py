@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import socket
 from dataclasses import dataclass
 
 import asyncssh
@@ -78,12 +79,34 @@ async def authentication_failed(
     )
 
 
+def no_key_file(target: Target, path: str) -> AuthenticationFailed:
+    """The key that is to be offered is not on this machine."""
+    return AuthenticationFailed(
+        f"there is no key file {path} on this machine",
+        where=target.host,
+        next="correct key: in gapless.yaml, or IdentityFile in ~/.ssh/config",
+    )
+
+
 def connection_error(target: Target, error: BaseException) -> TransportError:
     """Everything else that ends a connection before it was one."""
     if isinstance(error, TimeoutError):
         what = f"no connection to {target.place} within {target.limit:g} s"
         return DeadlineExceeded(what, where=target.host, next=f"ping {target.address}")
-    return Unreachable(f"cannot connect to {target.place}: {_reason(error)}", where=target.host)
+    return Unreachable(
+        f"cannot connect to {target.place}: {_reason(error)}",
+        where=target.host,
+        next=_remedy(target, error),
+    )
+
+
+def _remedy(target: Target, error: BaseException) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"getent hosts {shlex.quote(target.address)}; or give the host an address: here"
+    by_hand = f"ssh -p {target.port} {shlex.quote(target.address)}"
+    if isinstance(error, ConnectionRefusedError):
+        return f"is sshd running there, on port {target.port}? By hand: {by_hand}"
+    return f"by hand: {by_hand}"
 
 
 def _reason(error: BaseException) -> str:

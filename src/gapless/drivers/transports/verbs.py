@@ -142,9 +142,9 @@ class HelperVerbs(ABC):
         }
         return unpack_bytes(await self._ask("exchange", args, timeout + SLACK))
 
-    async def claim(self, claim: Claim, *, take_over: bool = False) -> Claimed:
+    async def claim(self, claim: Claim, *, take_over: bool = False, over: str = "") -> Claimed:
         """Own the service on this host."""
-        args = {"claim": asdict(claim), "take_over": take_over}
+        args = {"claim": asdict(claim), "take_over": take_over, "over": over}
         return codec.claimed(await self._ask("claim", args, QUICK))
 
     async def release(self, fence: Fence) -> None:

@@ -1,12 +1,20 @@
-"""commit: the host remembers this as its last good; older releases and snapshots go."""
+"""commit: the host remembers this as its last good; older releases and snapshots go.
+
+The instance is verified and serves by now. A host that cannot write this down (its disk is full)
+is told of, and nothing is taken back: that would need the same disk.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from gapless.drivers.releases.base import ReleaseRef
 from gapless.engine.context import InstanceContext
 from gapless.engine.first_install import removes
 from gapless.engine.old_snapshots import prune_snapshots
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.switch import target_release
+from gapless.errors import HostFault, StepError
 from gapless.plans import StepKind
 
 
@@ -23,6 +31,15 @@ class Commit(Step):
                 await ctx.transport.remember(ctx.fence, {"last_good": None})
             return {}
         target = target_release(ctx)
+        try:
+            pruned = await self._remember(ctx, target)
+        except (HostFault, StepError) as error:
+            ctx.emit("step.skipped", self.kind, why=f"not remembered as last good: {error.what}")
+            return {}
+        forgotten = await prune_snapshots(ctx)
+        return {"pruned": list(pruned), "snapshots_pruned": list(forgotten)}
+
+    async def _remember(self, ctx: InstanceContext, target: ReleaseRef | None) -> Sequence[str]:
         kept_files = await ctx.runtime.snapshot(ctx.transport, f"{ctx.folder}/good")
         last_good = {
             "rollout": ctx.rollout.record.id,
@@ -34,11 +51,8 @@ class Commit(Step):
         if ctx.fence is not None:
             await ctx.transport.remember(ctx.fence, {"last_good": last_good})
         release = ctx.rollout.assembly.release(ctx.service.name)
-        pruned: tuple[str, ...] = ()
-        if release is not None and target is not None:
-            kept = ctx.facts.get(StepKind.SNAPSHOT, {}).get("release_name", "")
-            pruned = await release.prune(
-                ctx.transport, tuple(name for name in (target.name, kept) if name)
-            )
-        forgotten = await prune_snapshots(ctx)
-        return {"pruned": list(pruned), "snapshots_pruned": list(forgotten)}
+        if release is None or target is None:
+            return ()
+        kept = ctx.facts.get(StepKind.SNAPSHOT, {}).get("release_name", "")
+        keep = tuple(name for name in (target.name, kept) if name)
+        return await release.prune(ctx.transport, keep)

@@ -64,6 +64,8 @@ async def _hold_floor(ctx: InstanceContext, balancer: Balancer) -> None:
         return
     if ctx.host in ctx.service.installs or removes(ctx):  # it was no part of the floor before
         return
+    if ctx.host in ctx.rollout.floors[ctx.service.name].broken:  # and it is none now
+        return
     clock = ctx.rollout.clock
     deadline = clock.monotonic() + FLOOR_WITHIN
     while True:

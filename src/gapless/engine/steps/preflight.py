@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gapless.engine.context import InstanceContext
-from gapless.engine.first_install import installs
+from gapless.engine.first_install import installs, removes
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.health import ask, tell, timing, worst
 from gapless.errors import PreflightFailed
-from gapless.model import Verdict
-from gapless.plans import StepKind
+from gapless.model import InstanceState, Verdict
+from gapless.plans import StepKind, Verb
 
 
 class Preflight(Step):
@@ -24,7 +24,9 @@ class Preflight(Step):
         finding = worst(verdicts)
         if finding is not None:
             tell(ctx, self.kind, [finding])
-            raise unfit(ctx, finding)
+            if await hinders(ctx, finding):
+                raise unfit(ctx, finding)
+            ctx.rollout.floors[ctx.service.name].broken.add(ctx.host)
         return {"checks": len(verdicts)}
 
 
@@ -50,6 +52,16 @@ async def examine(ctx: InstanceContext) -> Sequence[Verdict]:
             within=patience.retries * patience.retry_delay,
         )
     return found
+
+
+async def hinders(ctx: InstanceContext, finding: Verdict) -> bool:
+    """Whether a finding is in the way of this plan. The way back is for what is sick; only what
+    is not there has none, unless it is to go away."""
+    if ctx.rollout.plan.verb is not Verb.ROLLBACK:
+        return True
+    if removes(ctx):
+        return False
+    return (await ctx.runtime.observe(ctx.transport)).state is InstanceState.MISSING
 
 
 def unfit(ctx: InstanceContext, finding: Verdict) -> PreflightFailed:

@@ -74,6 +74,29 @@ class Switch(Step):
             raise refused_by_host(ctx, failed)
         return None
 
+    async def came_to_nothing(self, ctx: InstanceContext, record: StepRecord) -> bool:
+        """Whether a failed switch changed nothing: the copy from before runs, its release is the
+        live one, and no file was put in the place of another (a reload shows nowhere, so it
+        counts as a change)."""
+        kept = ctx.facts.get(StepKind.SNAPSHOT, {})
+        if ctx.rollout.plan.verb is Verb.ROLLBACK or not record.before or not kept:
+            return False
+        if ctx.facts.get(StepKind.STAGE, {}).get("install"):
+            return False
+        if (await self._replacement(ctx)).manner != "restart":
+            return False
+        before = Observation.from_json(record.before["observation"])
+        now = await ctx.runtime.observe(ctx.transport)
+        same = (
+            now.state is before.state is InstanceState.RUNNING and now.identity == before.identity
+        )
+        return same and await self._release(ctx) == kept.get("release_name", "")
+
+    async def _release(self, ctx: InstanceContext) -> str:
+        release = ctx.rollout.assembly.release(ctx.service.name)
+        current = await release.current(ctx.transport) if release else None
+        return current.name if current else ""
+
     async def _replacement(self, ctx: InstanceContext) -> Replacement:
         if ctx.rollout.plan.verb is Verb.ROLLBACK:
             kept = ctx.service.snapshots[ctx.host]

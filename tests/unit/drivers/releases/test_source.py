@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from gapless.drivers.releases.directory import DirectoryRelease
 from gapless.errors import Refused, UsageError
+from gapless.hostside import files
 from gapless.hostside.files import digest_of
 from tests.unit.drivers.releases.rig import config
 

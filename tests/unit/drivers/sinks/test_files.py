@@ -72,7 +72,7 @@ def test_compat_writes_the_older_form(tmp_path: Path) -> None:
         ("ROLLBACK_SUCCESS", "shop.api"),
     ]
     assert lines[0]["timestamp"] == "2026-01-19T12:00:00.000Z"
-    assert lines[0]["metadata"]["rollout"] == "7f3a"
+    assert lines[0]["metadata"]["rollout"] == "rtouehn-7f3a"
     assert lines[3]["metadata"]["hosts"] == ["web3"]
 
 

@@ -137,7 +137,9 @@ def test_whom_the_host_does_not_let_in_learns_what_was_offered(sshd: Sshd, tmp_p
     assert isinstance(error, AuthenticationFailed)
     assert "ssh-ed25519" in error.evidence
     assert f"-p {sshd.port}" in error.next
-    assert isinstance(failure(sshd.host(key="/no/such/key")), AuthenticationFailed)
+    missing = failure(sshd.host(key="/no/such/key"))
+    assert isinstance(missing, AuthenticationFailed)
+    assert missing.what == "there is no key file /no/such/key on this machine"
     assert isinstance(failure(sshd.host(user="no-such-user")), AuthenticationFailed)
 
 
@@ -145,7 +147,10 @@ def test_hosts_that_are_not_there(sshd: Sshd) -> None:
     error = failure(sshd.host(port=free_port()))
     assert isinstance(error, Unreachable)
     assert "Connection refused" in error.what
-    assert isinstance(failure(sshd.host(address="no-such-host.invalid")), Unreachable)
+    assert "is sshd running there" in error.next
+    nowhere = failure(sshd.host(address="no-such-host.invalid"))
+    assert isinstance(nowhere, Unreachable)
+    assert "getent hosts no-such-host.invalid" in nowhere.next
 
 
 def test_a_host_that_accepts_and_says_nothing_is_given_up_in_time() -> None:

@@ -1,0 +1,170 @@
+"""What can be told of an address without asking anybody: scheme, host, port, placeholders.
+
+Works on plain data and tolerates anything, as :mod:`gapless.config.references` does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from gapless.config.problems import did_you_mean
+from gapless.config.references import Finding, Path
+
+CHECK_FIELDS = ("host", "name", "address", "service", "instance", "release")
+"""Placeholders that checks know."""
+
+BALANCER_FIELDS = ("host", "name", "service", "address")
+"""Placeholders that balancers know; other braces stay as they are there."""
+
+_FIELD = re.compile(r"\{([a-z_]+)\}")
+_BRACKETED = re.compile(r"\[\{[a-z_]+\}\]")
+_LIKENESS = 0.85
+"""So near to a known name is a mistyped one, where other braces are allowed."""
+
+
+class Objection(NamedTuple):
+    """What is wrong with an address, and what to write."""
+
+    text: str
+    hint: str = ""
+
+
+def url_objection(url: str) -> Objection | None:
+    """What makes a URL one that nobody can ask; None when it may be asked."""
+    filled = _FIELD.sub("x", _BRACKETED.sub("[::1]", url.strip()))
+    scheme, found, _ = filled.partition("://")
+    if not found:
+        return Objection(f"'{url}' has no scheme", f"write http://{url.lstrip('/') or 'host'}")
+    if scheme.lower() not in ("http", "https"):
+        return Objection(f"'{url}' is not an http or https URL")
+    try:
+        parts = urlsplit(filled)
+        port = parts.port
+    except ValueError:
+        return _bad_port(url, filled) or Objection(f"'{url}' is not a URL")
+    if not parts.hostname:
+        return Objection(f"'{url}' names no host")
+    return _out_of_range(url, "0") if port == 0 else None
+
+
+def _bad_port(url: str, filled: str) -> Objection | None:
+    found = re.match(r"[a-z]+://[^/?#]*:([^/?#:\]]+)(?:[/?#]|$)", filled, re.IGNORECASE)
+    if found is None:
+        return None
+    return _out_of_range(url, found[1]) if found[1].isdigit() else _no_number(url, found[1])
+
+
+def tcp_objection(address: str) -> Objection | None:
+    """What makes ``host:port`` one that nobody can connect to."""
+    filled = _FIELD.sub("x", _BRACKETED.sub("[::1]", address.strip()))
+    if "://" in filled:
+        return Objection(f"'{address}' is a URL", "write host:port")
+    _, colon, port = filled.rpartition(":")
+    if not colon or port.endswith("]"):
+        return Objection(f"'{address}' has no port", f"write {address or 'host'}:PORT")
+    if not (port.isascii() and port.isdigit()):
+        return _no_number(address, port)
+    return None if 1 <= int(port) <= 65535 else _out_of_range(address, port)
+
+
+def _no_number(address: str, port: str) -> Objection:
+    return Objection(f"'{port}' is not a port in '{address}'", "a port is 1 to 65535")
+
+
+def _out_of_range(address: str, port: str) -> Objection:
+    return Objection(f"there is no port {port} in '{address}'", "a port is 1 to 65535")
+
+
+def check_addresses(data: dict[str, Any]) -> Iterator[Finding]:
+    """Every address of a file that could never be asked, and every unknown placeholder."""
+    for name, service in _items(data.get("services")):
+        for key in ("health", "verify"):
+            for index, entry in _entries(service.get(key)):
+                yield from _question(("services", name, key, *index), entry)
+    for name, balancer in _items(data.get("balancers")):
+        yield from _balancer(("balancers", name), balancer)
+    prove = data.get("prove")
+    if isinstance(prove, dict):
+        yield from _told(("prove", "url"), prove.get("url"), url_objection)
+
+
+def _question(path: Path, entry: dict[str, Any]) -> Iterator[Finding]:
+    http = entry.get("http")
+    url = (*path, "http", "url") if isinstance(http, dict) else (*path, "http")
+    yield from _told(url, http.get("url") if isinstance(http, dict) else http, url_objection)
+    yield from _told((*path, "tcp"), entry.get("tcp"), tcp_objection)
+    for key in ("http", "expect", "tcp", "unix", "command"):
+        yield from _unknown_fields((*path, key), entry.get(key))
+
+
+def _balancer(path: Path, balancer: dict[str, Any]) -> Iterator[Finding]:
+    haproxy, command = balancer.get("haproxy"), balancer.get("command")
+    if isinstance(haproxy, dict):
+        socket = haproxy.get("socket")
+        if isinstance(socket, str) and not socket.startswith("/"):
+            yield from _told((*path, "haproxy", "socket"), socket, tcp_objection)
+        yield from _mistyped_fields((*path, "haproxy", "server"), haproxy.get("server"))
+    if isinstance(command, dict):
+        for key in ("drain", "admit", "state"):
+            yield from _mistyped_fields((*path, "command", key), command.get(key))
+
+
+def _told(path: Path, value: Any, objection: Any) -> Iterator[Finding]:
+    found = objection(value) if isinstance(value, str) else None
+    if found is not None:
+        yield Finding(path, f"{_key(path)}: {found.text}", found.hint)
+
+
+def _key(path: Path) -> str:
+    return str(path[-2] if path[-1] == "url" and path[-2] != "prove" else path[-1])
+
+
+def _unknown_fields(path: Path, value: Any) -> Iterator[Finding]:
+    for place, text in _texts(path, value):
+        for word in dict.fromkeys(_FIELD.findall(text)):
+            if word not in CHECK_FIELDS:
+                hint = _meant(word, CHECK_FIELDS)
+                yield Finding(place, f"unknown placeholder {{{word}}}", hint)
+
+
+def _mistyped_fields(path: Path, value: Any) -> Iterator[Finding]:
+    for place, text in _texts(path, value):
+        for word in dict.fromkeys(_FIELD.findall(text)):
+            near = get_close_matches(word, BALANCER_FIELDS, n=1, cutoff=_LIKENESS)
+            if word not in BALANCER_FIELDS and near:
+                hint = _meant(word, BALANCER_FIELDS)
+                yield Finding(place, f"unknown placeholder {{{word}}}", hint)
+
+
+def _meant(word: str, fields: tuple[str, ...]) -> str:
+    return did_you_mean(f"{{{word}}}", [f"{{{field}}}" for field in fields])
+
+
+def _texts(path: Path, value: Any) -> Iterator[tuple[Path, str]]:
+    """Texts at any depth with their places; patterns that are searched for hold no placeholders."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts((*path, index), item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            pattern = key == "body" or (key == "headers" and path[-1] == "expect")
+            if not pattern and key != "secrets":
+                yield from _texts((*path, str(key)), item)
+
+
+def _items(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(value, dict):
+        yield from ((str(name), item) for name, item in value.items() if isinstance(item, dict))
+
+
+def _entries(value: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
+    if isinstance(value, dict):
+        yield (), value
+    elif isinstance(value, list):
+        yield from (((i,), item) for i, item in enumerate(value) if isinstance(item, dict))

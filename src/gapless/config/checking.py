@@ -1,0 +1,26 @@
+"""All that ``gapless check`` minds: every environment, and files of this machine as well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gapless.config.local_files import missing_files
+from gapless.config.source import Loaded, environment_names, load_config
+from gapless.errors import ConfigError, Problem
+
+
+def checked(path: str | Path, environment: str | None = None) -> Loaded:
+    """The file as its first environment has it. Raises ConfigError with the problems of all its
+    environments, or of the one that is named."""
+    names = (environment,) if environment else environment_names(path) or (None,)
+    problems: dict[Problem, None] = {}
+    loaded: list[Loaded] = []
+    for name in names:
+        try:
+            loaded.append(load_config(path, name))
+            problems.update(dict.fromkeys(missing_files(loaded[-1])))
+        except ConfigError as error:
+            problems.update(dict.fromkeys(error.problems))
+    if problems:
+        raise ConfigError(tuple(sorted(problems, key=lambda p: (p.line, p.column, p.text))))
+    return loaded[0]

@@ -1,0 +1,1 @@
+"""What people are told, by the real command line in virtual time."""

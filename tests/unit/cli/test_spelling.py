@@ -1,0 +1,50 @@
+"""Commands that are told repeat -c and -e."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from gapless.cli.spelling import remember, spelled
+from gapless.errors import UsageError
+from tests.unit.cli.conftest import Api, Ended
+from tests.unit.render import streams
+
+Run = Callable[..., Ended]
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        ("gapless deploy two.json", "gapless deploy -c b.yaml -e prod two.json"),
+        ("gapless lock break api", "gapless lock -c b.yaml -e prod break api"),
+        ("mend it, then: gapless plan", "mend it, then: gapless plan -c b.yaml -e prod"),
+        ("gapless check -c FILE", "gapless check -c FILE"),
+        ("gapless explain exit-codes", "gapless explain exit-codes"),
+        ("see gapless.yaml", "see gapless.yaml"),
+    ],
+)
+def test_every_verb_that_takes_them(told: str, wanted: str) -> None:
+    remember("b.yaml", "prod", "gapless.yaml")
+    assert spelled(told) == wanted
+    remember("gapless.yaml", None, "gapless.yaml")
+    assert spelled(told) == told
+
+
+def test_reports_and_errors_are_spelled(api: Api, gl: Run) -> None:
+    api.stream = streams.not_ready
+    ended = gl("deploy", "--yes", "-c", "two.yaml", "--progress", "quiet")
+    assert "gapless deploy -c two.yaml shop.api" in ended.out
+    api.problem = UsageError("no", next="gapless history")
+    assert "gapless history -c two.yaml" in gl("restart", "--yes", "-c", "two.yaml").err
+
+
+def test_a_written_plan_is_told_with_its_file(api: Api, gl: Run, tmp_path: object) -> None:
+    ended = gl("plan", "deploy", "-c", "two.yaml", "-o", f"{tmp_path}/p.json")
+    assert f"gapless deploy -c two.yaml {tmp_path}/p.json" in ended.err
+
+
+def test_a_plan_that_is_not_there_is_made_for_its_verb(api: Api, gl: Run) -> None:
+    ended = gl("deploy", "nope.json", "--yes")
+    assert (ended.code, "gapless plan deploy -o nope.json" in ended.err) == (2, True)

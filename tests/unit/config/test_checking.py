@@ -1,0 +1,56 @@
+"""What only ``gapless check`` minds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gapless.config.checking import checked
+from gapless.config.source import load_config
+from gapless.errors import ConfigError
+from tests.unit.config.shop import service, write
+
+TEXT = service(systemd="{unit: api, file: api.service}", release="{directory: dist, to: /srv/api}")
+
+
+def told(file: Path, environment: str | None = None) -> list[str]:
+    try:
+        checked(file, environment)
+    except ConfigError as error:
+        return [str(problem).removeprefix(f"{file}:") for problem in error.problems]
+    return []
+
+
+def test_a_release_that_is_not_there_is_told_with_its_place(tmp_path: Path) -> None:
+    file = write(tmp_path, TEXT)
+    assert told(file) == [
+        f"7:32: file: '{tmp_path}/api.service' is not a file on this machine",
+        f"8:26: directory: '{tmp_path}/dist' does not exist — build it first?",
+    ]
+    load_config(file)  # status and restart can do without
+    (tmp_path / "api.service").touch()
+    (tmp_path / "dist").touch()
+    assert told(file) == [
+        f"8:26: directory: '{tmp_path}/dist' is not a directory — build it first?"
+    ]
+    (tmp_path / "dist").unlink()
+    (tmp_path / "dist").mkdir()
+    assert told(file) == []
+
+
+@pytest.mark.parametrize(("environment", "count"), [(None, 2), ("one", 1), ("two", 1)])
+def test_every_environment_or_the_one_named(
+    tmp_path: Path, environment: str | None, count: int
+) -> None:
+    extra = "".join(
+        f"  {name}: {{services: {{api: {{release: {{directory: {name}, to: /a}}}}}}}}\n"
+        for name in ("one", "two")
+    )
+    file = write(tmp_path, service() + "environments:\n" + extra)
+    assert len(told(file, environment)) == count
+
+
+def test_a_key_that_is_not_there(tmp_path: Path) -> None:
+    file = write(tmp_path, service().replace("{groups: [web]}", "{groups: [web], key: /no/key}"))
+    assert told(file) == ["3:34: key: '/no/key' is not a file on this machine"]
