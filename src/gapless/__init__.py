@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 if TYPE_CHECKING:
-    from gapless.api import Project
     from gapless.plans import Plan
+    from gapless.project import Project
     from gapless.report.report import Report
 
 __version__ = "0.1.0"

@@ -14,7 +14,7 @@ from gapless.events.event import Event
 from gapless.prove.prover import Prover
 
 if TYPE_CHECKING:
-    from gapless.api import Project
+    from gapless.project import Project
 
 BASELINE = 2.0
 """Seconds measured before the first step, to compare with."""

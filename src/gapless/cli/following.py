@@ -9,7 +9,7 @@ from gapless.errors import UsageError
 from gapless.events.event import Event
 
 if TYPE_CHECKING:
-    from gapless.api import Project
+    from gapless.project import Project
 
 EVERY = 0.2
 """Seconds between two looks."""

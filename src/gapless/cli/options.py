@@ -17,7 +17,7 @@ from gapless.cli.completing import (
 from gapless.cli.spelling import remember
 
 if TYPE_CHECKING:
-    from gapless.api import Project
+    from gapless.project import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
 CONFIG = "gapless.yaml"

@@ -23,8 +23,8 @@ from gapless.report.report import Report
 from gapless.report.summarize import summarize
 
 if TYPE_CHECKING:
-    from gapless.api import Project
     from gapless.engine.interrupts import Interrupts
+    from gapless.project import Project
 
 Verb = Literal["restart", "deploy"]
 

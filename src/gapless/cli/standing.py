@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gapless.engine.journal import RolloutRecord, RolloutState
 
 if TYPE_CHECKING:
-    from gapless.api import Project
+    from gapless.project import Project
 
 _PAUSES = ("rollout.paused", "rollout.resumed")
 

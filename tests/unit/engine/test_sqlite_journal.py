@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from gapless.engine.journal import RolloutState, StepState
 from gapless.engine.sqlite_journal import SqliteJournal
+from gapless.engine.steps.lifecycle import STEPS
 from gapless.errors import JournalError
+from gapless.plans import StepKind
 from gapless.testing.journal_suite import JournalSuite, event
 
 
@@ -83,3 +86,35 @@ def test_a_killed_controllers_liveness_is_free_at_once(tmp_path: Path) -> None:
     child.kill()
     child.wait(10)
     assert not journal.is_alive("r1")
+
+
+def test_what_a_power_cut_must_not_forget_is_forced_to_the_disk(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "j")
+    told: list[str] = []
+    journal._db.set_trace_callback(told.append)
+
+    def forced() -> bool:
+        modes = [line for line in told if line.startswith("PRAGMA synchronous")]
+        told.clear()
+        return modes[-1].endswith("FULL")
+
+    def begin(step: str, *, durable: bool) -> None:
+        journal.begin("r1", step, 1, {}, event("step.started", "r1"), durable=durable)
+
+    TestSqliteJournal().start(journal)
+    assert forced(), "a rollout with its plan"
+    begin("switch", durable=True)
+    assert forced(), "the intent of a critical step"
+    begin("ready", durable=False)
+    assert not forced(), "a look is made again"
+    journal.finish("r1", "switch", 1, StepState.DONE, {}, event("step.succeeded", "r1"))
+    assert not forced(), "the host knows what became of it"
+    journal.request("r1", "abort", "alice", 2.0)
+    assert forced(), "what a person asked for"
+    journal.close_rollout("r1", RolloutState.ENDED, "done", 0, event("rollout.succeeded", "r1"))
+    assert forced(), "the end"
+
+
+def test_only_critical_steps_are_forced_to_the_disk() -> None:
+    critical = {kind for kind, step in STEPS.items() if step.critical}
+    assert critical == {StepKind.MIGRATE, StepKind.DRAIN, StepKind.SWITCH, StepKind.ADMIT}

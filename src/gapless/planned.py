@@ -1,0 +1,124 @@
+"""The plan for a project, from what its hosts answer; and whether a plan still fits them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Literal
+
+from gapless.drivers.runtimes.unit_file import unit_file_digest
+from gapless.engine.live_schema import live_version, migration_folder
+from gapless.engine.project_assembly import ProjectAssembly
+from gapless.errors import Refused
+from gapless.inventory.inventory import Inventory
+from gapless.model import Instance
+from gapless.planning.make import make_plan as compile_plan
+from gapless.planning.options import PlanOptions, Target
+from gapless.planning.stale import refuse_when_stale
+from gapless.planning.survey import Drivers, Survey, survey
+from gapless.plans import Plan, Verb
+from gapless.project import Project, assembled
+
+
+async def make_plan(
+    project: Project,
+    verb: Literal["restart", "deploy"],
+    services: Sequence[str] = (),
+    *,
+    hosts: str | None = None,
+    batch: str | int | None = None,
+    canary: str | int | None = None,
+    max_failed: int | None = None,
+    on_failure: str | None = None,
+    skip_migrations: bool = False,
+    force: str | None = None,
+    offline: bool = False,
+) -> Plan:
+    """What would be done, as data; asks every host what runs there now unless ``offline``.
+
+    ``hosts`` selects by name, group, glob or range (``web[1:3],!web2``); ``batch`` and ``canary``
+    are numbers or shares (``25%``); ``force`` is the reason for skipping health gates."""
+    options = PlanOptions(
+        batch=batch,
+        canary=canary,
+        max_failed=max_failed,
+        on_failure=on_failure,
+        skip_migrations=skip_migrations,
+        force=force or "",
+    )
+    inventory = Inventory(project.config)
+    names = inventory.services(services)
+    async with assembled(project) as assembly:
+        targets = await _targets(assembly, names) if verb == "deploy" else {}
+        found = None if offline else await _survey(project, assembly, inventory, names)
+    return compile_plan(
+        project.loaded,
+        verb=Verb(verb),
+        services=tuple(services),
+        hosts=hosts,
+        options=options,
+        targets=targets,
+        survey=found,
+        history=_history(project, names),
+        now=project.clock.now(),
+    )
+
+
+def _history(project: Project, names: Sequence[str]) -> dict[str, float]:
+    """Seconds one instance took on average; services without history are left out."""
+    taken = {name: project.journal.durations(name) for name in names}
+    return {name: sum(seconds) / len(seconds) for name, seconds in taken.items() if seconds}
+
+
+async def _targets(assembly: ProjectAssembly, names: Sequence[str]) -> dict[str, Target]:
+    targets: dict[str, Target] = {}
+    for name in names:
+        release = assembly.release(name)
+        resolved = await asyncio.to_thread(release.resolve) if release else None
+        targets[name] = Target(resolved, unit_file_digest(assembly.service(name).systemd))
+    return targets
+
+
+async def _survey(
+    project: Project, assembly: ProjectAssembly, inventory: Inventory, names: Sequence[str]
+) -> Survey:
+    def drivers(instance: Instance) -> Drivers:
+        return Drivers(
+            assembly.transport(instance.host),
+            assembly.runtime(instance.service),
+            assembly.release(instance.service),
+        )
+
+    async def schema(name: str) -> int | None:
+        migrate, hosts = project.config.services[name].migrate, inventory.hosts_of(name)
+        if migrate is None or not hosts:
+            return None
+        release = assembly.release(name)
+        transport = assembly.transport(hosts[0])
+        current = await release.current(transport) if release else None
+        path = current.path if current else None
+        cwd = await migration_folder(transport, assembly.runtime(name), migrate, path)
+        return await live_version(transport, migrate, cwd)
+
+    instances = [instance for name in names for instance in inventory.instances(name)]
+    at_once = project.config.defaults.connections
+    return await survey(instances, drivers, at_once=at_once, schema=schema)
+
+
+async def refuse_stale(project: Project, plan: Plan) -> None:
+    """Ask the hosts whether the plan still fits; raises StalePlan, or Refused for a plan of
+    another project or one that never asked."""
+    if plan.project != project.config.project:
+        raise Refused(
+            f"the plan is for project {plan.project}, this is {project.config.project}",
+            where=str(project.path),
+        )
+    if not plan.observed:
+        raise Refused(
+            "the plan was made offline: it cannot be told whether it is stale",
+            next="gapless plan -o FILE (without --offline)",
+        )
+    inventory = Inventory(project.config)
+    async with assembled(project) as assembly:
+        names = [service.name for service in plan.services]
+        refuse_when_stale(plan, await _survey(project, assembly, inventory, names))
