@@ -22,7 +22,7 @@ from gapless.drivers.sinks.hub import SinkHub
 from gapless.engine.assembly import Assembly
 from gapless.engine.dispatcher import InlineDispatcher
 from gapless.engine.interrupts import Interrupts
-from gapless.engine.journal import LockRecord, RolloutRecord, RolloutState
+from gapless.engine.journal import LockRecord, RolloutRecord, RolloutState, every_event
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.worker import Worker, whoami
 from gapless.errors import UsageError
@@ -190,29 +190,33 @@ async def _work(project: Project, worker: Worker, rollout: str, *, prove: bool =
         hub.offer(event)
 
     async with SinkHub(project.config.events, project.folder, project.clock) as hub:
-        for event in project.journal.events(rollout):
+        for event in every_event(project.journal, rollout):
             hub.replay(event)
         worker.observer = observe
         async with proved(config, project, worker, rollout):
             await InlineDispatcher(handle).submit(rollout)
-    return summarize(plan, project.journal.events(rollout), sinks=hub.complaints)
+    return summarize(plan, every_event(project.journal, rollout), sinks=hub.complaints)
 
 
 def report_of(project: Project, rollout: str) -> Report:
     """The report of a rollout as the journal knows it."""
     _, plan = project.journal.load(rollout)
-    return summarize(plan, project.journal.events(rollout))
+    return summarize(plan, every_event(project.journal, rollout))
 
 
 async def _watch_to_end(project: Project, rollout: str, observer: Observer) -> None:
-    seen = 0
+    seen, over = 0, False
     while True:
-        for event in project.journal.events(rollout, after=seen):
+        for event in every_event(project.journal, rollout, seen):
             seen = event.seq
             observer(event)
-        record, _ = project.journal.load(rollout)
-        if record.state is not RolloutState.RUNNING or not project.journal.is_alive(rollout):
+        if over:
             return
+        record, _ = project.journal.load(rollout)
+        alive = project.journal.is_alive(rollout)
+        over = record.state is not RolloutState.RUNNING or not alive
+        if over:
+            continue  # what it wrote last is read once more
         await project.clock.sleep(0.2)
 
 

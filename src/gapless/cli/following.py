@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gapless.engine.journal import every_event
 from gapless.errors import UsageError
 from gapless.events.event import Event
 
@@ -21,7 +22,7 @@ async def follow(
     """Show events until the rollout ends, pauses, or nobody works on it any more."""
     over = False
     while True:
-        for event in project.journal.events(rollout, after=after):
+        for event in every_event(project.journal, rollout, after):
             after = max(after, event.seq)
             observe(event)
         if over:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -25,7 +27,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     try:
         code = _command(words)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except BrokenPipeError as error:
+        if not _nobody_reads():
+            return _failed(error, words)
         _close_stdout()
         return ExitCode.DONE  # whoever read has seen enough; results are written otherwise
     return code
@@ -43,6 +47,10 @@ def _command(words: list[str]) -> int:
     except KeyboardInterrupt:
         return _left()
     except BrokenPipeError:
+        raise
+    except SystemExit as end:
+        if end.code == 1:  # click's own answer to a broken pipe, whichever it was
+            raise BrokenPipeError(errno.EPIPE, "a pipe broke") from end
         raise
     except Exception as error:
         return _failed(error, words)
@@ -84,6 +92,14 @@ def _bug(error: Exception, words: list[str]) -> int:
 def _left() -> int:
     sys.stderr.write("\n")
     return ExitCode.INTERRUPTED
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of our output went away; other pipes break, too."""
+    poll = select.poll()
+    for descriptor in (1, 2):
+        poll.register(descriptor, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _close_stdout() -> None:

@@ -71,7 +71,8 @@ def _connected(runner: asyncio.Runner, project: Project, consent: Consent) -> It
     try:
         yield connected
     finally:
-        runner.run(keeping.__aexit__(None, None, None))
+        with contextlib.suppress(KeyboardInterrupt):  # how it ended is decided by now
+            runner.run(keeping.__aexit__(None, None, None))
 
 
 def _plan(
@@ -151,16 +152,20 @@ def _work(
 ) -> Callable[[Callable[[Event], None], Interrupts], Awaitable[Report]]:
     from gapless import api
 
-    def work(observe: Callable[[Event], None], interrupts: Interrupts) -> Awaitable[Report]:
-        return api.execute(
-            project,
-            plan,
-            reason=consent.reason,
-            prove=prove,
-            observer=observe,
-            interrupts=interrupts,
-            check_stale=ready,
-        )
+    async def work(observe: Callable[[Event], None], interrupts: Interrupts) -> Report:
+        try:
+            return await api.execute(
+                project,
+                plan,
+                reason=consent.reason,
+                prove=prove,
+                observer=observe,
+                interrupts=interrupts,
+                check_stale=ready,
+            )
+        finally:  # while Ctrl-C is still listened to: a silent host takes its time
+            if project.connections is not None:
+                await project.connections.close()
 
     return work
 

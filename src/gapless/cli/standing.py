@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from gapless.engine.journal import RolloutRecord, RolloutState
+from gapless.engine.journal import RolloutRecord, RolloutState, every_event
 
 if TYPE_CHECKING:
     from gapless.project import Project
@@ -19,6 +19,6 @@ def standing(project: Project, row: RolloutRecord) -> RolloutRecord:
         return row
     if not project.journal.is_alive(row.id):
         return dataclasses.replace(row, state=RolloutState.INTERRUPTED)
-    told = [event.type for event in project.journal.events(row.id) if event.type in _PAUSES]
+    told = [event.type for event in every_event(project.journal, row.id) if event.type in _PAUSES]
     paused = told[-1:] == ["rollout.paused"]
     return dataclasses.replace(row, state=RolloutState.PAUSED) if paused else row

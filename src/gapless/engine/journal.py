@@ -7,7 +7,7 @@ conformance suite a second journal has to pass.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -221,6 +221,13 @@ class Journal(Protocol):
     def close(self) -> None:
         """Close the store."""
         ...
+
+
+def every_event(journal: Journal, rollout: str, after: int = 0) -> Iterator[Event]:
+    """The events of a rollout and its children in order, however many: read a page at a time."""
+    while page := journal.events(rollout, after=after):
+        yield from page
+        after = page[-1].seq
 
 
 def lock_held(lock: LockRecord) -> LockHeld:

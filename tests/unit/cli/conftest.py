@@ -83,7 +83,11 @@ class Api(types.ModuleType):
         self._note("load", path=path, environment=environment)
         config = types.SimpleNamespace(project="shop", prove=None)
         return types.SimpleNamespace(
-            journal=self.journal, clock=LoopClock(), config=config, path=Path(path)
+            connections=None,
+            journal=self.journal,
+            clock=LoopClock(),
+            config=config,
+            path=Path(path),
         )
 
     def load_plan(self, path: Path) -> Plan:

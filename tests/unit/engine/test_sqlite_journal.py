@@ -6,14 +6,16 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from gapless.engine.journal import RolloutState, StepState
+from gapless.engine.journal import RolloutState, StepState, every_event
 from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.errors import JournalError
+from gapless.events.event import Event
 from gapless.plans import StepKind
 from gapless.testing.journal_suite import JournalSuite, event
 
@@ -113,6 +115,24 @@ def test_what_a_power_cut_must_not_forget_is_forced_to_the_disk(tmp_path: Path) 
     assert forced(), "what a person asked for"
     journal.close_rollout("r1", RolloutState.ENDED, "done", 0, event("rollout.succeeded", "r1"))
     assert forced(), "the end"
+
+
+def test_a_long_rollout_is_read_to_its_end(tmp_path: Path) -> None:
+    short = Paged(tmp_path / "j")
+    TestSqliteJournal().start(short)
+    for _ in range(7):
+        short.append(event("check.passed", "r1"))
+    whole = [e.seq for e in SqliteJournal(tmp_path / "j").events("r1")]
+    assert len(whole) > 7
+    assert [e.seq for e in every_event(short, "r1")] == whole
+    assert [e.seq for e in every_event(short, "r1", whole[1])] == whole[2:]
+
+
+class Paged(SqliteJournal):
+    """A journal whose pages are short."""
+
+    def events(self, rollout: str | None = None, after: int = 0, limit: int = 3) -> Sequence[Event]:
+        return super().events(rollout, after, min(limit, 3))
 
 
 def test_only_critical_steps_are_forced_to_the_disk() -> None:

@@ -89,7 +89,7 @@ class HelperSession:
     async def start(self, state_dir: str | None) -> None:
         """Send the helper and wait for its first word."""
         settings = {"patience": self._patience.silence, "state_dir": state_dir}
-        self._stream.write(pack_settings(settings) + _packed(compiled=True))
+        self._offer(pack_settings(settings) + _packed(compiled=True))
         try:
             async with within(self._patience.start):
                 await self._await_ready()
@@ -151,11 +151,16 @@ class HelperSession:
             self._send("cancel", {"id": number})
             await asyncio.wait({future}, timeout=_CONFIRMATION)
 
+    def _offer(self, data: bytes) -> None:
+        # A stream that has ended already says so when it is read, and why.
+        with contextlib.suppress(OSError):
+            self._stream.write(data)
+
     async def _await_ready(self) -> None:
         noise = b""
         while not noise.endswith(wire.READY):
             if noise.endswith(SOURCES_WANTED):
-                self._stream.write(_packed(compiled=False))
+                self._offer(_packed(compiled=False))
             byte = await self._stream.read(1)
             if not byte or len(noise) > _NOISE:
                 status, complaint = await self._stream.epitaph()
