@@ -30,6 +30,7 @@ from gapless.events.event import Event
 from gapless.finding import Finding
 from gapless.going_back import make_rollback
 from gapless.inventory.inventory import Inventory
+from gapless.lockbreaking import BrokenLock, break_on_hosts, config_of_lock
 from gapless.planned import make_plan, refuse_stale
 from gapless.planning import store
 from gapless.plans import Plan
@@ -252,15 +253,15 @@ def locks(project: Project) -> Sequence[LockRecord]:
 
 async def break_lock(
     project: Project, service: str, *, actor: str | None = None, reason: str = ""
-) -> LockRecord | None:
+) -> BrokenLock:
     """Take a service away from its owner, here and on its hosts (audited in both places). Raises
     UsageError for a service that neither the file nor a lock knows."""
-    from gapless.lockbreaking import break_on_hosts, config_of_lock
-
     held = next((lock for lock in project.journal.locks() if lock.service == service), None)
     config = config_of_lock(project.config, project.journal, service, held)
     async with assembled(project, config) as assembly:
-        await break_on_hosts(project.config.project, service, assembly, actor or whoami(), reason)
+        unreachable = await break_on_hosts(
+            project.config.project, service, assembly, actor or whoami(), reason
+        )
     event = Event(
         "lock.broken",
         rollout=held.rollout if held else "",
@@ -269,4 +270,4 @@ async def break_lock(
         reason=reason,
         ts=project.clock.now(),
     )
-    return project.journal.break_lock(service, event)
+    return BrokenLock(project.journal.break_lock(service, event), unreachable)

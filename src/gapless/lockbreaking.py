@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import time
+from dataclasses import dataclass
 
 from gapless.config.definitions import from_definitions
 from gapless.config.problems import did_you_mean
@@ -14,6 +15,15 @@ from gapless.drivers.transports.base import Claim
 from gapless.engine.journal import Journal, LockRecord
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.errors import TransportError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenLock:
+    """What was broken: the lock as it was here (None: nobody's), and the hosts that could not be
+    reached and still obey the one they know."""
+
+    held: LockRecord | None
+    unreachable: tuple[str, ...] = ()
 
 
 def config_of_lock(

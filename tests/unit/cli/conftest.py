@@ -16,6 +16,7 @@ from gapless.cli.main import run
 from gapless.clock import LoopClock
 from gapless.engine.journal import LockRecord, RolloutRecord, RolloutState
 from gapless.events.event import Event
+from gapless.lockbreaking import BrokenLock
 from gapless.plans import Plan
 from gapless.report.report import Report
 from gapless.report.summarize import summarize
@@ -64,6 +65,7 @@ class Api(types.ModuleType):
     stream: Callable[[], list[Event]] = streams.success
     problem: BaseException | None = None
     journal: FakeJournal = field(default_factory=FakeJournal)
+    unreachable: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__init__("gapless.api")
@@ -139,9 +141,9 @@ class Api(types.ModuleType):
         )
         return [lock]
 
-    async def break_lock(self, project: Any, service: str, **more: Any) -> LockRecord | None:
+    async def break_lock(self, project: Any, service: str, **more: Any) -> BrokenLock:
         self._note("break_lock", service=service, **more)
-        return self.locks(project)[0]
+        return BrokenLock(self.locks(project)[0], self.unreachable)
 
 
 @pytest.fixture

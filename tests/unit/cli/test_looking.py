@@ -83,6 +83,13 @@ def test_lock_break_asks_for_a_reason_and_consent(api: Api, gl: Run) -> None:
     assert api.called("break_lock") == {"service": "shop.api", "reason": "bob is gone"}
 
 
+def test_hosts_that_still_obey_a_broken_lock_are_named(api: Api, gl: Run) -> None:
+    api.unreachable = ("web2", "web3")
+    ended = gl("lock", "break", "shop.api", "--reason", "bob is gone", "--yes")
+    assert ended.code == 5
+    assert "gapless doctor --hosts web2,web3" in ended.err
+
+
 @pytest.mark.parametrize("kind", list(error_kinds()), ids=lambda kind: kind.code)
 def test_every_code_is_explained(kind: type, gl: Run) -> None:
     code = kind.code  # type: ignore[attr-defined]

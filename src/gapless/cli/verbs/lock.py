@@ -54,10 +54,18 @@ def break_(where: Where, service: str, reason: str, *, yes: bool) -> int:
                 next=f"gapless lock break {service} --reason … --yes",
             )
         click.confirm(f"Break the lock of {service}?", abort=True, err=True)
-    held = asyncio.run(api.break_lock(where.load(), service, reason=reason))
+    broken = asyncio.run(api.break_lock(where.load(), service, reason=reason))
+    held = broken.held
     note(
         f"The lock of {service} is broken; rollout {held.rollout} of {held.owner} had it.\n"
         if held
         else f"Nobody here owned {service}; its hosts were told all the same.\n"
     )
-    return ExitCode.DONE
+    if not broken.unreachable:
+        return ExitCode.DONE
+    hosts = ",".join(broken.unreachable)
+    note(
+        f"Not reached, and so still obeying the lock they know: {hosts}\n"
+        f"   next    gapless doctor --hosts {hosts}, then the same command again\n"
+    )
+    return ExitCode.MIXED
