@@ -260,7 +260,7 @@ async def break_lock(
     config = config_of_lock(project.config, project.journal, service, held)
     async with assembled(project, config) as assembly:
         unreachable = await break_on_hosts(
-            project.config.project, service, assembly, actor or whoami(), reason
+            project.config.project, service, assembly, actor or whoami(), reason, project.journal
         )
     event = Event(
         "lock.broken",

@@ -108,7 +108,7 @@ async def _service(assembly: ProjectAssembly, service: str, host: str) -> list[F
     unit = await unit_remedy(transport, runtime.unit, verdicts)
     told = (v for v in verdicts if v.check not in ASKED_OF_THE_HOST)
     findings = [examined(host, service, runtime.unit, v, unit) for v in told]
-    return [*findings, _way_back(host, service, "last_good" in known)]
+    return [*findings, _way_back(host, service, bool(known.get("last_good")))]
 
 
 def _way_back(host: str, service: str, known: bool) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gapless.config.definitions import from_definitions
 from gapless.engine.journal import RolloutRecord
 from gapless.engine.taking_back import Left, left_by, taken_back_by
 from gapless.errors import NoWayBack, UsageError
@@ -34,12 +35,16 @@ def make_rollback(project: Project, target: str | None, hosts: str | None) -> Pl
 
 
 def _refuse_past_migration(
-    project: Project, record: RolloutRecord, plan: Plan, targets: Mapping[str, object]
+    project: Project, record: RolloutRecord, plan: Plan, targets: Mapping[str, Mapping[str, object]]
 ) -> None:
     """Old code on a schema it cannot live with would be worse than the new code."""
     steps = project.journal.steps(record.id)
     for name in targets:
-        service, migrate = plan.service(name), project.config.services[name].migrate
+        if not targets[name]:
+            continue
+        service = plan.service(name)
+        config = project.config.services.get(name) or from_definitions(plan).services[name]
+        migrate = config.migrate
         done = steps.get(service.step_key("", StepKind.MIGRATE))
         declared = service.to.get("schema")
         if done is None or not done.good or declared is None:

@@ -13,6 +13,7 @@ from gapless.config.problems import did_you_mean
 from gapless.config.project import ProjectConfig
 from gapless.drivers.transports.base import Claim
 from gapless.engine.journal import Journal, LockRecord
+from gapless.engine.left_out import drained_by
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.errors import TransportError, UsageError
 
@@ -40,25 +41,42 @@ def config_of_lock(
 
 
 async def break_on_hosts(
-    project: str, service: str, assembly: ProjectAssembly, actor: str, reason: str
+    project: str,
+    service: str,
+    assembly: ProjectAssembly,
+    actor: str,
+    reason: str,
+    journal: Journal,
 ) -> tuple[str, ...]:
-    """Claim over every holder and give it back; returns hosts that could not be reached."""
+    """Claim over every holder and give it back; returns hosts that could not be reached. Hosts that
+    an ended rollout lost after it drained them are told that they were left out by us."""
     nodes = [node for balancer in assembly.balancers(service) for node in balancer.hosts]
     hosts = list(dict.fromkeys([*assembly.hosts_of(service), *nodes]))
     claim = Claim(
         f"{project}.{service}", f"lock-break-{os.getpid()}", actor, socket.gethostname(),
         os.getpid(), time.time(), reason or "lock break",
     )  # fmt: skip
-    results = await asyncio.gather(*(_break(assembly, host, claim) for host in hosts))
+    drained = {
+        lock.host
+        for lock in journal.locks()
+        if lock.service == service
+        and lock.host
+        and drained_by(journal, lock.rollout, service, lock.host)
+    }
+    results = await asyncio.gather(
+        *(_break(assembly, host, claim, host in drained) for host in hosts)
+    )
     return tuple(host for host, reached in zip(hosts, results, strict=True) if not reached)
 
 
-async def _break(assembly: ProjectAssembly, host: str, claim: Claim) -> bool:
+async def _break(assembly: ProjectAssembly, host: str, claim: Claim, drained: bool) -> bool:
     transport = assembly.transport(host)
     try:
         await transport.connect()
         claimed = await transport.claim(claim, take_over=True)
         if claimed.fence is not None:
+            if drained:
+                await transport.remember(claimed.fence, {"left_out": True})
             await transport.release(claimed.fence)
     except TransportError:
         return False

@@ -3,7 +3,8 @@
 1. Only instances with something to go back to are in it.
 2. Services go back in the reverse of their dependency order: what depends first.
 3. Of each service, failed instances go first, then the others in the order they were switched;
-   as many at once as the original replaced, so the floor stays the same.
+   as many at once as the original replaced, so the floor stays the same. Where there was none
+   before it is removed: those go last and apart from the others, and the floor is lower by them.
 4. The steps are those of any replacement without what brings something new.
 5. The first failure stops it: a way back that does not work is not tried on the rest.
 """
@@ -70,16 +71,18 @@ def _reversed_order(original: Plan, names: Sequence[str]) -> dict[str, tuple[str
 def _back(
     service: ServicePlan, snapshots: Mapping[str, Any], failed: Collection[str]
 ) -> ServicePlan:
-    hosts = [host for host in service.hosts if host in snapshots]
+    hosts = [host for host in service.hosts if host in snapshots and not _new(snapshots[host])]
     hosts.sort(key=lambda host: host not in failed)
+    removed = [host for host in service.hosts if host in snapshots and _new(snapshots[host])]
     size = max((len(batch.hosts) for batch in service.batches), default=1)
+    cut = [*_cut(hosts, size), *_cut(removed, size)]
+    hosts += removed
+    gone = {*removed, *(h for h in service.installs if h in failed and h not in snapshots)}
     return replace(
         service,
         steps=tuple(step for step in service.steps if step not in _FORWARD_ONLY),
-        batches=tuple(
-            Batch(f"batch{number}", tuple(hosts[start : start + size]))
-            for number, start in enumerate(range(0, len(hosts), size), 1)
-        ),
+        batches=tuple(Batch(f"batch{number}", batch) for number, batch in enumerate(cut, 1)),
+        floor=max(0, service.floor - len(gone)),
         on_failure="stop",
         to={},
         from_={host: service.to["name"] for host in hosts if service.to.get("name")},
@@ -89,3 +92,12 @@ def _back(
         installs=(),
         absent={},
     )
+
+
+def _cut(hosts: Sequence[str], size: int) -> list[tuple[str, ...]]:
+    return [tuple(hosts[start : start + size]) for start in range(0, len(hosts), size)]
+
+
+def _new(snapshot: Mapping[str, Any]) -> bool:
+    """Whether there was nothing before."""
+    return bool(((snapshot.get("runtime") or {}).get("facts") or {}).get("absent"))

@@ -88,12 +88,27 @@ def restored_means_the_old_one_serves(course: Course) -> Iterator[str]:
             yield f"restored, but {service.name}@{host} is out of traffic"
     if course.scenario.deploys:
         yield from _one_version(course)
+        yield from _nothing_new_on_old(course)
+
+
+def _nothing_new_on_old(course: Course) -> Iterator[str]:
+    """After an abort nothing is new; else nothing is that depends on what went back."""
+    new = {s.name for s in course.scenario.services if "v2" in _versions(course, s)}
+    last = [event for event in course.journal.events(course.rollout) if "outcome" in event.data][-1]
+    for service in course.scenario.services:
+        if service.name in new and last.type == "rollout.aborted":
+            yield f"restored after an abort, but {service.name} runs v2"
+        if service.name in new and not new.issuperset(service.after):
+            yield f"restored, but {service.name} runs v2 and what it depends on does not"
+
+
+def _versions(course: Course, service: SimService) -> set[str]:
+    return {unit.version for unit in course.world.units(service.name)}
 
 
 def _one_version(course: Course) -> Iterator[str]:
     for service in course.scenario.services:
-        units = course.world.units(service.name)
-        versions = {unit.version for unit in units}
+        versions = _versions(course, service)
         if len(versions) > 1:
             yield f"restored, but {service.name} runs {sorted(versions)}"
 

@@ -14,6 +14,13 @@ class ControllerKilled(BaseException):
     """The process is gone: nothing may catch this and go on."""
 
 
+def was_kill(error: BaseException) -> bool:
+    """Whether it is a kill and nothing else: an error that came with it is an error."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(ControllerKilled)[1] is None
+    return isinstance(error, ControllerKilled)
+
+
 class MortalJournal:
     """Delegates to a journal until its time has come; then every call raises."""
 

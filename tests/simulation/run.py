@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,14 @@ from gapless.config.source import Loaded
 from gapless.engine.journal import RolloutState
 from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.engine.worker import Worker
-from gapless.errors import GaplessError
+from gapless.events.event import Event
 from gapless.planning.make import make_plan
 from gapless.planning.options import PlanOptions, Target
 from gapless.plans import Plan, Verb
 from gapless.testing.fake_traffic import Traffic
 from gapless.testing.world import World
 from tests.simulation.assembly import SimAssembly, SimRelease
-from tests.simulation.killing import ControllerKilled, MortalJournal
+from tests.simulation.killing import MortalJournal, was_kill
 from tests.simulation.scenario import Scenario, SimService
 
 MAX_RUNS = 8
@@ -63,10 +64,8 @@ async def play(scenario: Scenario) -> Course:
         worker = _worker(world, journal, config, release, number)
         try:
             course.outcomes.append(await _work(course, worker, plan, number))
-        except ControllerKilled:
-            course.outcomes.append("killed")
-        except BaseExceptionGroup as group:
-            if group.split(ControllerKilled)[1] is not None:
+        except BaseException as error:
+            if not was_kill(error):
                 raise
             course.outcomes.append("killed")
         world.kill_controller()
@@ -84,10 +83,20 @@ async def _work(course: Course, worker: Worker, plan: Plan, number: int) -> str:
         course.rollout = worker.open(plan, actor="sim")
     elif (number and course.scenario.abort) or number > 3:
         course.journal.request(course.rollout, "abort", "sim", course.world.clock.now())
-    try:
-        return (await worker.work(course.rollout)).outcome
-    except GaplessError as error:
-        return f"error {error.code}"
+    if not number and course.scenario.stop:
+        _stop_at(worker, course.scenario.stop)
+    return (await worker.work(course.rollout)).outcome
+
+
+def _stop_at(worker: Worker, event: int) -> None:
+    """Press Ctrl-C when so many events were shown."""
+    shown = itertools.count(1)
+
+    def observe(_: Event) -> None:
+        if next(shown) == event:
+            worker.interrupts.stop_after_batch()
+
+    worker.observer = observe
 
 
 def _worker(world: World, journal: Any, config: ProjectConfig, release: str, number: int) -> Worker:

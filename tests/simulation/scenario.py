@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gapless.testing.fake_unit import NEVER_READY, NEVER_STARTS, Behaviour
 from gapless.testing.faults import Fault, What, When
@@ -54,6 +54,8 @@ class Scenario:
     """Journal writes at which the controllers die, one after the other; whether it committed."""
     abort: bool
     deploys: bool
+    stop: int = 0
+    """Event at which the first controller is told to stop after its batch; 0: never."""
 
     @property
     def reboots(self) -> bool:
@@ -71,9 +73,25 @@ def scenario(seed: int) -> Scenario:
         (chance.randint(2, 60), chance.random() < 0.5)
         for _ in range(chance.choice((0, 0, 1, 1, 2)))
     )
-    return Scenario(
+    drawn = Scenario(
         seed, services, faults, kills, chance.random() < 0.2, chance.random() < 0.5
     )  # fmt: skip
+    return _in_two_goes(chance, drawn)
+
+
+def _in_two_goes(chance: random.Random, drawn: Scenario) -> Scenario:
+    """Some are stopped by a person and mostly aborted; some wait for a person wherever something
+    fails, and the controller that goes on is killed."""
+    kind = chance.random()
+    first_lives = ((0, False), *drawn.kills)
+    if kind < 0.12:
+        abort = chance.random() < 0.7
+        return replace(drawn, kills=first_lives, abort=abort, stop=chance.randint(5, 80))
+    if kind < 0.3:
+        services = tuple(replace(service, on_failure="pause") for service in drawn.services)
+        kills = ((0, False), (chance.randint(2, 60), chance.random() < 0.5), *drawn.kills)
+        return replace(drawn, services=services, kills=kills)
+    return drawn
 
 
 def _service(chance: random.Random, number: int) -> SimService:

@@ -44,7 +44,7 @@ def test_a_killed_controller_at_every_journal_record_of_one_rollout() -> None:
     """The same rollout, killed at its first, second, third … record, before and after commit."""
     import dataclasses
 
-    calm = dataclasses.replace(scenario(3), faults=(), kills=(), abort=False)
+    calm = dataclasses.replace(scenario(3), faults=(), kills=(), abort=False, stop=0)
     calm = dataclasses.replace(
         calm, services=tuple(dataclasses.replace(s, bad={}) for s in calm.services)
     )

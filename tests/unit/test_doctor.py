@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
+
+import pytest
 
 from gapless.config.project import ProjectConfig
 from gapless.doctor import _privilege, _service
@@ -52,6 +54,26 @@ def test_a_check_from_the_controller_is_asked_there() -> None:
 
     assert run_virtual(story()) == ["api"]
     assert [host for _, host, verb, _ in world.calls if verb == "ask"] == [""]
+
+
+@pytest.mark.parametrize(
+    ("memory", "told"),
+    [({}, "none yet"), ({"last_good": None}, "none yet"), ({"last_good": {"at": 1}}, "recorded")],
+)
+def test_whether_there_is_a_last_good_release(memory: dict[str, Any], told: str) -> None:
+    world = World()
+    world.host("web1").add_unit("api.service", port=8000).run_already()
+    world.host("web1").memory["shop.api"] = memory
+    world.host("")
+    site = Site(world, CONFIG, "")
+
+    async def story() -> list[str]:
+        await site.transport("web1").connect()
+        findings = await _service(cast(ProjectAssembly, site), "api", "web1")
+        return [f.verdict.answer for f in findings if f.verdict.asked == "last good of api"]
+
+    (answer,) = run_virtual(story())
+    assert answer.startswith(told)
 
 
 def test_a_mistyped_unit_is_told_with_the_one_that_was_meant() -> None:

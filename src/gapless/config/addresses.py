@@ -21,6 +21,8 @@ BALANCER_FIELDS = ("host", "name", "service", "address")
 """Placeholders that balancers know; other braces stay as they are there."""
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
+_OWN_FIELD = re.compile(r"(?<!\$)" + _FIELD.pattern)
+"""As above, but not what a shell fills in."""
 _BRACKETED = re.compile(r"\[\{[a-z_]+\}\]")
 _LIKENESS = 0.85
 """So near to a known name is a mistyped one, where other braces are allowed."""
@@ -105,7 +107,7 @@ def _balancer(path: Path, balancer: dict[str, Any]) -> Iterator[Finding]:
     haproxy, command = balancer.get("haproxy"), balancer.get("command")
     if isinstance(haproxy, dict):
         socket = haproxy.get("socket")
-        if isinstance(socket, str) and not socket.startswith("/"):
+        if isinstance(socket, str) and not socket.startswith(("/", "unix:/")):
             yield from _told((*path, "haproxy", "socket"), socket, tcp_objection)
         yield from _mistyped_fields((*path, "haproxy", "server"), haproxy.get("server"))
     if isinstance(command, dict):
@@ -133,7 +135,7 @@ def _unknown_fields(path: Path, value: Any) -> Iterator[Finding]:
 
 def _mistyped_fields(path: Path, value: Any) -> Iterator[Finding]:
     for place, text in _texts(path, value):
-        for word in dict.fromkeys(_FIELD.findall(text)):
+        for word in dict.fromkeys(_OWN_FIELD.findall(text)):
             near = get_close_matches(word, BALANCER_FIELDS, n=1, cutoff=_LIKENESS)
             if word not in BALANCER_FIELDS and near:
                 hint = _meant(word, BALANCER_FIELDS)
@@ -153,8 +155,9 @@ def _texts(path: Path, value: Any) -> Iterator[tuple[Path, str]]:
             yield from _texts((*path, index), item)
     elif isinstance(value, dict):
         for key, item in value.items():
-            pattern = key == "body" or (key == "headers" and path[-1] == "expect")
-            if not pattern and key != "secrets":
+            pattern = path[-1] == "expect" and key in ("body", "headers")
+            reference = path[-1] == "http" and key == "secrets"
+            if not pattern and not reference:
                 yield from _texts((*path, str(key)), item)
 
 

@@ -1,9 +1,14 @@
-"""Files and folders of this machine that a configuration names and that are not there."""
+"""Files and folders of this machine that a configuration names and that are not there.
+
+A place gapless may not look into, and the home of a user that is not there, are told as what is
+not there: os.path says so, where pathlib raises.
+"""
+# ruff: noqa: PTH110, PTH111, PTH112, PTH113
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Iterator
-from pathlib import Path
 
 from gapless.config.source import Loaded
 from gapless.config.tree import locate, to_data
@@ -17,13 +22,14 @@ def missing_files(loaded: Loaded) -> Iterator[Problem]:
     for name, service in loaded.project.services.items():
         path = ("services", name)
         if service.release and service.release.directory:
-            directory = Path(service.release.directory)
-            if not directory.is_dir():
-                what = "is not a directory" if directory.exists() else "does not exist"
+            directory = service.release.directory
+            if not os.path.isdir(directory):
+                what = "is not a directory" if os.path.exists(directory) else "does not exist"
                 place = (*path, "release", "directory")
                 yield _problem(loaded, place, f"directory: '{directory}' {what}", "build it first?")
-        if service.systemd and service.systemd.file and not Path(service.systemd.file).is_file():
-            text = f"file: '{service.systemd.file}' is not a file on this machine"
+        file = service.systemd.file if service.systemd else None
+        if file and not os.path.isfile(file):
+            text = f"file: '{file}' is not a file on this machine"
             yield _problem(loaded, (*path, "systemd", "file"), text, "")
 
 
@@ -31,7 +37,7 @@ def _keys(loaded: Loaded) -> Iterator[Problem]:
     written = to_data(loaded.tree)["hosts"] if loaded.tree else {}
     for pattern, settings in written.items():
         key = settings.get("key") if settings else None
-        if key and not Path(key).expanduser().is_file():
+        if key and not os.path.isfile(os.path.expanduser(key)):
             text = f"key: '{key}' is not a file on this machine"
             yield _problem(loaded, ("hosts", pattern, "key"), text, "")
 

@@ -97,6 +97,8 @@ def _file(reference: str, path: str) -> str:
             raw = file.read(_LIMIT + 1)
     except OSError as error:
         raise _unreadable(reference, error.strerror or "it cannot be opened") from None
+    except (RuntimeError, ValueError):  # the home of nobody; a NUL in the path
+        raise _unreadable(reference, "there is no such path") from None
     return _text(reference, raw)
 
 

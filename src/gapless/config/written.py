@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from pathlib import Path
 
 from gapless.config.balancers import BalancerConfig
@@ -65,4 +66,4 @@ def _absolute(service: ServiceConfig, folder: Path) -> ServiceConfig:
 
 
 def _from(folder: Path, path: str) -> str:
-    return str(folder / Path(path).expanduser())
+    return str(folder / os.path.expanduser(path))  # noqa: PTH111 - ~nobody stays as it is

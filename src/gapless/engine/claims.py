@@ -7,10 +7,12 @@ controller or a stale retry cannot act.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from gapless.drivers.transports.base import Claim, Claimed, Transport
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.journal import LockRecord, RolloutState, lock_held
+from gapless.engine.left_out import tell_left_out
 from gapless.engine.perform import reconnect
 from gapless.errors import (
     DeadlineExceeded,
@@ -26,8 +28,8 @@ from gapless.plans import ServicePlan
 
 
 async def claim_all(ctx: RolloutContext) -> None:
-    """Claim every service on every host concerned; a refusal gives back what was granted and
-    raises LockHeld. Hosts that cannot be reached are noted in ``ctx.lost``."""
+    """Claim every service on every host concerned; a refusal raises LockHeld, and what was granted
+    is the caller's to give back. Hosts that cannot be reached are noted in ``ctx.lost``."""
     ctx.left = {
         (lock.service, lock.host): lock.rollout for lock in ctx.journal.locks() if lock.host
     }
@@ -37,7 +39,6 @@ async def claim_all(ctx: RolloutContext) -> None:
     )
     refusals = [result for result in results if isinstance(result, LockHeld)]
     if refusals:
-        await release_all(ctx)
         raise refusals[0]
     for result in results:
         if isinstance(result, BaseException):
@@ -87,7 +88,9 @@ async def _claim(ctx: RolloutContext, service: ServicePlan, host: str) -> None:
         raise _refusal(service.name, host, claimed)
     ctx.fences[service.name, host] = claimed.fence
     if (service.name, host) in ctx.left:
-        ctx.journal.forget_left(service.name, host)
+        with suppress(TransportError):  # then the next rollout has to know it, too
+            await tell_left_out(InstanceContext(ctx, service, host))
+            ctx.journal.forget_left(service.name, host)
 
 
 async def _reach(ctx: RolloutContext, service: ServicePlan, host: str) -> None:
@@ -96,11 +99,11 @@ async def _reach(ctx: RolloutContext, service: ServicePlan, host: str) -> None:
     try:
         await transport.connect()
     except (Unreachable, LostContact, DeadlineExceeded) as error:
-        prefix = f"{service.key_prefix}/{host}/{service.name}/"
-        if not any(key.startswith(prefix) for key in ctx.steps):
+        instance = InstanceContext(ctx, service, host)
+        if not instance.begun:
             raise
         lost = LostContact(error.what, where=host, evidence=error.evidence)
-        await reconnect(InstanceContext(ctx, service, host), lost)
+        await reconnect(instance, lost)
 
 
 def _is_over(ctx: RolloutContext, rollout: str) -> bool:

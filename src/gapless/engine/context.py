@@ -8,6 +8,7 @@ from typing import Any
 
 from gapless.clock import Clock
 from gapless.config.services import ServiceConfig
+from gapless.drivers.checks.secret_headers import KeptSecrets
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.transports.base import Transport
 from gapless.engine.assembly import Assembly
@@ -40,8 +41,10 @@ class RolloutContext:
     steps: dict[str, StepRecord] = field(default_factory=dict)
     again: bool = False
     """Whether an earlier controller worked on it, and may have claimed its services."""
-    promoted: bool = False
-    """Whether a person said to go on after a pause: failures up to there are accepted."""
+    accepted: set[tuple[str, str]] = field(default_factory=set)
+    """Failed instances with which a person let a paused rollout go on."""
+    judged: dict[str, bool] = field(default_factory=dict)
+    """Services an earlier controller was through with, and whether they succeeded."""
     unsettled: list[str] = field(default_factory=list)
     """What did not go back although the instances did (schemas): the outcome is mixed."""
     lost: dict[tuple[str, str], GaplessError] = field(default_factory=dict)
@@ -54,6 +57,8 @@ class RolloutContext:
     """Instances left out of traffic whose hosts could not be told."""
     failed: set[tuple[str, str]] = field(default_factory=set)
     """Instances of all services that failed and that nobody accepted: what max_failed counts."""
+    secrets: KeptSecrets = field(default_factory=KeptSecrets)
+    """What health questions send and nobody may see, as it was read last."""
     began: dict[str, float] = field(default_factory=dict)
     """When this process began each step, by its monotonic clock."""
 
@@ -124,6 +129,12 @@ class InstanceContext:
     def config(self) -> ServiceConfig:
         """Its service as configured."""
         return self.rollout.assembly.service(self.service.name)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the journal holds a step of it."""
+        kinds = (kind for kind in self.service.steps if kind is not StepKind.MIGRATE)
+        return any(self.key(kind) in self.rollout.steps for kind in kinds)
 
     @property
     def fence(self) -> Fence | None:

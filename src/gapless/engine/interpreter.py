@@ -1,7 +1,7 @@
 """Interprets a plan. The whole algorithm of a rollout:
 
- 1. Hold the rollout's liveness, claim every service on every host and balancer node concerned.
-    Somebody else's claim refuses the rollout (exit 6).
+ 1. Hold the rollout's liveness, read the secrets of health questions, and claim every service on
+    every host and balancer node concerned. Somebody else's claim refuses the rollout (exit 6).
  2. Compare the sources of releases with the plan, and examine every instance. A stale plan, or
     one unfit instance too many, refuses the rollout (exit 3); nothing was changed up to here.
  3. Begin services whose dependencies are done, those with the longest chain behind them first, up
@@ -25,13 +25,15 @@ from gapless.engine.claims import claim_all, release_all
 from gapless.engine.closing import look_again
 from gapless.engine.context import RolloutContext
 from gapless.engine.gatekeeper import Gatekeeper
+from gapless.engine.header_secrets import read_secrets
 from gapless.engine.journal import RolloutState
-from gapless.engine.opening import examine_all, floor_of
+from gapless.engine.opening import examine_again, examine_all
 from gapless.engine.outcome import Ending, ending_of
 from gapless.engine.perform import failure_data
+from gapless.engine.recalling import recall
 from gapless.engine.rollback import interrupted_rollback, recall_rollbacks, roll_back
 from gapless.engine.schema_back import take_schema_back
-from gapless.engine.servicing import ServiceOutcome, ServiceResult, run_service
+from gapless.engine.servicing import ServiceOutcome, ServiceResult, run_service, was_begun
 from gapless.engine.sources import compare_sources
 from gapless.errors import FenceRefused, GaplessError, LockHeld
 from gapless.plans import ServicePlan, Verb
@@ -41,6 +43,7 @@ from gapless.schedule import priorities
 async def interpret(ctx: RolloutContext, *, resumed: bool) -> Ending:
     """Work on the rollout until it ends, pauses or is interrupted; never raises GaplessError."""
     try:
+        await read_secrets(ctx)
         await claim_all(ctx)
         if not resumed:
             await compare_sources(ctx)
@@ -55,7 +58,8 @@ async def interpret(ctx: RolloutContext, *, resumed: bool) -> Ending:
     gate = Gatekeeper(ctx)
     try:
         if resumed:
-            recall_losses(ctx)
+            recall(ctx)
+            await examine_again(ctx)
         results = await run_services(ctx, gate)
         results = await _take_back(ctx, gate, results)
     except BaseExceptionGroup as group:
@@ -79,7 +83,8 @@ async def run_services(ctx: RolloutContext, gate: Gatekeeper) -> dict[str, Servi
             ready.sort(key=lambda service: -urgency[service.name])
             for service in ready[: ctx.plan.parallel - len(running)]:
                 del waiting[service.name]
-                task = group.create_task(run_service(ctx, service, gate))
+                held = _blocker(service, results) is not None
+                task = group.create_task(run_service(ctx, service, gate, held=held))
                 running[task] = service.name
             if not running:
                 break
@@ -93,29 +98,26 @@ def _may_begin(
     ctx: RolloutContext, service: ServicePlan, results: dict[str, ServiceResult]
 ) -> bool:
     planned = {other.name for other in ctx.plan.services}
-    return all(
-        results[name].outcome is ServiceOutcome.DONE if name in results else name not in planned
-        for name in service.after
-    )
+    return all(name in results or name not in planned for name in service.after)
+
+
+def _blocker(service: ServicePlan, results: dict[str, ServiceResult]) -> ServiceResult | None:
+    """What it depends on and that did not succeed."""
+    ended = (results[name] for name in service.after if name in results)
+    return next((result for result in ended if result.outcome is not ServiceOutcome.DONE), None)
 
 
 def _skip_orphans(
     ctx: RolloutContext, waiting: dict[str, ServicePlan], results: dict[str, ServiceResult]
 ) -> None:
-    """What depends on something that did not succeed is not begun."""
+    """What depends on something that did not succeed is not begun. What an earlier controller
+    began is not passed over: it runs, and begins nothing new."""
     progress = True
     while progress:
         progress = False
         for service in list(waiting.values()):
-            blocker = next(
-                (
-                    results[name]
-                    for name in service.after
-                    if name in results and results[name].outcome is not ServiceOutcome.DONE
-                ),
-                None,
-            )
-            if blocker is None:
+            blocker = _blocker(service, results)
+            if blocker is None or any(was_begun(ctx, service, host) for host in service.hosts):
                 continue
             del waiting[service.name]
             stopped = blocker.outcome is ServiceOutcome.STOPPED
@@ -145,7 +147,7 @@ async def _take_back(
     if doomed or interrupted_rollback(ctx) is not None:
         await roll_back(ctx, doomed, results, run_services)
         for name in doomed:
-            await take_schema_back(ctx, ctx.plan.service(name), ctx.steps)
+            await take_schema_back(ctx, ctx.plan.service(name), ctx.record.id, ctx.steps)
     if ctx.plan.verb is Verb.ROLLBACK and ctx.plan.parent:
         await _take_schemas_back(ctx, results)
     return results
@@ -157,20 +159,22 @@ async def _take_schemas_back(ctx: RolloutContext, results: dict[str, ServiceResu
     steps = ctx.journal.steps(ctx.plan.parent)
     for name, result in results.items():
         if result.outcome is ServiceOutcome.DONE and not result.failed:
-            await take_schema_back(ctx, origin.service(name), steps)
+            await take_schema_back(ctx, origin.service(name), ctx.plan.parent, steps)
 
 
 async def _refuse(ctx: RolloutContext, error: GaplessError, resumed: bool) -> Ending:
-    """Nothing was changed (or, resuming, nothing more)."""
-    await release_all(ctx)
+    """Nothing was changed. Resuming, nothing more: what is half-done keeps its claims."""
     data = failure_data(error)
     if resumed:
         ending = Ending("interrupted", 6 if isinstance(error, LockHeld) else 5, error)
-        ctx.journal.close_rollout(
-            ctx.record.id, RolloutState.INTERRUPTED, ending.outcome, ending.exit_code,
-            ctx.event("rollout.interrupted", data={**data, **ending.data()}),
-        )  # fmt: skip
+        event = ctx.event("rollout.interrupted", data={**data, **ending.data()})
+        ctx.observer(
+            ctx.journal.close_rollout(
+                ctx.record.id, RolloutState.INTERRUPTED, ending.outcome, ending.exit_code, event
+            )
+        )
         return ending
+    await release_all(ctx)
     held = isinstance(error, LockHeld)
     ending = Ending("lock_held" if held else "refused", 6 if held else 3, error)
     event = ctx.event("rollout.refused", data={**data, **ending.data()})
@@ -221,14 +225,3 @@ async def _close(
         )
     )
     return ending
-
-
-def recall_losses(ctx: RolloutContext) -> None:
-    """After a crash: what the journal says is broken counts for the floor."""
-    for service in ctx.plan.services:
-        floor = floor_of(ctx, service)
-        for host in service.hosts:
-            record = ctx.steps.get(f"{service.key_prefix}/{host}/{service.name}/outcome")
-            broken = record is not None and record.result.get("outcome") == "broken"
-            if broken or (service.name, host) in ctx.lost:
-                floor.broken.add(host)

@@ -22,11 +22,21 @@ def _drained_and_lost(ctx: InstanceContext) -> bool:
     rollout = ctx.rollout.left.get((ctx.service.name, ctx.host))
     if rollout is None:
         return False
-    journal = ctx.rollout.journal
-    return any(
-        _drained(journal, id_, ctx.service.name, ctx.host)
-        for id_ in (rollout, *(child.id for child in journal.children(rollout)))
-    )
+    return drained_by(ctx.rollout.journal, rollout, ctx.service.name, ctx.host)
+
+
+async def tell_left_out(ctx: InstanceContext) -> None:
+    """What an ended rollout drained and lost is noted on the host, now that it can be told: this
+    rollout may end before it gets there."""
+    if ctx.fence is not None and _drained_and_lost(ctx):
+        await ctx.transport.remember(ctx.fence, {"left_out": True})
+
+
+def drained_by(journal: Journal, rollout: str, name: str, host: str) -> bool:
+    """Whether a rollout, or one that took it back, took an instance out of traffic and did not
+    let it in again."""
+    ids = (rollout, *(child.id for child in journal.children(rollout)))
+    return any(_drained(journal, id_, name, host) for id_ in ids)
 
 
 def _drained(journal: Journal, rollout: str, name: str, host: str) -> bool:
@@ -34,8 +44,15 @@ def _drained(journal: Journal, rollout: str, name: str, host: str) -> bool:
     service = next((s for s in plan.services if s.name == name), None)
     if service is None:
         return False
-    begun = journal.steps(rollout).get(service.step_key(host, StepKind.DRAIN))
-    return begun is not None and not begun.before.get("out_before")
+    steps = journal.steps(rollout)
+    begun = steps.get(service.step_key(host, StepKind.DRAIN))
+    if begun is None or begun.before.get("out_before"):
+        return False
+    undo = f"{service.key_prefix}/{host}/{name}/undo"
+    again = [f"{undo}-admit"]
+    if f"{undo}-drain" not in steps:
+        again.append(service.step_key(host, StepKind.ADMIT))
+    return not any(key in steps and steps[key].good for key in again)
 
 
 async def remember_left_out(ctx: InstanceContext, *, left_out: bool) -> None:

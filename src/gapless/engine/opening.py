@@ -9,10 +9,14 @@ from gapless.engine.floor import Floor
 from gapless.engine.steps.health import tell, worst
 from gapless.engine.steps.preflight import examine, hinders, unfit
 from gapless.errors import GaplessError, PreflightFailed
-from gapless.plans import ServicePlan
+from gapless.plans import ServicePlan, StepKind
 
+OUT_OF_SERVICE = frozenset((StepKind.DRAIN, StepKind.SWITCH))
+"""Steps that take an instance away from clients: the floor is asked before the first of them."""
 AT_ONCE = 50
 """Instances examined at the same time; connections have a limit of their own."""
+_NOT_TOUCHED = ("untouched", "lost")
+"""Outcomes of instances that may serve again, or no more, when a rollout goes on."""
 _LINES = 20
 """Lines of evidence in a refusal."""
 _NAMED = 5
@@ -53,6 +57,51 @@ async def _open_service(
     findings = {host: error for host, error in answers if error is not None}
     floor.broken.update(findings, service.installs)
     return {host: error for host, error in findings.items() if host in touched}
+
+
+async def examine_again(ctx: RolloutContext) -> None:
+    """After a crash the floor is counted anew: from what the journal says of the instances of the
+    plan, and from what the untouched ones say now. Nothing is refused any more."""
+    gate = asyncio.Semaphore(AT_ONCE)
+    await asyncio.gather(*(_count_again(ctx, service, gate) for service in ctx.plan.services))
+
+
+async def _count_again(ctx: RolloutContext, service: ServicePlan, gate: asyncio.Semaphore) -> None:
+    ask = recall_floor(ctx, service)
+    answers = await asyncio.gather(
+        *(_examine(ctx, service, host, gate, touched=False) for host in sorted(ask))
+    )
+    floor = floor_of(ctx, service)
+    for host, error in answers:
+        if error is None:
+            floor.broken.discard(host)
+        else:
+            floor.broken.add(host)
+
+
+def recall_floor(ctx: RolloutContext, service: ServicePlan) -> set[str]:
+    """Tell the service's floor what the journal knows; hosts that only an examination tells of."""
+    floor = floor_of(ctx, service)
+    floor.broken.update(service.absent)
+    ask = set(floor.hosts).difference(service.hosts, service.absent)
+    for host in service.hosts:
+        ended = ctx.steps.get(f"{service.key_prefix}/{host}/{service.name}/outcome")
+        said = str(ended.result.get("outcome")) if ended else ""
+        serves = bool(ended.result.get("serves", said != "broken")) if ended else True
+        gone = (service.name, host) in ctx.lost
+        if gone or not serves or (host in service.installs and said != "done"):
+            floor.broken.add(host)
+        if gone or host in service.installs:
+            continue
+        if said in _NOT_TOUCHED:
+            ask.add(host)
+        elif not said and _out_of_service(ctx, service, host):
+            floor.out.add(host)
+    return ask
+
+
+def _out_of_service(ctx: RolloutContext, service: ServicePlan, host: str) -> bool:
+    return any(service.step_key(host, kind) in ctx.steps for kind in OUT_OF_SERVICE)
 
 
 def floor_of(ctx: RolloutContext, service: ServicePlan) -> Floor:

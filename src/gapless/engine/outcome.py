@@ -11,10 +11,11 @@ from gapless.engine.first_install import was_absent
 from gapless.engine.gatekeeper import Gatekeeper
 from gapless.engine.journal import RolloutState
 from gapless.engine.replacing import InstanceOutcome
+from gapless.engine.schema_back import is_unknown
 from gapless.engine.servicing import ServiceOutcome, ServiceResult
 from gapless.errors import GaplessError
 from gapless.model import NOT_INSTALLED
-from gapless.plans import ServicePlan, Verb
+from gapless.plans import ServicePlan, StepKind, Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def ending_of(
     shared: dict[str, Any] = {"serving": serving, "failed": failed, "untouched": untouched}
     rollout = ctx.record.id
     outcomes = {result.outcome for result in results.values()}
-    if not failed and outcomes <= {ServiceOutcome.DONE}:
+    if not failed and not ctx.unsettled and outcomes <= {ServiceOutcome.DONE}:
         return Ending("done", 0, event="rollout.succeeded", **shared)
     if gate.aborted or (ctx.interrupts.undo.is_set() and ServiceOutcome.FAILED in outcomes):
         whole = not _mixed(ctx, results)
@@ -96,10 +97,14 @@ _NOT_RIGHT = frozenset(
 
 
 def _mixed(ctx: RolloutContext, results: Mapping[str, ServiceResult]) -> bool:
-    """Whether a service ended with some instances new and some old, or one broken."""
-    if ctx.unsettled:
+    """Whether a service ended with some instances new and some old, or one broken, or is new on
+    top of one that is old (its failures were tolerated or accepted)."""
+    if ctx.unsettled or _new_on_old(ctx, results):
         return True
     for result in results.values():
+        migration = ctx.steps.get(ctx.plan.service(result.service).step_key("", StepKind.MIGRATE))
+        if migration is not None and is_unknown(migration):
+            return True
         states = {replaced.outcome for replaced in result.instances.values()}
         if states & _NOT_RIGHT:
             return True
@@ -108,6 +113,23 @@ def _mixed(ctx: RolloutContext, results: Mapping[str, ServiceResult]) -> bool:
         if ctx.plan.verb is not Verb.RESTART and InstanceOutcome.DONE in states:
             return True
     return False
+
+
+def _new_on_old(ctx: RolloutContext, results: Mapping[str, ServiceResult]) -> bool:
+    if ctx.plan.verb is Verb.RESTART:
+        return False
+    services = [ctx.plan.service(name) for name in results]
+    new = {service.name for service in services if _any_new(service, results[service.name])}
+    return any(
+        service.name in new and any(name in results and name not in new for name in service.after)
+        for service in services
+    )
+
+
+def _any_new(service: ServicePlan, result: ServiceResult) -> bool:
+    goal = service.to.get("name")
+    done = (replaced.host for replaced in result.instances.values() if replaced.good)
+    return any(goal is None or service.from_.get(host) != goal for host in done)
 
 
 def _next(ctx: RolloutContext, results: Mapping[str, ServiceResult], whole: bool) -> str:
@@ -124,6 +146,8 @@ def _next(ctx: RolloutContext, results: Mapping[str, ServiceResult], whole: bool
     if whole:
         cause = "to try again" if ctx.interrupts.undo.is_set() else "mend the cause, then"
         return f"{cause}: {again}"
+    if not wrong:
+        return f"look at the schema of {' '.join(ctx.unsettled)}: gapless history {ctx.record.id}"
     missed = _only_missed(wrong.values())
     if missed:
         hosts = ",".join(missed)

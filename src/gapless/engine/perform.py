@@ -117,6 +117,24 @@ async def _attempt(step: Step, ctx: InstanceContext, key: str) -> Facts:
     return facts
 
 
+async def close_open(step: Step, ctx: InstanceContext) -> None:
+    """Close an intent that a crash left open, from what its host says became of it; one that never
+    ran stays open. Raises TransportError when the host cannot be asked."""
+    key = ctx.key(step.kind)
+    record = ctx.rollout.steps.get(key)
+    if record is None or record.closed:
+        return
+    try:
+        facts = await step.recover(ctx, record, action_key(ctx, key, record.attempt))
+    except TransportError:
+        raise
+    except GaplessError as error:
+        _fail(step, ctx, key, error)
+        return
+    if facts is not None:
+        _succeed(step, ctx, key, record.attempt, StepState.OBSERVED, facts)
+
+
 def action_key(ctx: InstanceContext, key: str, attempt: int) -> str:
     """The idempotency key hosts know an action by."""
     return f"{ctx.rollout.record.id}/{key}#{attempt}"

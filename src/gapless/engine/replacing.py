@@ -11,6 +11,7 @@ from typing import Any
 from gapless.engine.context import InstanceContext
 from gapless.engine.first_install import NOTHING_TO_ASK, removes, stay_out, was_absent
 from gapless.engine.journal import StepState
+from gapless.engine.opening import OUT_OF_SERVICE
 from gapless.engine.perform import failure_data, perform
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.engine.undoing import NOT_TOUCHED, give_up, tell_by_hand, undo_instance
@@ -19,15 +20,13 @@ from gapless.errors import (
     FenceRefused,
     FloorBroken,
     GaplessError,
+    HostFault,
     NotRestored,
     StepError,
     TransportError,
     UndoRequested,
 )
 from gapless.plans import StepKind, Verb
-
-OUT_OF_SERVICE = frozenset((StepKind.DRAIN, StepKind.SWITCH))
-"""Steps that take an instance away from clients: the floor is asked before the first of them."""
 
 
 class InstanceOutcome(StrEnum):
@@ -65,11 +64,9 @@ class Replaced:
 
 async def replace_instance(ctx: InstanceContext, migrating: asyncio.Lock) -> Replaced:
     """Run every step; on failure undo. Only FenceRefused and cancellation escape."""
-    recorded = ctx.rollout.steps.get(ctx.key("outcome"))
-    if recorded is not None and recorded.closed:
-        return Replaced(
-            ctx.host, InstanceOutcome(recorded.result["outcome"]), recorded.result.get("error", {})
-        )
+    recorded = _recorded(ctx)
+    if recorded is not None:
+        return recorded
     floor = ctx.rollout.floors[ctx.service.name]
     started = ctx.rollout.clock.monotonic()
     serves = not removes(ctx)
@@ -80,16 +77,31 @@ async def replace_instance(ctx: InstanceContext, migrating: asyncio.Lock) -> Rep
         raise
     except GaplessError as error:
         result = await _back(ctx, error)
-        absent = was_absent(ctx.facts.get(StepKind.SNAPSHOT, {}))
-        serves = result.outcome is not InstanceOutcome.BROKEN and not absent
+        serves = _serves(ctx, result, error)
     await floor.back(ctx.host, serves=serves)
-    _record(ctx, result, ctx.rollout.clock.monotonic() - started)
+    _record(ctx, result, ctx.rollout.clock.monotonic() - started, serves=serves)
     return result
+
+
+def _serves(ctx: InstanceContext, result: Replaced, error: GaplessError) -> bool:
+    """Whether a failed instance counts for the floor: one that was taken back passed its checks;
+    one that was not touched counts when it was fit and its host answers."""
+    if result.outcome is InstanceOutcome.BROKEN or was_absent(ctx.facts.get(StepKind.SNAPSHOT, {})):
+        return False
+    if result.outcome is InstanceOutcome.RESTORED:
+        return True
+    if ctx.host in ctx.rollout.floors[ctx.service.name].broken:
+        return False
+    gone = isinstance(error, TransportError) and not isinstance(error, HostFault)
+    return not gone and (StepKind.PREFLIGHT in ctx.facts or result.cancelled)
 
 
 async def lose_instance(ctx: InstanceContext, error: GaplessError) -> Replaced:
     """Its host cannot be reached. Nothing was done to it, or an earlier controller began: then it
-    is left half-done, and a person gets the commands."""
+    is left half-done, and a person gets the commands. Either is its last word in this rollout."""
+    recorded = _recorded(ctx)
+    if recorded is not None:
+        return recorded
     lost = Replaced(ctx.host, InstanceOutcome.LOST, failure_data(error))
     if any(ctx.key(kind) in ctx.rollout.steps for kind in OUT_OF_SERVICE):
         _recall_facts(ctx)
@@ -97,8 +109,17 @@ async def lose_instance(ctx: InstanceContext, error: GaplessError) -> Replaced:
         lost = Replaced(ctx.host, InstanceOutcome.BROKEN, _not_restored(failed, error))
     elif ctx.rollout.plan.verb is Verb.ROLLBACK:
         tell_by_hand(ctx, error)
-    ctx.emit("instance.failed", outcome=lost.outcome.value, error=dict(lost.error))
+    _record(ctx, lost, 0.0, serves=False)
     return lost
+
+
+def _recorded(ctx: InstanceContext) -> Replaced | None:
+    """How it ended, when the journal knows."""
+    record = ctx.rollout.steps.get(ctx.key("outcome"))
+    if record is None or not record.closed:
+        return None
+    outcome = InstanceOutcome(record.result["outcome"])
+    return Replaced(ctx.host, outcome, record.result.get("error", {}))
 
 
 async def _forward(ctx: InstanceContext, migrating: asyncio.Lock) -> None:
@@ -165,7 +186,7 @@ def _recall_facts(ctx: InstanceContext) -> None:
             ctx.facts.setdefault(kind, record.result)
 
 
-def _record(ctx: InstanceContext, result: Replaced, seconds: float) -> None:
+def _record(ctx: InstanceContext, result: Replaced, seconds: float, *, serves: bool) -> None:
     state = StepState.DONE if result.good else StepState.FAILED
     data: dict[str, Any] = {
         "outcome": result.outcome.value,
@@ -173,4 +194,4 @@ def _record(ctx: InstanceContext, result: Replaced, seconds: float) -> None:
         "error": dict(result.error),
     }
     event = ctx.event("instance.done" if result.good else "instance.failed", "", **data)
-    ctx.rollout.finish(ctx.key("outcome"), 1, state, data, event)
+    ctx.rollout.finish(ctx.key("outcome"), 1, state, {**data, "serves": serves}, event)

@@ -12,7 +12,8 @@ from gapless.engine.floor import Floor
 from gapless.engine.gatekeeper import Gatekeeper
 from gapless.engine.interrupts import Interrupts
 from gapless.engine.journal import RolloutRecord, RolloutState, StepRecord
-from gapless.engine.opening import floor_of
+from gapless.engine.opening import floor_of, recall_floor
+from gapless.engine.recalling import recall
 from gapless.engine.replacing import InstanceOutcome, Replaced
 from gapless.engine.servicing import ServiceOutcome, ServiceResult
 from gapless.plans import Plan, ServicePlan, StepKind, Verb
@@ -25,9 +26,18 @@ async def roll_back(
     ctx: RolloutContext, doomed: list[str], results: dict[str, ServiceResult], run: Runner
 ) -> None:
     """Take back every instance of ``doomed`` that runs the new state; rewrites ``results``."""
-    child = interrupted_rollback(ctx) or _new(ctx, doomed, results)
-    if child is None:
-        return
+    begun = interrupted_rollback(ctx)
+    if begun is not None:
+        await _take_back(ctx, begun, results, run)
+        doomed = [name for name in doomed if name not in begun.record.services]
+    child = _new(ctx, doomed, results)
+    if child is not None:
+        await _take_back(ctx, child, results, run)
+
+
+async def _take_back(
+    ctx: RolloutContext, child: RolloutContext, results: dict[str, ServiceResult], run: Runner
+) -> None:
     ctx.emit("rollback.started", data={"rollout": child.record.id, "hosts": _hosts(child.plan)})
     back = await run(child, Gatekeeper(child))
     good = all(r.outcome is ServiceOutcome.DONE and not r.failed for r in back.values())
@@ -76,10 +86,9 @@ def differs(plan: Plan, service: ServicePlan, kept: Mapping[str, Any]) -> bool:
 def _new(
     ctx: RolloutContext, doomed: list[str], results: Mapping[str, ServiceResult]
 ) -> RolloutContext | None:
-    targets = switched(ctx.plan, ctx.steps, [n for n in doomed if results[n].instances])
     targets = {
-        name: {h: kept for h, kept in found.items() if results[name].instances[h].good}
-        for name, found in targets.items()
+        name: {host: kept for host, kept in found.items() if _new_still(results[name], host)}
+        for name, found in switched(ctx.plan, ctx.steps, doomed).items()
     }
     targets = {name: found for name, found in targets.items() if found}
     if not targets:
@@ -109,6 +118,12 @@ def _new(
     return child
 
 
+def _new_still(result: ServiceResult, host: str) -> bool:
+    """What the journal says was switched is new, unless it is known to have gone back."""
+    found = result.instances.get(host)
+    return found is None or found.good
+
+
 def recall_rollbacks(ctx: RolloutContext, results: dict[str, ServiceResult]) -> None:
     """What an earlier controller took back is not new any more, whatever its own steps say."""
     for record in ctx.journal.children(ctx.record.id):
@@ -129,7 +144,11 @@ def interrupted_rollback(ctx: RolloutContext) -> RolloutContext | None:
     for record in ctx.journal.children(ctx.record.id):
         if record.state is not RolloutState.ENDED:
             _, plan = ctx.journal.load(record.id)
-            return _child(ctx, record, plan, dict(ctx.journal.steps(record.id)))
+            child = _child(ctx, record, plan, dict(ctx.journal.steps(record.id)))
+            recall(child)
+            for service in plan.services:
+                recall_floor(child, service)
+            return child
     return None
 
 
@@ -144,6 +163,8 @@ def _child(
         steps=steps,
         floors=floors,
         failed=set(),
+        accepted=set(),
+        judged={},
         interrupts=Interrupts(),
     )
 

@@ -21,8 +21,9 @@ from gapless.engine.first_install import stay_out, was_absent
 from gapless.engine.interrupts import Interrupts
 from gapless.engine.journal import StepState
 from gapless.engine.left_out import remember_left_out
-from gapless.engine.perform import action_key, failure_data, perform, reconnect
+from gapless.engine.perform import action_key, close_open, failure_data, perform, reconnect
 from gapless.engine.steps.lifecycle import STEPS
+from gapless.engine.steps.migrate import began_on
 from gapless.engine.steps.switch import Switch
 from gapless.errors import FenceRefused, GaplessError, LostContact, NotRestored
 from gapless.model import NOT_INSTALLED
@@ -59,17 +60,23 @@ async def undo_instance(ctx: InstanceContext) -> str:
 
 async def _settle_open(ctx: InstanceContext) -> None:
     """Actions that run apart from a session that died are waited for before they are undone."""
-    for kind in (StepKind.MIGRATE, StepKind.SWITCH):
-        record = ctx.rollout.steps.get(ctx.key(kind))
-        if record is None or record.closed:
-            continue
-        for suffix in ("", "-fallback"):
-            key = action_key(ctx, record.key, record.attempt) + suffix
-            try:
-                await ctx.transport.settle(key)
-            except LostContact as lost:
-                await reconnect(ctx, lost)
-                await ctx.transport.settle(key)
+    migration = ctx.rollout.steps.get(ctx.key(StepKind.MIGRATE))
+    if migration is not None and began_on(ctx, migration) is ctx:
+        try:
+            await close_open(STEPS[StepKind.MIGRATE], ctx)
+        except LostContact as lost:
+            await reconnect(ctx, lost)
+            await close_open(STEPS[StepKind.MIGRATE], ctx)
+    record = ctx.rollout.steps.get(ctx.key(StepKind.SWITCH))
+    if record is None or record.closed:
+        return
+    for suffix in ("", "-fallback"):
+        key = action_key(ctx, record.key, record.attempt) + suffix
+        try:
+            await ctx.transport.settle(key)
+        except LostContact as lost:
+            await reconnect(ctx, lost)
+            await ctx.transport.settle(key)
 
 
 async def _came_to_nothing(ctx: InstanceContext) -> bool:

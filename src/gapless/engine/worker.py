@@ -93,8 +93,7 @@ class Worker:
             assembly = self.assemble(plan)
             ctx = RolloutContext(
                 record, plan, self.journal, self.clock, assembly, self.observer, self.interrupts,
-                claimant=rollout, steps=steps, promoted=record.state is RolloutState.PAUSED,
-                again=rollout not in self.opened,
+                claimant=rollout, steps=steps, again=rollout not in self.opened,
             )  # fmt: skip
             self.opened.discard(rollout)
             try:

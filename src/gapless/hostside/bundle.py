@@ -22,6 +22,12 @@ ANY = "any"
 """The tag of a bundle that every Python understands."""
 _FORMATS = {ANY: 2}
 """marshal's format by tag: byte code is shorter in format 4, which its own Python has."""
+_TAG = (
+    'str(sys.implementation.cache_tag)+"-"'
+    '+getattr(sys.modules.get("_frozen_importlib_external"),"MAGIC_NUMBER",b"").hex()'
+)
+"""Names the byte code of a Python, in its own words: a pre-release shares the cache tag of the
+release, and does not run what that compiled."""
 
 # One line, no "!", "$", "%" or backslash: single quotes keep it whole whatever the login shell
 # is, and systemd expands nothing in it. marshal's format 2 is the same in every Python there is.
@@ -32,13 +38,19 @@ BOOT = (
     "n=lambda:[r.readline().decode().strip(),r.read(int(r.readline()))];"
     "s=marshal.loads(n()[1]);"
     "p=n();"
-    f'p=p if p[0] in ("{ANY}",sys.implementation.cache_tag) else '
+    f't={_TAG};p=p if p[0] in ("{ANY}",t) else '
     f'print("{SOURCES_WANTED.decode().strip()}",flush=True) or n();'
     "b=marshal.loads(zlib.decompress(p[1]));"
     'g={"__name__":"gapless_boot"};exec(b["boot"],g);g["start"](b,s)'
 )
 LOOP = "gapless.hostside.loop"
 RUNNER = "gapless.hostside.runner"
+
+
+def byte_code_tag() -> str:
+    """The name of this Python's byte code, as BOOT finds it."""
+    magic = getattr(sys.modules.get("_frozen_importlib_external"), "MAGIC_NUMBER", b"")
+    return f"{sys.implementation.cache_tag}-{magic.hex()}"
 
 
 def interpreter(python: str) -> tuple[str, ...]:
@@ -81,7 +93,7 @@ def pack(modules: dict[str, Any], main: str) -> bytes:
 
     ``modules`` are all sources, or all byte code of the Python that packs them."""
     boot = modules["gapless.hostside.boot"]
-    tag = ANY if isinstance(boot, str) else sys.implementation.cache_tag
+    tag = ANY if isinstance(boot, str) else byte_code_tag()
     content = marshal.dumps({"boot": boot, "modules": modules, "main": main}, _FORMATS.get(tag, 4))
     return _framed(tag, zlib.compress(content, 6))
 

@@ -26,7 +26,7 @@ def exchange(call: Call) -> str:
         with connect(address, args["timeout"]) as connection:
             connection.sendall(unpack_bytes(args["data"]))
             return pack_bytes(_read_all(connection, until))
-    except TimeoutError as error:
+    except (socket.timeout, TimeoutError) as error:
         what = f"{address} did not end its answer within {args['timeout']:g} s"
         raise Fault(what, kind="deadline") from error
     except OSError as error:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 _LONGEST_LINE = 65536
 _MOST_HEADERS = 256
+_SWITCHING = 101
+"""The one answer below 200 after which no other comes: the connection speaks another protocol."""
+_WITH_BODY = ("POST", "PUT", "PATCH")
+"""Methods of which servers want to know the length of the body, also when there is none."""
 
 
 class Malformed(Exception):
@@ -22,8 +26,8 @@ class Url:
     """The parts of a URL that a request needs. Raises ValueError for what cannot be asked."""
 
     def __init__(self, text: str) -> None:
-        self.scheme, found, rest = text.partition("://")
-        rest = rest.partition("#")[0]
+        scheme, found, rest = text.strip().partition("://")
+        self.scheme, rest = scheme.lower(), rest.partition("#")[0]
         cut = min((at for at in map(rest.find, "/?") if at >= 0), default=len(rest))
         netloc, self.target = rest[:cut], rest[cut:]
         self.netloc = netloc.rpartition("@")[2]
@@ -60,7 +64,10 @@ class Headers:
 def request(method: str, target: str, headers: dict[str, str]) -> bytes:
     """The bytes of a request without a body. Raises ValueError when something in it would end a
     line too early."""
+    names = {name.lower() for name in headers}
     lines = [f"{method} {target} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
+    if method in _WITH_BODY and not names & {"content-length", "transfer-encoding"}:
+        lines.append("Content-Length: 0")
     if any(char in line for line in lines for char in "\r\n\0") or " " in target:
         raise ValueError("a request line or a header cannot hold this")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
@@ -69,10 +76,10 @@ def request(method: str, target: str, headers: dict[str, str]) -> bytes:
 def read_answer(stream: BinaryIO, method: str, largest: int) -> tuple[int, Headers, bytes]:
     """Status, headers and at most ``largest`` bytes of body. Raises Malformed."""
     status = 100
-    while 100 <= status < 200:  # a provisional answer precedes the one that counts
+    while 100 <= status < 200 and status != _SWITCHING:  # provisional: another one follows
         status = _status(_line(stream))
         headers = _headers(stream)
-    if method == "HEAD" or status in (204, 304):
+    if method == "HEAD" or status in (_SWITCHING, 204, 304):
         return status, headers, b""
     return status, headers, _body(stream, headers, largest)
 
@@ -82,22 +89,33 @@ def _status(line: str) -> int:
         raise Malformed("the connection was closed without an answer")
     version, _, rest = line.partition(" ")
     code = rest[:3]
-    if not version.startswith("HTTP/1.") or not (code.isdigit() and len(code) == 3):
+    if not version.startswith("HTTP/1.") or not (_is_number(code) and len(code) == 3):
         raise Malformed(f"not an HTTP answer: {line[:100]!r}")
     return int(code)
 
 
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
 def _headers(stream: BinaryIO) -> Headers:
-    headers = Headers()
+    fields: list[tuple[str, str]] = []
     for _ in range(_MOST_HEADERS):
         line = _line(stream)
         if not line:
-            return headers
+            break
         name, colon, value = line.partition(":")
-        if not colon:
-            raise Malformed(f"not a header: {line[:100]!r}")
-        headers.add(name.strip(), value.strip())
-    raise Malformed(f"more than {_MOST_HEADERS} headers")
+        if line[0] in " \t":  # the rest of the field before
+            if fields:
+                fields[-1] = (fields[-1][0], f"{fields[-1][1]} {line.strip()}")
+        elif colon:  # else it is no field, and nobody minds
+            fields.append((name.strip(), value.strip()))
+    else:
+        raise Malformed(f"more than {_MOST_HEADERS} headers")
+    headers = Headers()
+    for name, value in fields:
+        headers.add(name, value)
+    return headers
 
 
 def _line(stream: BinaryIO) -> str:
@@ -110,11 +128,12 @@ def _line(stream: BinaryIO) -> str:
 def _body(stream: BinaryIO, headers: Headers, largest: int) -> bytes:
     if "chunked" in (headers.get("transfer-encoding") or "").lower():
         return _chunks(stream, largest)
-    length = headers.get("content-length")
-    if length is None:
+    given = headers.get("content-length")
+    if given is None:
         return stream.read(largest)
-    if not length.isdigit():
-        raise Malformed(f"not a length: {length[:100]!r}")
+    length, *others = {one.strip() for one in given.split(",")}  # said twice it is the same
+    if others or not _is_number(length):
+        raise Malformed(f"not a length: {given[:100]!r}")
     return _exactly(stream, min(int(length), largest))
 
 

@@ -94,11 +94,13 @@ class Request:
         return context
 
     def _headers(self, url: Url) -> dict[str, str]:
-        headers = {
+        usual = {
             "Host": self.spec.get("server_name") or url.netloc,
             "Connection": "close",
             "User-Agent": "gapless",
             "Accept": "*/*",
+            "Accept-Encoding": "identity",
         }
-        headers.update(self.spec.get("headers") or {})
-        return headers
+        given = self.spec.get("headers") or {}
+        named = {name.lower() for name in given}
+        return {**{k: v for k, v in usual.items() if k.lower() not in named}, **given}

@@ -18,12 +18,13 @@ def recall(call: Call) -> dict[str, Any]:
 
 
 def remember(call: Call) -> None:
-    """The verb: merge."""
+    """The verb: merge; None forgets a fact."""
     store, fence = open_store(), call.args["fence"]
     with store.locked(claims.lock_name(fence["service"]), call):
         claims.admit(store, fence)
         path = _path(store, fence["service"])
-        store.write(path, {**(store.read(path) or {}), **call.args["facts"]})
+        merged = {**(store.read(path) or {}), **call.args["facts"]}
+        store.write(path, {name: fact for name, fact in merged.items() if fact is not None})
 
 
 def _path(store: Store, service: str) -> str:

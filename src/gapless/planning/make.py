@@ -151,14 +151,14 @@ def _service_plan(
     installs = installs_now(name, service, wish.verb, hosts, wish.survey)
     notes = notes_of(
         name, service, size=size, steps=steps, out=out, force=options.force, installs=installs,
-        refused=len(choice.absent) > max_failed,
+        others=len(hosts) > len(installs), refused=len(choice.absent) > max_failed,
     )  # fmt: skip
     return ServicePlan(
         name=name,
         wave=1,
         after=(),
         steps=steps,
-        batches=rolling.batches(hosts, size),
+        batches=rolling.batches(hosts, size, installs),
         total=size.total,
         floor=size.floor,
         max_failed=max_failed,

@@ -21,14 +21,18 @@ def notes_of(
     out: Mapping[str, Seen],
     force: str,
     installs: Sequence[str] = (),
+    others: bool = False,
     refused: bool = False,
 ) -> Iterator[str]:
-    """One sentence each. ``refused``: more hosts than max_failed cannot be touched."""
+    """One sentence each. ``others``: not only ``installs`` are touched; ``refused``: more hosts
+    than max_failed cannot be touched."""
     if refused:
         yield f"{name}: refused as things are: hosts that cannot be touched count as failed"
     if installs and service.systemd is not None:
         where = _named(installs)
         yield f"{name}: installs {service.systemd.unit} (not on {where} yet); undo removes it"
+        if others:
+            yield f"{name}: {_named(installs)} first, so that more serve before others go out"
     if size.total == 1 and not installs:
         yield f"{name} has one instance: it is down during its restart"
     elif size.floor == 0 and len(installs) < size.total:

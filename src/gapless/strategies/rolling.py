@@ -2,7 +2,9 @@
 
 1. ``max_unavailable`` of all instances of the service may be out at any moment, broken and
    unreachable ones included. The floor is the rest: it serves throughout.
-2. The canaries go first, one after another, in the order of the file.
+2. The canaries go first, one after another, in the order of the file. Hosts that get the unit for
+   the first time go before all others and in batches of their own: they add to what serves, and
+   until they serve nothing else may go out.
 3. The others follow in batches of ``batch`` instances, never more than may be out, so a batch
    larger than ``max_unavailable`` is cut down to it.
 4. Instances that are out already and are not replaced count against ``max_unavailable``; one at a
@@ -19,7 +21,7 @@ less than one instance means one; a share of ``canary`` that is less than one me
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -60,11 +62,18 @@ def sizes(
     )
 
 
-def batches(hosts: Sequence[str], size: Sizes) -> tuple[Batch, ...]:
-    """Rules 2 and 3: each host in exactly one batch, in the order given."""
+def batches(hosts: Sequence[str], size: Sizes, installs: Collection[str] = ()) -> tuple[Batch, ...]:
+    """Rules 2 and 3: each host in exactly one batch, in the order given; ``installs`` first."""
+    fresh = [host for host in hosts if host in installs]
+    others = [host for host in hosts if host not in installs]
+    ordered = [*fresh, *others]
+    rest = (
+        *_cut(fresh[size.canary :], size.batch),
+        *_cut(others[max(0, size.canary - len(fresh)) :], size.batch),
+    )
     return (
-        *(Batch(f"canary{n}", (host,)) for n, host in enumerate(hosts[: size.canary], 1)),
-        *(Batch(f"batch{n}", b) for n, b in enumerate(_cut(hosts[size.canary :], size.batch), 1)),
+        *(Batch(f"canary{n}", (host,)) for n, host in enumerate(ordered[: size.canary], 1)),
+        *(Batch(f"batch{n}", b) for n, b in enumerate(rest, 1)),
     )
 
 

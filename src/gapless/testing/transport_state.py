@@ -149,6 +149,17 @@ class StateCases(TransportCases):
 
         self.check_two(case)
 
+    def test_a_fact_that_is_none_is_forgotten(self) -> None:
+        """Whoever recalls it finds no null."""
+
+        async def case(host: Transport) -> None:
+            fence = fence_of(await host.claim(claim_of("r1")))
+            await host.remember(fence, {"release": "1", "last_good": {"at": 1}})
+            await host.remember(fence, {"last_good": None, "never": None})
+            assert await host.recall("shop.api") == {"release": "1"}
+
+        self.check(case)
+
     def test_a_strangers_fence_is_refused(self) -> None:
         """While somebody holds the service."""
 

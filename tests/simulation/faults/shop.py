@@ -222,15 +222,20 @@ class Shop:
         """The controller dies at a step: nothing is written any more, every session breaks."""
 
         def die() -> None:
-            def dead(*args: Any, **more: Any) -> Any:
-                raise ControllerKilled
-
-            for write in WRITES:
-                self.patch.setattr(SqliteJournal, write, dead)
-            self.world.kill_controller()
+            self.kill()
             raise ControllerKilled
 
         self.at(step, die)
+
+    def kill(self) -> None:
+        """The controller is dead from now on."""
+
+        def dead(*args: Any, **more: Any) -> Any:
+            raise ControllerKilled
+
+        for write in WRITES:
+            self.patch.setattr(SqliteJournal, write, dead)
+        self.world.kill_controller()
 
     def step_clock(self, seconds: float) -> None:
         """Set the controller's wall clock; those of the hosts stay what they are."""

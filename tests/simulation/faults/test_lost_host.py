@@ -185,3 +185,30 @@ def test_restored_is_not_said_while_an_untouched_instance_is_down(shop: Shop) ->
     assert "does not serve: web3" in ended.text
     assert "api on web3: http: 503" in ended.text
     assert shop.live() == [old] * 3
+
+
+@pytest.mark.parametrize("between", ["a refused rollout", "a broken lock"])
+def test_what_was_left_drained_is_let_in_whatever_came_between(shop: Shop, between: str) -> None:
+    """web2 was drained and lost; only the rollout after the next one gets to it."""
+    lose(shop, "web2", "switch")
+    back_again(shop, "web2")
+    assert "web2" not in shop.serving()
+    if between == "a broken lock":
+        shop.gapless("lock", "break", "api", "--yes", "--reason", "it is over", code=0)
+    else:
+        shop.unit("web3").healthy = False
+        shop.gapless("restart", "api", "--yes", code=3)
+        shop.unit("web3").healthy = True
+    assert "Nothing is locked." in shop.gapless("lock", code=0).text
+    shop.gapless("restart", "api", "--hosts", "web2", "--yes", code=0)
+    assert shop.serving() == list(HOSTS)
+
+
+def test_a_rollback_of_a_service_that_is_no_longer_in_the_file(shop: Shop) -> None:
+    old = shop.live()[0]
+    shop.release("2")
+    shop.gapless("deploy", "--yes", code=0)
+    deploy = shop.last().id
+    shop.edit("  api:\n", "  web:\n")
+    shop.gapless("rollback", deploy, "--yes", code=0)
+    assert shop.live() == [old] * len(HOSTS)

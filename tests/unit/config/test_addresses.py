@@ -23,6 +23,7 @@ from tests.unit.config.shop import problems, service
         ({"health": "{http: 'http://{host}:abc/'}"}, "8:20: http: 'abc' is not a port in 'http://{host}:abc/' — a port is 1 to 65535"),
         ({"health": "{http: 'http://{adress}/'}"}, "8:20: unknown placeholder {adress} — did you mean '{address}'?"),
         ({"health": "{http: {url: 'a:80', expect: {json: {v: '{relase}'}, body: 'a{x}', headers: {a: 'b{x}'}}}}"}, "8:26: http: 'a:80' has no scheme — write http://a:80|8:53: unknown placeholder {relase} — did you mean '{release}'?"),
+        ({"health": "{http: {url: 'http://a/', secrets: {A: 'env:{x}'}, expect: {json: {body: '{relase}', d: {headers: '{hosst}', secrets: '{nam}'}}}}}"}, "8:86: unknown placeholder {relase} — did you mean '{release}'?|8:111: unknown placeholder {hosst} — did you mean '{host}'?|8:131: unknown placeholder {nam} — did you mean '{name}'?"),
         ({"health": "{command: [check, '{hosst}']}"}, "8:31: unknown placeholder {hosst} — did you mean '{host}'?"),
         ({"health": "{tcp: 127.0.1.1}"}, "8:19: tcp: '127.0.1.1' has no port — write 127.0.1.1:PORT"),
         ({"health": "{tcp: 'a:99999'}"}, "8:19: tcp: there is no port 99999 in 'a:99999' — a port is 1 to 65535"),
@@ -66,7 +67,7 @@ def test_prove_and_balancers_are_looked_at_too(tmp_path: Path) -> None:
         "prove: {url: '127.0.1.1:3001'}\n"
         "balancers:\n"
         "  a: {haproxy: {socket: 'lb1', backend: a, server: '{nam}'}}\n"
-        "  b: {command: {drain: 'out {adress} {\"x\"}', admit: 'in {name} {print}'}}\n"
+        "  b: {command: {drain: 'out {adress} {\"x\"}', admit: 'in {name} {print} ${hosts} ${nam}'}}\n"
     )
     assert problems(tmp_path, text) == [
         "8:14: url: '127.0.1.1:3001' has no scheme — write http://127.0.1.1:3001",
@@ -77,7 +78,7 @@ def test_prove_and_balancers_are_looked_at_too(tmp_path: Path) -> None:
 
 
 def test_a_haproxy_socket_is_a_path_or_host_and_port(tmp_path: Path) -> None:
-    for socket in ("/run/haproxy.sock", "lb1:9999"):
+    for socket in ("/run/haproxy.sock", "unix:/run/haproxy.sock", "lb1:9999"):
         text = service() + f"balancers: {{a: {{haproxy: {{socket: '{socket}', backend: a}}}}}}\n"
         assert problems(tmp_path, text) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,30 @@ def test_every_environment_or_the_one_named(
 def test_a_key_that_is_not_there(tmp_path: Path) -> None:
     file = write(tmp_path, service().replace("{groups: [web]}", "{groups: [web], key: /no/key}"))
     assert told(file) == ["3:34: key: '/no/key' is not a file on this machine"]
+
+
+def test_the_home_of_nobody_is_not_there(tmp_path: Path) -> None:
+    keys = "{groups: [web], key: ~no-such-user/key}"
+    release = "{directory: ~no-such-user/dist, to: /srv/api}"
+    text = service(systemd="{unit: api, file: ~no-such-user/a.service}", release=release)
+    file = write(tmp_path, text.replace("{groups: [web]}", keys))
+    assert told(file) == [
+        "3:34: key: '~no-such-user/key' is not a file on this machine",
+        f"7:32: file: '{tmp_path}/~no-such-user/a.service' is not a file on this machine",
+        f"8:26: directory: '{tmp_path}/~no-such-user/dist' does not exist — build it first?",
+    ]
+
+
+def test_what_nobody_may_look_into_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    keys = "{groups: [web], key: /root/key}"
+    file = write(tmp_path, TEXT.replace("{groups: [web]}", keys))
+    load_config(file)
+    for name in ("is_file", "is_dir", "exists"):  # root may look anywhere
+        monkeypatch.setattr(Path, name, refused)
+    monkeypatch.setattr(os, "stat", refused)
+    assert len(told(file)) == 3

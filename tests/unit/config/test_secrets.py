@@ -47,6 +47,7 @@ def test_only_one_newline_at_the_end_is_dropped(tmp_path: Path) -> None:
     [
         ("env:GAPLESS_NOT_SET", "the variable is not set"),
         ("file:/no/such/file", "No such file or directory"),
+        ("file:~no-such-user/key", "there is no such path"),
         ("command:/no/such/program", "the program cannot be started"),
         ("command:false", "the program ended with status 1"),
         ("command:true", "it is empty"),

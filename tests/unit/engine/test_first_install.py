@@ -163,3 +163,64 @@ def test_a_unit_file_that_is_there_already_is_nothing_to_do(unit_file: Path) -> 
         assert [s.name for s in (await site.make("v1")).services] == ["api"]
 
     run_virtual(story(site_without(unit_file, *HOSTS)))
+
+
+@pytest.mark.parametrize("new", HOSTS)
+def test_a_new_host_goes_first_wherever_it_stands(unit_file: Path, new: str) -> None:
+    """One of two is new: the other may go out only when it serves."""
+    site = site_without(unit_file, new)
+    site.world.hold_floor("api", 1)
+    ending = run_virtual(site.deploy("v2"))
+    assert ending.exit_code == 0
+    site.world.check()
+    assert site.plan is not None
+    (service,) = site.plan.services
+    assert service.hosts[0] == new
+    assert f"api: {new} first, so that more serve before others go out" in service.notes
+
+
+@pytest.mark.parametrize("new", HOSTS)
+def test_rollback_removes_a_new_host_last(unit_file: Path, new: str) -> None:
+    """Its own removal lowers the floor, or the other one could not go back."""
+
+    async def story(site: SeedSite) -> int:
+        assert (await site.deploy("v2")).exit_code == 0
+        return (await site.take_back("v2")).exit_code
+
+    site = site_without(unit_file, new)
+    (old,) = set(HOSTS) - {new}
+    site.world.hold_floor("api", 1)
+    assert run_virtual(story(site)) == 0
+    assert state(site, new) == (False, False, False)
+    assert state(site, old) == (True, True, True)
+    assert site.versions()[HOSTS.index(old)] == "v1"
+
+
+def test_a_failed_deploy_with_a_new_host_goes_all_the_way_back(
+    unit_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The floor was made with the new host in it: going back, it is lower by that one."""
+    monkeypatch.setattr("tests.unit.docs.seed_site.HOSTS", (*HOSTS, "web3"))
+    site = site_without(unit_file, "web1")
+    site.world.hold_floor("api", 1)
+    site.unit("web3").behaviours["v2"] = NEVER_READY
+    ending = run_virtual(site.deploy("v2"))
+    assert (ending.outcome, ending.exit_code) == ("restored", 4)
+    assert state(site, "web1") == (False, False, False)
+    assert [site.unit(host).version for host in ("web2", "web3")] == ["v1", "v1"]
+    site.world.check()
+
+
+def test_a_removal_that_cannot_be_written_down_is_told(unit_file: Path) -> None:
+    async def story(site: SeedSite) -> int:
+        assert (await site.deploy("v1")).exit_code == 0
+        site.world.faults.add(
+            Fault(What.HOST_FAULT, host="web1", verb="remember", times=9, text="the disk is full")
+        )
+        return (await site.take_back("v1")).exit_code
+
+    site = site_without(unit_file, "web1")
+    assert run_virtual(story(site)) == 0
+    assert state(site, "web1") == (False, False, False)
+    told = [event.data["why"] for event in site.events if event.type == "step.skipped"]
+    assert told == ["not remembered as last good: the disk is full"]

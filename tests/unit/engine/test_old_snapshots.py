@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+
+import pytest
 
 from gapless.engine.journal import RolloutState
 from gapless.engine.old_snapshots import KEEP
+from gapless.errors import HostFault
 from gapless.testing.fake_unit import NEVER_READY
 from gapless.testing.faults import Fault, What
 from gapless.testing.virtual_time import run_virtual
+from tests.simulation.assembly import SimRelease
 from tests.unit.docs.seed_site import SeedSite
 
 ROOT = "/var/lib/gapless/snapshots/seed/api"
@@ -107,3 +112,24 @@ def test_a_connection_lost_while_pruning_fails_nothing() -> None:
     )
     run_virtual(restarts(site, 2))
     assert fault.struck
+
+
+def test_old_releases_that_cannot_be_removed_are_told_as_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was remembered as last good by then, and older snapshots still go."""
+
+    async def prune(*args: Any) -> tuple[str, ...]:
+        raise HostFault("the folder is busy")
+
+    async def story(site: SeedSite) -> None:
+        await restarts(site, KEEP + 1)
+        assert (await site.deploy("v2")).exit_code == 0
+
+    monkeypatch.setattr(SimRelease, "prune", prune)
+    site = SeedSite()
+    run_virtual(story(site))
+    told = {event.data["why"] for event in site.events if event.type == "step.skipped"}
+    assert told == {"older releases were left: the folder is busy"}
+    assert site.host("web1").memory["seed.api"]["last_good"]["release"]["name"] == "v2"
+    assert len(kept(site)) == KEEP

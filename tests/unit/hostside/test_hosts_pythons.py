@@ -6,6 +6,7 @@ import ast
 import asyncio
 import subprocess
 import sys
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,15 @@ def test_annotations_are_not_evaluated(file: Path) -> None:
         assert "from __future__ import annotations" in file.read_text()
 
 
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_timeout_of_a_socket_is_caught_as_python_3_8_raises_it(file: Path) -> None:
+    # There it is no TimeoutError, and asyncio and threads raise none on hosts.
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ExceptHandler) and node.type is not None:
+            caught = ast.unparse(node.type)
+            assert "TimeoutError" not in caught or "socket.timeout" in caught
+
+
 def test_the_runner_gets_all_it_needs() -> None:
     # At the top of files; what is imported inside functions it never calls.
     needed = {"boot", "payload", "runner"}
@@ -75,6 +85,19 @@ def test_another_python_asks_for_the_sources() -> None:
     foreign = bundle.pack(bundle.compiled(bundle.read_sources()), bundle.LOOP)
     ours = sys.implementation.cache_tag.encode()
     foreign = foreign.replace(ours, b"cpython-27", 1)
+    done = start(foreign + bundle.pack(bundle.read_sources(), bundle.LOOP))
+    assert done.stdout.startswith(bundle.SOURCES_WANTED + b"\0gapless-ready\n")
+    assert done.stderr == b""
+
+
+def test_a_python_with_the_same_cache_tag_and_other_byte_code_asks_for_the_sources() -> None:
+    # a pre-release, say
+    foreign = bundle.pack(bundle.compiled(bundle.read_sources()), bundle.LOOP)
+    tag, _, rest = foreign.partition(b"\n")
+    ours, _, magic = tag.decode().rpartition("-")
+    assert (ours, bytes.fromhex(magic)) == (sys.implementation.cache_tag, MAGIC_NUMBER)
+    assert start(foreign).stdout.startswith(b"\0gapless-ready\n")
+    foreign = f"{ours}-00000d0a\n".encode() + rest
     done = start(foreign + bundle.pack(bundle.read_sources(), bundle.LOOP))
     assert done.stdout.startswith(bundle.SOURCES_WANTED + b"\0gapless-ready\n")
     assert done.stderr == b""

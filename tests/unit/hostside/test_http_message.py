@@ -24,6 +24,8 @@ def answer(data: bytes, method: str = "GET", largest: int = 1000) -> tuple[int, 
         ("http://me:secret@web1:81/", ("http", "web1", 81, "/", "web1:81")),
         ("http://[::1]:8080/", ("http", "::1", 8080, "/", "[::1]:8080")),
         ("http://[::1]/", ("http", "::1", 80, "/", "[::1]")),
+        (" HTTP://web1/ ", ("http", "web1", 80, "/", "web1")),
+        ("HttpS://web1/A", ("https", "web1", 443, "/A", "web1")),
     ],
 )
 def test_the_parts_of_a_url(text: str, parts: tuple[object, ...]) -> None:
@@ -40,6 +42,12 @@ def test_what_cannot_be_asked(text: str) -> None:
 def test_a_request() -> None:
     sent = request("GET", "/health", {"Host": "web1", "Accept": "*/*"})
     assert sent == b"GET /health HTTP/1.1\r\nHost: web1\r\nAccept: */*\r\n\r\n"
+
+
+@pytest.mark.parametrize(("method", "told"), [("POST", 1), ("PUT", 1), ("PATCH", 1), ("HEAD", 0)])
+def test_a_request_that_could_have_a_body_says_that_it_has_none(method: str, told: int) -> None:
+    assert request(method, "/", {"Host": "a"}).count(b"\r\nContent-Length: 0\r\n") == told
+    assert request(method, "/", {"content-length": "0"}).lower().count(b"content-length") == 1
 
 
 @pytest.mark.parametrize("target", ["/a b", "/a\r\nX: y"])
@@ -77,6 +85,29 @@ def test_a_provisional_answer_is_not_the_answer() -> None:
     assert answer(data)[0] == 200
 
 
+def test_a_change_of_protocol_is_the_answer_and_has_no_body() -> None:
+    data = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+    status, headers, body = answer(data + b"\x81\x05hello")
+    assert (status, headers.get("upgrade"), body) == (101, "websocket", b"")
+
+
+def test_a_length_said_twice_is_one_length() -> None:
+    twice = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nokmore"
+    assert answer(twice)[2] == b"ok"
+    assert answer(twice.replace(b": 2\r\nContent-Length:", b": 2,"))[2] == b"ok"
+
+
+def test_a_field_may_go_on_in_the_next_line() -> None:
+    data = b"HTTP/1.1 200 OK\r\n lost\r\nX-A: one\r\n  two\r\n\tthree\r\nX-B: 1\r\n\r\n"
+    headers = answer(data)[1]
+    assert (headers.get("x-a"), headers.get("x-b")) == ("one two three", "1")
+
+
+def test_a_line_that_is_no_field_is_passed_over() -> None:
+    data = b"HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 2\r\n\r\nokmore"
+    assert answer(data)[2] == b"ok"
+
+
 def test_an_answer_without_a_body() -> None:
     assert answer(b"HTTP/1.1 204 No Content\r\n\r\nnoise")[2] == b""
     assert answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "HEAD")[2] == b""
@@ -94,9 +125,10 @@ def test_headers_of_the_same_name_are_one_list() -> None:
         (b"", "closed without an answer"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "not an HTTP answer"),
         (b"HTTP/1.1 2xx\r\n\r\n", "not an HTTP answer"),
-        (b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", "not a header"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", "after 5 of 10 bytes"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "not a length"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\n", "not a length"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "not a length"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "length of a chunk"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n", "length of a chunk"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 300 + b"\r\n", "more than 256 headers"),

@@ -74,6 +74,29 @@ def test_a_bad_answer_is_shown_in_one_line_of_bounded_length() -> None:
     assert len(verdict["answer"]) == 300
 
 
+def test_what_is_sent_can_be_replaced_and_is_sent_once() -> None:
+    seen: list[list[tuple[str, str]]] = []
+
+    def keep(handler: Answering) -> None:
+        seen.append(handler.headers.items())
+        Answering.do_GET(handler)
+
+    with serving(do_GET=keep) as port:
+        url = f"http://127.0.0.1:{port}/"
+        assert ask("http", url=url)["status"] == "PASS"
+        assert ask("http", url=url, headers={"host": "shop", "Connection": "Upgrade"})
+    usual, replaced = ({name.lower(): value for name, value in items} for items in seen)
+    assert (usual["accept-encoding"], usual["connection"]) == ("identity", "close")
+    assert (replaced["host"], replaced["connection"]) == ("shop", "Upgrade")
+    assert len(replaced) == len(seen[1])
+
+
+def test_a_websocket_may_be_what_is_wanted() -> None:
+    with serving(status=101) as port:
+        verdict = ask("http", url=f" HTTP://127.0.0.1:{port}/", expect={"status": 101})
+    assert (verdict["status"], verdict["answer"]) == ("PASS", "101")
+
+
 def test_redirects_are_answers() -> None:
     with serving() as port:
         verdict = ask("http", url=f"http://127.0.0.1:{port}/elsewhere")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,19 @@ def test_failed_hosts_first_as_many_at_once_as_before(original: Plan) -> None:
     assert [batch.hosts for batch in service.batches] == [(WEB[3], WEB[0]), (WEB[1], WEB[2])]
     assert service.floor == original.service("shop.api").floor
     assert service.on_failure == "stop"
+
+
+def test_what_is_removed_goes_last_and_lowers_the_floor(original: Plan) -> None:
+    """Apart from the others: while they are out it still serves. One that failed is gone, too."""
+    absent = {"runtime": {"facts": {"absent": True}}, "release": None}
+    api = replace(original.service("shop.api"), floor=3, installs=(WEB[0], WEB[3]))
+    services = tuple(api if s.name == api.name else s for s in original.services)
+    targets = {"shop.api": {WEB[0]: absent, WEB[1]: SNAPSHOT}}
+    failed = {"shop.api": [WEB[3]]}
+    changed = replace(original, services=services)
+    (service,) = rollback_plan(changed, targets, now=0, parent="r1", failed=failed).services
+    assert [batch.hosts for batch in service.batches] == [(WEB[1],), (WEB[0],)]
+    assert service.floor == 1
 
 
 def test_nothing_is_staged_or_migrated(original: Plan) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from gapless.drivers.checks.secret_headers import revealed
+from gapless.drivers.checks.secret_headers import KeptSecrets, revealed
 from gapless.drivers.transports.base import Probe, Transport
 from gapless.model import Verdict, VerdictStatus
 
@@ -34,10 +34,11 @@ async def ask(
     every: float,
     within: float,
     eager: bool = False,
+    kept: KeptSecrets | None = None,
 ) -> tuple[Verdict, ...]:
     """``Transport.ask`` from both sides. A side without questions is not asked. Raises UsageError
-    when a secret header cannot be read."""
-    probes, veil = await revealed(probes)
+    when a secret header cannot be read and is not ``kept`` either."""
+    probes, veil = await revealed(probes, kept)
 
     def side(asking: Transport, questions: Sequence[Probe]) -> Awaitable[tuple[Verdict, ...]]:
         return asking.ask(questions, passes=passes, every=every, within=within, eager=eager)
@@ -70,9 +71,10 @@ async def watch(
     retries: int,
     retry_delay: float,
     identity: Mapping[str, str],
+    kept: KeptSecrets | None = None,
 ) -> tuple[Verdict, ...]:
     """``Transport.watch`` from both sides; the first failure on either side ends both."""
-    probes, veil = await revealed(probes)
+    probes, veil = await revealed(probes, kept)
 
     def side(
         asking: Transport, name: str, questions: Sequence[Probe]

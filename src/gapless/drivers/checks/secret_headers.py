@@ -6,10 +6,11 @@ for them, because a service may answer with what it was sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gapless.config.secrets import resolve_secrets
+from gapless.config.secrets import SecretValue, resolve_secrets
 from gapless.drivers.transports.base import Probe
 from gapless.errors import UsageError
 from gapless.model import Verdict
@@ -20,6 +21,8 @@ SECRETS = "secrets"
 
 _WORD = 4
 """Letters from which a part of a value counts as secret, too."""
+_CUT = "…"
+"""How an answer ends that was too long to be told."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Veil:
     _values: tuple[str, ...] = ()
 
     def __call__(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
-        """The verdicts with ``***`` in the place of each value."""
+        """The verdicts with ``***`` in the place of each value, and of the part of one with which
+        an answer was cut off."""
         if not self._values:
             return tuple(verdicts)
         return tuple(
@@ -39,27 +43,86 @@ class Veil:
     def _hide(self, text: str) -> str:
         for value in self._values:
             text = text.replace(value, "***")
-        return text
+        if not text.endswith(_CUT):
+            return text
+        told = text.removesuffix(_CUT)
+        begun = max(_begun(told, value) for value in self._values)
+        return f"{told[: len(told) - begun]}***{_CUT}" if begun else text
 
 
-async def revealed(probes: Sequence[Probe]) -> tuple[Sequence[Probe], Veil]:
+def _begun(told: str, value: str) -> int:
+    """With how many letters of a value a text ends; 0 when they are too few to be secret."""
+    longest = min(len(told), len(value))
+    return next((n for n in range(longest, _WORD - 1, -1) if told.endswith(value[:n])), 0)
+
+
+def _forms(value: str) -> Iterator[str]:
+    """A value as a service may write it: as it is, in JSON, on one line, in another encoding."""
+    yield value
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        yield text[1:-1]
+        yield text[1:-1].replace("/", r"\/")
+    yield value.encode("latin-1").decode("utf-8", "replace")
+
+
+def _seen(value: str) -> Iterator[str]:
+    """All that must not be told of a value."""
+    # a header like "Bearer abc" is given back as "abc" as well
+    for part in (value, *(word for word in value.split()[1:] if len(word) >= _WORD)):
+        for form in _forms(part):
+            yield form
+            yield " ".join(form.split())
+
+
+class KeptSecrets:
+    """What was read for one rollout. A reference is read whenever it is needed; when that fails,
+    what was read before is good enough: a healthy instance is not taken for a sick one because a
+    program of this machine did not answer."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, SecretValue] = {}
+
+    async def read(self, references: Iterable[str]) -> dict[str, str]:
+        """The values by reference. Raises UsageError, which names the reference, when one cannot
+        be read or cannot be a header, and never could."""
+        wanted = dict.fromkeys(references)
+        try:
+            found = await resolve_secrets({reference: reference for reference in wanted})
+            for reference, value in found.items():
+                _check(reference, value)
+        except UsageError:
+            if not wanted.keys() <= self._values.keys():
+                raise
+            return {reference: self._values[reference].reveal() for reference in wanted}
+        self._values.update((reference, SecretValue(value)) for reference, value in found.items())
+        return found
+
+
+def _check(reference: str, value: str) -> None:
+    if not value.isprintable():
+        raise UsageError(f"the secret {reference} is not one line of text")
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        what = f"the secret {reference} cannot be a header: it has letters that are not in Latin-1"
+        raise UsageError(what) from None
+
+
+async def revealed(
+    probes: Sequence[Probe], kept: KeptSecrets | None = None
+) -> tuple[Sequence[Probe], Veil]:
     """The probes as they are to be asked, and the veil for the answers. Raises UsageError, which
     names the reference, when a secret cannot be read or cannot be a header."""
     if not any(SECRETS in probe.spec for probe in probes):
         return probes, Veil()
+    named = [probe.spec.get(SECRETS, {}) for probe in probes]
+    found = await (kept or KeptSecrets()).read(r for headers in named for r in headers.values())
     shown: list[Probe] = []
-    values: dict[str, None] = {}
-    for probe in probes:
-        references = probe.spec.get(SECRETS, {})
-        found = await resolve_secrets(references)
-        for name, value in found.items():
-            if not value.isprintable():
-                raise UsageError(f"the secret {references[name]} is not one line of text")
-            # a header like "Bearer abc" is given back as "abc" as well
-            words = (word for word in value.split()[1:] if len(word) >= _WORD)
-            values.update(dict.fromkeys((value, *words)))
+    for probe, headers in zip(probes, named, strict=True):
         rest = {key: part for key, part in probe.spec.items() if key != SECRETS}
-        if found:
-            rest["headers"] = {**rest.get("headers", {}), **found}
+        if headers:
+            values = {name: found[reference] for name, reference in headers.items()}
+            rest["headers"] = {**rest.get("headers", {}), **values}
         shown.append(replace(probe, spec=rest))
-    return shown, Veil(tuple(sorted(values, key=len, reverse=True)))
+    hidden = {text for value in found.values() for text in _seen(value) if text}
+    return shown, Veil(tuple(sorted(hidden, key=len, reverse=True)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os.path
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,12 +160,11 @@ class Connector:
         # too, since it may hold what the file only has encrypted.
         if not self._config.key:
             return {}
-        path = Path(self._config.key).expanduser()
-        public = path.with_name(path.name + ".pub")
-        if public.exists():
-            identities = {"agent_identities": [str(public)]}
-            return {"client_keys": [str(path)], "ignore_encrypted": True, **identities}
-        return {"client_keys": [str(path)], "agent_path": None}
+        path = os.path.expanduser(self._config.key)  # noqa: PTH111 - ~nobody stays as it is
+        public = f"{path}.pub"
+        if os.path.exists(public):  # noqa: PTH110 - says no where it may not look
+            return {"client_keys": [path], "ignore_encrypted": True, "agent_identities": [public]}
+        return {"client_keys": [path], "agent_path": None}
 
     def _has_ssh_config(self) -> bool:
         return self._ssh_config != () or Path("~/.ssh/config").expanduser().exists()

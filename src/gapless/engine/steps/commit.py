@@ -26,20 +26,27 @@ class Commit(Step):
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Remember on the host, then prune. Of what is removed there is no last good."""
-        if removes(ctx):
-            if ctx.fence is not None:
-                await ctx.transport.remember(ctx.fence, {"last_good": None})
-            return {}
-        target = target_release(ctx)
+        target = None if removes(ctx) else target_release(ctx)
         try:
-            pruned = await self._remember(ctx, target)
+            await self._remember(ctx, target)
         except (HostFault, StepError) as error:
             ctx.emit("step.skipped", self.kind, why=f"not remembered as last good: {error.what}")
             return {}
+        if removes(ctx):
+            return {}
+        try:
+            pruned = await self._prune(ctx, target)
+        except (HostFault, StepError) as error:
+            ctx.emit("step.skipped", "prune", why=f"older releases were left: {error.what}")
+            pruned = ()
         forgotten = await prune_snapshots(ctx)
         return {"pruned": list(pruned), "snapshots_pruned": list(forgotten)}
 
-    async def _remember(self, ctx: InstanceContext, target: ReleaseRef | None) -> Sequence[str]:
+    async def _remember(self, ctx: InstanceContext, target: ReleaseRef | None) -> None:
+        if removes(ctx):
+            if ctx.fence is not None:
+                await ctx.transport.remember(ctx.fence, {"last_good": None})
+            return
         kept_files = await ctx.runtime.snapshot(ctx.transport, f"{ctx.folder}/good")
         last_good = {
             "rollout": ctx.rollout.record.id,
@@ -50,6 +57,8 @@ class Commit(Step):
         }
         if ctx.fence is not None:
             await ctx.transport.remember(ctx.fence, {"last_good": last_good})
+
+    async def _prune(self, ctx: InstanceContext, target: ReleaseRef | None) -> Sequence[str]:
         release = ctx.rollout.assembly.release(ctx.service.name)
         if release is None or target is None:
             return ()

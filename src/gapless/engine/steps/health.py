@@ -29,7 +29,14 @@ async def ask(
     """Ask each question from where it is to be asked: the host, or this machine."""
     here = await side_here(ctx, probes)
     return await asking.ask(
-        ctx.transport, lambda: here, probes, passes=passes, every=every, within=within, eager=eager
+        ctx.transport,
+        lambda: here,
+        probes,
+        passes=passes,
+        every=every,
+        within=within,
+        eager=eager,
+        kept=ctx.rollout.secrets,
     )
 
 

@@ -9,9 +9,17 @@ from gapless.engine.context import InstanceContext
 from gapless.engine.journal import StepRecord
 from gapless.engine.live_schema import live_version, migration_folder
 from gapless.engine.steps.base import Facts, Step
-from gapless.errors import MigrationFailed
+from gapless.errors import FailureKind, FenceRefused, MigrationFailed, TransportError
 from gapless.model import Command, CriticalAction, Settled, Settlement
 from gapless.plans import StepKind
+
+_LOOK = "look at the schema, then deploy again (with --skip-migrations when it is done)"
+
+
+class MigrationUnknown(MigrationFailed):
+    """It was begun, and nobody knows how far it came."""
+
+    kind = FailureKind.LOST_CONTACT
 
 
 class Migrate(Step):
@@ -22,11 +30,13 @@ class Migrate(Step):
     shown = ("output", "host")
 
     async def observe(self, ctx: InstanceContext) -> Facts:
-        """The schema version before, for the way back, and the folder it runs in."""
+        """The schema version before, for the way back, the folder it runs in, and the host: only
+        that one knows what became of it."""
         migrate = ctx.config.migrate
         assert migrate is not None, "the plan has this step only for services that migrate"
         cwd = await migration_folder(ctx.transport, ctx.runtime, migrate, _release(ctx))
-        return {"schema_before": await live_version(ctx.transport, migrate, cwd), "cwd": cwd}
+        version = await live_version(ctx.transport, migrate, cwd)
+        return {"schema_before": version, "cwd": cwd, "host": ctx.host}
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Run it on the first host."""
@@ -40,18 +50,43 @@ class Migrate(Step):
         return _judge(ctx, settled, before)
 
     async def recover(self, ctx: InstanceContext, record: StepRecord, key: str) -> Facts | None:
-        """The host knows what became of it; if even the host does not, a person must look."""
-        settled = await ctx.transport.settle(key)
+        """The host that began it knows what became of it, whichever host asks now; if that one
+        does not know or cannot be asked, a person must look."""
+        there = began_on(ctx, record)
+        settled = await _settle(ctx, there, key)
         if settled.status is Settlement.DONE:
-            return _judge(ctx, settled, record.before)
+            return _judge(there, settled, record.before)
         if settled.status is Settlement.NEVER:
             return None
-        raise MigrationFailed(
+        raise MigrationUnknown(
             "the migration was begun and the host lost it (reboot or power cut): it is unknown how"
             " far it came",
-            where=str(ctx.instance),
-            next="look at the schema, then deploy again (with --skip-migrations when it is done)",
+            where=str(there.instance),
+            next=_LOOK,
         )
+
+
+def began_on(ctx: InstanceContext, record: StepRecord) -> InstanceContext:
+    """The instance on whose host the migration was begun."""
+    host = str(record.before.get("host", ctx.host))
+    return ctx if host == ctx.host else InstanceContext(ctx.rollout, ctx.service, host)
+
+
+async def _settle(ctx: InstanceContext, there: InstanceContext, key: str) -> Settled:
+    if there is ctx:
+        return await ctx.transport.settle(key)
+    try:
+        await there.transport.connect()
+        return await there.transport.settle(key)
+    except FenceRefused:
+        raise
+    except TransportError as error:
+        raise MigrationUnknown(
+            f"the migration was begun on {there.host}, which cannot be asked how far it came",
+            where=str(there.instance),
+            evidence=error.what,
+            next=f"gapless doctor --hosts {there.host}; {_LOOK}",
+        ) from None
 
 
 async def _command(ctx: InstanceContext, migrate: MigrateConfig, before: Facts) -> Command:

@@ -36,5 +36,5 @@ class Snapshot(Step):
         found = await ctx.runtime.snapshot(ctx.transport, f"{ctx.folder}/before")
         if now.detail.get("NeedDaemonReload") != "yes" or ctx.fence is None:
             return found
-        known = (await ctx.transport.recall(ctx.fence.service)).get("last_good", {})
+        known = (await ctx.transport.recall(ctx.fence.service)).get("last_good") or {}
         return RuntimeSnapshot.from_json(known["runtime"]) if "runtime" in known else found

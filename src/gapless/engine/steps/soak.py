@@ -41,6 +41,7 @@ class Soak(Step):
             retries=patience.retries,
             retry_delay=patience.retry_delay,
             identity=ctx.runtime.soak_identity(observation),
+            kept=ctx.rollout.secrets,
         )
         if not ctx.runtime.unit:
             verdicts = (*verdicts, await self._same(ctx, observation))

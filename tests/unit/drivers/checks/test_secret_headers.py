@@ -14,9 +14,10 @@ from gapless.config.health import HealthConfig, HttpCheck
 from gapless.config.source import Loaded, load_config
 from gapless.drivers.checks import asking
 from gapless.drivers.checks.probes import build_probes
-from gapless.drivers.checks.secret_headers import revealed
+from gapless.drivers.checks.secret_headers import KeptSecrets, revealed
 from gapless.drivers.transports.base import Probe
 from gapless.errors import UsageError
+from gapless.hostside.probes import one_line
 from gapless.model import Verdict, VerdictStatus
 from gapless.planning.make import make_plan
 from gapless.plans import Verb, to_json
@@ -143,3 +144,82 @@ def test_a_header_is_given_once() -> None:
 def test_a_value_is_no_reference() -> None:
     with pytest.raises(ValidationError, match="a secret is a reference"):
         HttpCheck(url="http://x/", secrets={"Authorization": VALUE})
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ('to"p_secret', 'to\\"p_secret'),
+        ("top/secret", "top\\/secret"),
+        ("tøp_secret", "t\\u00f8p_secret"),
+        ("tøp_secret", "t\ufffdp_secret"),
+        ("top   sec", "top sec"),
+        ('Bearer se"cret', 'se\\"cret'),
+    ],
+)
+def test_a_value_is_unseen_however_it_is_written(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, value: str, said: str
+) -> None:
+    monkeypatch.setenv("HEALTH_TOKEN", value)
+    _, veil = asyncio.run(revealed(probes(loaded)))
+    (verdict,) = veil([Verdict(VerdictStatus.FAIL, "http", "GET", f"got '{said}'")])
+    assert verdict.answer == "got '***'"
+
+
+@pytest.mark.parametrize("room", range(len(VALUE) + 2))
+def test_the_part_of_a_value_before_the_cut_is_unseen_too(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    monkeypatch.setenv("HEALTH_TOKEN", VALUE)
+    _, veil = asyncio.run(revealed(probes(loaded)))
+    answer = one_line("x" * (299 - room) + VALUE + "y" * 300)
+    (verdict,) = veil([Verdict(VerdictStatus.FAIL, "http", "GET", answer)])
+    assert verdict.answer.endswith("…")
+    assert "Bear" not in verdict.answer
+    assert "t0ps" not in verdict.answer
+    assert verdict.answer.startswith("x" * (299 - room))
+
+
+def test_a_part_at_the_end_of_what_was_not_cut_is_told(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEALTH_TOKEN", VALUE)
+    _, veil = asyncio.run(revealed(probes(loaded)))
+    (verdict,) = veil([Verdict(VerdictStatus.FAIL, "http", "GET", "401 wants a Bearer")])
+    assert verdict.answer == "401 wants a Bearer"
+
+
+def test_an_empty_value_hides_nothing(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEALTH_TOKEN", "")
+    _, veil = asyncio.run(revealed(probes(loaded)))
+    (verdict,) = veil([Verdict(VerdictStatus.FAIL, "http", "GET", "401 …")])
+    assert verdict.answer == "401 …"
+
+
+def test_a_secret_that_no_header_can_hold_is_refused_and_not_shown(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEALTH_TOKEN", "t0psecret€")
+    with pytest.raises(UsageError, match="env:HEALTH_TOKEN cannot be a header") as caught:
+        asyncio.run(revealed(probes(loaded)))
+    assert "t0psecret" not in str(caught.value)
+
+
+def test_what_was_read_before_is_used_when_it_cannot_be_read_now(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = KeptSecrets()
+
+    def sent() -> str:
+        (probe,), _ = asyncio.run(revealed(probes(loaded), kept))
+        return str(probe.spec["headers"]["Authorization"])
+
+    monkeypatch.setenv("HEALTH_TOKEN", VALUE)
+    assert sent() == VALUE
+    monkeypatch.setenv("HEALTH_TOKEN", "Bearer renewed")
+    assert sent() == "Bearer renewed"
+    monkeypatch.delenv("HEALTH_TOKEN")
+    assert sent() == "Bearer renewed"
+    assert "renewed" not in repr(vars(kept))
+    with pytest.raises(UsageError):
+        asyncio.run(revealed(probes(loaded)))
