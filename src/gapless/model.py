@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+NO_RELEASE = "no release"
+"""What a host ran before the first deploy of a release to it, in the place of one."""
 NOT_INSTALLED = "not installed"
 """What a host serves of a service whose unit it does not have, in the place of a release."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})

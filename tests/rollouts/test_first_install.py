@@ -10,6 +10,7 @@ from tests.lab.shop import shop_unit
 from tests.rollouts.site import CONFIG, Site
 
 UNIT = "/etc/systemd/system/shop-api.service"
+LINK = "/srv/shop-api/current"
 
 
 def bare_site(folder: Path, lab: Lab, host: LabHost) -> Site:
@@ -31,10 +32,11 @@ def bare_site(folder: Path, lab: Lab, host: LabHost) -> Site:
     return Site(folder, [host], proxy)
 
 
-def state(host: LabHost) -> tuple[str, str, bool]:
+def state(host: LabHost) -> tuple[str, str, bool, bool]:
+    """What systemd knows, and whether unit file and release link are there."""
     shown = host.show("shop-api", "LoadState", "ActiveState")
-    there = host.run(["test", "-e", UNIT], check=False).returncode == 0
-    return shown["LoadState"], shown["ActiveState"], there
+    there = [host.run(["ls", "-d", path], check=False).returncode == 0 for path in (UNIT, LINK)]
+    return shown["LoadState"], shown["ActiveState"], there[0], there[1]
 
 
 def test_a_unit_is_installed_and_taken_away_again(tmp_path: Path, lab: Lab, host: LabHost) -> None:
@@ -47,7 +49,7 @@ def test_a_unit_is_installed_and_taken_away_again(tmp_path: Path, lab: Lab, host
         site.run("restart", "--yes", check=3)
         failed = site.run("deploy", "--yes", check=4)
         assert "removed, as it was not there before" in failed.stdout + failed.stderr
-        assert state(host) == ("not-found", "inactive", False)
+        assert state(host) == ("not-found", "inactive", False, False)
 
         site.new_release(VERSION="2")
         site.run("deploy", "--yes", check=0)
@@ -57,7 +59,7 @@ def test_a_unit_is_installed_and_taken_away_again(tmp_path: Path, lab: Lab, host
         assert "Nothing to do" in site.run("deploy", "--yes", check=0).stdout
 
         site.run("rollback", "api", "--yes", check=0)
-        assert state(host) == ("not-found", "inactive", False)
+        assert state(host) == ("not-found", "inactive", False, False)
         assert host.run(["systemctl", "is-enabled", "shop-api"], check=False).returncode != 0
     finally:
         site.proxy.stop()

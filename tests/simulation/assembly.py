@@ -51,6 +51,9 @@ class SimRelease:
             Command(("mv", "-fT", temporary, f"{self._folder}/current")),
         )
 
+    def deactivation(self) -> tuple[Command, ...]:
+        return (Command(("rm", "-f", f"{self._folder}/current")),)
+
     async def prune(self, transport: Transport, keep: tuple[str, ...]) -> tuple[str, ...]:
         return ()
 

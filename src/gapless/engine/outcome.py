@@ -14,7 +14,7 @@ from gapless.engine.replacing import InstanceOutcome
 from gapless.engine.schema_back import is_unknown
 from gapless.engine.servicing import ServiceOutcome, ServiceResult
 from gapless.errors import GaplessError
-from gapless.model import NOT_INSTALLED
+from gapless.model import NO_RELEASE, NOT_INSTALLED
 from gapless.plans import ServicePlan, StepKind, Verb
 
 
@@ -181,7 +181,8 @@ def _serving(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
         elif replaced.outcome is InstanceOutcome.RESTORED and host in service.installs:
             out[host] = NOT_INSTALLED
         elif replaced.outcome is InstanceOutcome.RESTORED:
-            out[host] = f"{service.from_.get(host, '')} (restored)".strip()
+            old = service.from_.get(host) or (NO_RELEASE if service.to else "")
+            out[host] = f"{old} (restored)".strip()
         elif replaced.outcome is InstanceOutcome.STAYED:
             new = service.to.get("name") or service.from_.get(host) or "as switched"
             out[host] = f"{new} (new release, way back refused by the floor)"
@@ -204,8 +205,11 @@ def _release(service: ServicePlan, host: str) -> str:
     if was_absent(service.snapshots.get(host) or {}):
         return NOT_INSTALLED
     kept = (service.snapshots.get(host) or {}).get("release")
-    name = kept["name"] if kept else service.to.get("name") or service.from_.get(host)
-    return str(name or "restarted")
+    if kept:
+        return str(kept["name"])
+    if host in service.snapshots and service.from_.get(host):
+        return NO_RELEASE
+    return str(service.to.get("name") or service.from_.get(host) or "restarted")
 
 
 def _left(ctx: RolloutContext, result: ServiceResult) -> dict[str, Any]:

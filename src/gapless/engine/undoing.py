@@ -24,9 +24,9 @@ from gapless.engine.left_out import remember_left_out
 from gapless.engine.perform import action_key, close_open, failure_data, perform, reconnect
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.engine.steps.migrate import began_on
-from gapless.engine.steps.switch import Switch
+from gapless.engine.steps.switch import Switch, release_commands
 from gapless.errors import FenceRefused, GaplessError, LostContact, NotRestored
-from gapless.model import NOT_INSTALLED
+from gapless.model import NO_RELEASE, NOT_INSTALLED
 from gapless.plans import StepKind, Verb
 
 NOT_TOUCHED = "not touched"
@@ -128,7 +128,9 @@ def _way_back(ctx: InstanceContext) -> InstanceContext:
     """The same instance seen as a rollback of one, with its snapshot as the goal."""
     calm = _calm(ctx)
     snapshot = _snapshot(ctx)
-    service = replace(ctx.service, snapshots={ctx.host: snapshot}, to={})
+    new = str(ctx.service.to.get("name", ""))
+    from_ = {ctx.host: new} if new else ctx.service.from_
+    service = replace(ctx.service, snapshots={ctx.host: snapshot}, from_=from_, to={})
     calm.rollout = replace(calm.rollout, plan=replace(calm.rollout.plan, verb=Verb.ROLLBACK))
     return InstanceContext(calm.rollout, service, ctx.host, dict(ctx.facts), undoing=True)
 
@@ -166,18 +168,16 @@ def _restored(ctx: InstanceContext) -> str:
     if was_absent(_snapshot(ctx)):
         return NOT_INSTALLED
     release = _snapshot(ctx).get("release")
-    return str(release["name"]) if release else "the unit as it was"
+    if release:
+        return str(release["name"])
+    return NO_RELEASE if ctx.service.to else "the unit as it was"
 
 
 def tell_by_hand(ctx: InstanceContext, error: GaplessError) -> list[str]:
     """Say that the way back failed, and the commands that take it by hand."""
     snapshot = RuntimeSnapshot.from_json(_snapshot(ctx).get("runtime", {}))
     manual = list(ctx.runtime.manual(snapshot))
-    release = ctx.rollout.assembly.release(ctx.service.name)
-    kept = _snapshot(ctx).get("release")
-    if release is not None and kept:
-        commands = release.activation(ReleaseRef.from_json(kept))
-        manual[1:1] = [f"sudo {command}" for command in commands]
+    manual[1:1] = [f"sudo {command}" for command in release_commands(_way_back(ctx))]
     ctx.emit("rollback.failed", "switch", **failure_data(error), manual=manual)
     return manual
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gapless.model import NOT_INSTALLED, Verdict
+from gapless.model import NO_RELEASE, NOT_INSTALLED, Verdict
 from gapless.render.layout import INDENT, LABEL, WIDTH, block, cut, head, labelled
 from gapless.render.words import clean, hosts, plural, seconds
 from gapless.report.report import Failure, LeftOut, Report, ServiceReport, Undone
@@ -91,6 +91,7 @@ def _back(item: Undone) -> tuple[str, str, float]:
     if item.restored == "nothing to restore":
         return item.host, f"{item.service}: nothing to restore", item.seconds
     back = f"back on {item.restored}" if item.restored else "back as it was"
+    back += ", as before" if item.restored == NO_RELEASE else ""
     asked = f", {item.verdict}" if item.verdict and item.verdict.passed else ", checked again"
     return item.host, f"{item.service} {back}{asked}", item.seconds
 

@@ -21,6 +21,7 @@ import pytest
 from gapless.drivers.releases.base import Release, ReleaseRef
 from gapless.drivers.transports.base import Transport
 from gapless.hostside.files import digest_of
+from gapless.model import Command
 
 ODD = 'it\'s a "test" $HOME `id` \\ *?'
 """A name that a shell would trip over."""
@@ -53,9 +54,11 @@ class Bench:
 
     async def activate(self, ref: ReleaseRef) -> None:
         """Run the commands of the switch, as the critical action would."""
-        for command in self.release().activation(ref):
-            done = await self.transport.run(command)
-            assert done.ok or not command.check, done
+        await self._run(self.release().activation(ref))
+
+    async def deactivate(self) -> None:
+        """Run the commands of the way back to where there was none."""
+        await self._run(self.release().deactivation())
 
     async def deploy(self, **settings: Any) -> ReleaseRef:
         """Resolve, stage, activate."""
@@ -64,6 +67,11 @@ class Bench:
         await release.stage(self.transport, ref)
         await self.activate(ref)
         return ref
+
+    async def _run(self, commands: tuple[Command, ...]) -> None:
+        for command in commands:
+            done = await self.transport.run(command)
+            assert done.ok or not command.check, done
 
 
 def there(ref: ReleaseRef) -> bool:
@@ -191,6 +199,23 @@ class ReleaseSuite(ReleaseRig):
             await bench.activate(kept)
             assert digest_of(str(bench.live())) == before
             assert await bench.release().current(bench.transport) == old
+
+        self.play(tmp_path, case)
+
+    def test_the_way_back_from_the_first_leaves_none_live(self, tmp_path: Path) -> None:
+        """Nor anything of it where a service would look; twice is fine, and so is deploying it
+        again."""
+
+        async def case(bench: Bench) -> None:
+            bench.write("a/b", "1")
+            ref = await bench.deploy()
+            for _ in range(2):
+                await bench.deactivate()
+                assert await bench.release().current(bench.transport) is None
+                assert not bench.live().is_symlink()
+                assert not bench.live().exists()
+            assert await bench.deploy() == ref
+            assert await bench.release().current(bench.transport) == ref
 
         self.play(tmp_path, case)
 

@@ -92,6 +92,7 @@ def test_a_failed_install_is_removed_again(unit_file: Path, bad: Behaviour, bala
     assert ending.exit_code == 4
     assert [state(site, host) for host in HOSTS] == [(False, False, False)] * 2
     assert not site.unit("web1").running
+    assert not site.host("web1").files.exists("/srv/api/current")
     assert ending.serving["api"]["web1"] == "not installed"
     screen = render_report(summarize(site.plan, site.events))
     assert "web1  api: removed, as it was not there before" in screen
@@ -129,6 +130,7 @@ def test_rollback_of_a_first_deploy_removes_it(unit_file: Path) -> None:
     site = site_without(unit_file, "web1")
     served = run_virtual(story(site))
     assert state(site, "web1") == (False, False, False)
+    assert not site.host("web1").files.exists("/srv/api/current")
     assert state(site, "web2") == (True, True, True)
     assert served["web1"] == "not installed"
     assert "last_good" not in site.host("web1").memory["seed.api"]

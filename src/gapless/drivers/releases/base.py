@@ -70,6 +70,11 @@ class Release(Protocol):
         """Commands that make it live by one rename(2); part of the critical switch."""
         ...
 
+    def deactivation(self) -> tuple[Command, ...]:
+        """Commands after which none of its versions is live, for the way back to where there was
+        none; part of the critical switch. The versions stay where they were brought."""
+        ...
+
     async def prune(self, transport: Transport, keep: tuple[str, ...]) -> tuple[str, ...]:
         """Remove all but the newest ``keep`` configured and those named; returns the removed."""
         ...

@@ -4,7 +4,8 @@
 2. It is brought beside the live one and verified there (``directory_staging``).
 3. It goes live by one rename of a link (``directory_linked``), or by copying over the live folder
    (``directory_in_place``).
-4. Going back is going live with the one before, which is never pruned.
+4. Going back is going live with the one before, which is never pruned; where there was none, none
+   is live again.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ class Layout(Protocol):
 
     def activation(self, ref: ReleaseRef) -> tuple[Command, ...]:
         """How a version goes live."""
+        ...
+
+    def deactivation(self) -> tuple[Command, ...]:
+        """How none is live again."""
         ...
 
     async def prepare(self, transport: Transport, ref: ReleaseRef, live: ReleaseRef | None) -> None:
@@ -92,6 +97,10 @@ class DirectoryRelease:
     def activation(self, ref: ReleaseRef) -> tuple[Command, ...]:
         """Commands that make it live; run as one critical action."""
         return self._layout.activation(ref)
+
+    def deactivation(self) -> tuple[Command, ...]:
+        """Commands after which none is live, as before the first."""
+        return self._layout.deactivation()
 
     async def prune(self, transport: Transport, keep: tuple[str, ...]) -> tuple[str, ...]:
         """Remove all but the newest configured, those named and the live one.

@@ -75,6 +75,17 @@ class InPlace:
             Command(("rm", "-f", "--", self._aside)),
         )
 
+    def deactivation(self) -> tuple[Command, ...]:
+        """The folder goes with all that was brought; what is excluded keeps it there."""
+        nothing = f"{self._places.store}/.nothing"
+        return (
+            Command(("mkdir", "-p", "--", nothing)),
+            Command(("mv", "-fT", "--", self._marker, self._aside), check=False),
+            Command((*self._copying(), "--", f"{nothing}/", f"{self._places.top}/"), timeout=_COPY),
+            Command(("rm", "-f", "--", self._aside)),
+            Command(("rmdir", "--", nothing, self._places.top), check=False),
+        )
+
     async def prepare(self, transport: Transport, ref: ReleaseRef, live: ReleaseRef | None) -> None:
         """Keep the live content aside. Of a folder that is half this and half that there is
         nothing worth keeping: what was live before it is kept already."""

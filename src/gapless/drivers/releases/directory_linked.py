@@ -46,6 +46,10 @@ class Linked:
             Command(("mv", "-fT", "--", fresh, self._link)),
         )
 
+    def deactivation(self) -> tuple[Command, ...]:
+        """Without the link, as before the first deploy."""
+        return (Command(("rm", "-f", "--", self._link)),)
+
     async def prepare(self, transport: Transport, ref: ReleaseRef, live: ReleaseRef | None) -> None:
         """Say now, not in the middle of the switch, that the link cannot be made."""
         if live is None and (await do(transport, "test", "-e", self._link, fine=(0, 1))).ok:

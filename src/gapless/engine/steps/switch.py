@@ -39,7 +39,10 @@ class Switch(Step):
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Run the replacement, then its fallback (reload → restart) where there is one."""
         replacement = await self._replacement(ctx)
-        commands = self._activation(ctx) + replacement.commands
+        release = release_commands(ctx)
+        # what is removed is stopped while its files are there: its stop command may need them
+        order = (replacement.commands, release) if removes(ctx) else (release, replacement.commands)
+        commands = order[0] + order[1]
         timeout = max(replacement.timeout, sum(command.timeout for command in commands))
         settled = await self._run(ctx, key, commands, timeout)
         manner = replacement.manner
@@ -117,11 +120,6 @@ class Switch(Step):
     async def _manner(self, ctx: InstanceContext) -> str:
         return (await self._replacement(ctx)).manner
 
-    def _activation(self, ctx: InstanceContext) -> tuple[Command, ...]:
-        release = ctx.rollout.assembly.release(ctx.service.name)
-        target = target_release(ctx)
-        return release.activation(target) if release and target else ()
-
     async def _run(
         self, ctx: InstanceContext, key: str, commands: tuple[Command, ...], timeout: float
     ) -> Settled:
@@ -154,10 +152,11 @@ class Switch(Step):
         release = ctx.rollout.assembly.release(ctx.service.name)
         if ctx.facts.get(StepKind.STAGE, {}).get("install"):
             return False
-        if target is None or release is None:
+        if release is None or (target is None and not leaves_none(ctx)):
             return True
         current = await release.current(ctx.transport)
-        return current is not None and current.name == target.name
+        name = current.name if current else ""
+        return name == target.name if target else name != ctx.service.from_[ctx.host]
 
 
 def target_release(ctx: InstanceContext) -> ReleaseRef | None:
@@ -166,6 +165,23 @@ def target_release(ctx: InstanceContext) -> ReleaseRef | None:
         kept = ctx.service.snapshots[ctx.host].get("release")
         return ReleaseRef.from_json(kept) if kept else None
     return ReleaseRef.from_json(ctx.service.to) if ctx.service.to else None
+
+
+def leaves_none(ctx: InstanceContext) -> bool:
+    """Whether going back means that no release is live any more, as before the first deploy."""
+    back = ctx.rollout.plan.verb is Verb.ROLLBACK and ctx.service.from_.get(ctx.host)
+    return bool(back) and not ctx.service.snapshots[ctx.host].get("release")
+
+
+def release_commands(ctx: InstanceContext) -> tuple[Command, ...]:
+    """What makes the release live that the instance goes to, or none as before the first."""
+    release = ctx.rollout.assembly.release(ctx.service.name)
+    target = target_release(ctx)
+    if release is None:
+        return ()
+    if target is not None:
+        return release.activation(target)
+    return release.deactivation() if leaves_none(ctx) else ()
 
 
 def _facts(now: Observation, manner: str) -> dict[str, Any]:

@@ -61,6 +61,20 @@ class TestInPlace(InPlaceRig):
 
         self.play(tmp_path, case, exclude=["/uploads"])
 
+    def test_excluded_names_stay_when_none_is_live_again(self, tmp_path: Path) -> None:
+        async def case(bench: Bench) -> None:
+            bench.write("a", "1")
+            await bench.deploy()
+            (bench.to / "uploads").mkdir()
+            (bench.to / "uploads" / "cat.jpg").write_text("cat")
+            await bench.deactivate()
+            assert os.listdir(bench.to) == ["uploads"]
+            live = await bench.release().current(bench.transport)
+            assert live is not None
+            assert live.name == BEFORE
+
+        self.play(tmp_path, case, exclude=["/uploads"])
+
     def test_half_a_copy_is_neither_the_old_nor_the_new(self, tmp_path: Path) -> None:
         async def case(bench: Bench) -> None:
             bench.write("a", "1")
