@@ -1,0 +1,86 @@
+"""How an old copy ends.
+
+1. Wait the configured delay.
+2. With a proxy: wait until its connections have ended, no longer than the limit.
+3. Send the stop signal and wait for its end, no longer than the limit.
+4. Kill it and everything it started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gapless.supervisor.copy import Copy
+from gapless.supervisor.loop import Deadline, Loop
+from gapless.supervisor.spec import Stop
+
+WhenIdle = Callable[[Copy, Callable[[], None]], None]
+"""Calls once the copy has no proxied connection any more."""
+
+
+class Ending:
+    """One copy on its way out; ``gone`` is called when nothing of it is left."""
+
+    def __init__(self, loop: Loop, copy: Copy, gone: Callable[[], None]) -> None:
+        self._loop, self.copy, self._gone = loop, copy, gone
+        self._deadline: Deadline | None = None
+        self._stop: Stop = copy.spec.stop
+        self.until = 0.0
+        """When it is killed, by the monotonic clock; 0 while that is not known."""
+        copy.on_end = self._over
+
+    def begin(self, when_idle: WhenIdle) -> None:
+        """All four steps."""
+        if not self.copy.alive:
+            self._over()
+            return
+        self._after(self._stop.delay, lambda: self._drain(when_idle))
+
+    def at_once(self, number: int | None = None) -> None:
+        """Without delay: somebody outside wants it to end, or it never served."""
+        if not self.copy.alive:
+            self._over()
+            return
+        self._signal(self._stop.signal if number is None else number)
+
+    def go_on(self, until: float) -> None:
+        """It was told to stop before our process replaced itself."""
+        self.until = until
+        self._after(until - self._loop.now(), self._kill)
+
+    def _drain(self, when_idle: WhenIdle) -> None:
+        waiting = [True]
+
+        def proceed() -> None:
+            if waiting:
+                waiting.clear()
+                self._signal(self._stop.signal)
+
+        self._after(self._stop.timeout, proceed)
+        when_idle(self.copy, proceed)
+
+    def _signal(self, number: int) -> None:
+        assert self.copy.child is not None
+        self.copy.times.setdefault("told", self._loop.now())
+        self.copy.child.signal(number)
+        self.until = self._loop.now() + self._stop.timeout
+        self._after(self._stop.timeout, self._kill)
+
+    def _kill(self) -> None:
+        if self.copy.child is not None:
+            self.copy.child.kill_all()
+
+    def _after(self, seconds: float, call: Callable[[], None]) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = None
+        if seconds > 0:
+            self._deadline = self._loop.after(seconds, call)
+        else:
+            call()
+
+    def _over(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self.copy.close()
+        self._gone()

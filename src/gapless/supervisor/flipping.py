@@ -1,0 +1,380 @@
+"""The flip.
+
+1. Requests are levels (``requests``). One that comes while another is under way waits for it.
+2. A flip waits while as many old copies drain as may, and, where slots are used, while the other
+   slot is still taken.
+3. The configuration is compiled anew by another process if what it was made of has changed; code
+   of our own that has changed is taken in first (``upgrade``).
+4. The new copy starts beside the old one (``trial``). Whatever goes wrong, the old one is
+   untouched, and whoever asked is told what, with the last lines of the new copy.
+5. When it has settled it is the active one: first the old copy is told to stop (``ending``), then
+   everybody else is told.
+6. The old copy dies while the new one starts: the new one takes over as soon as it is ready.
+7. The active copy ends and none is on its way: we end with its status. Told to stop from outside,
+   we pass that on and wait, for the old copies that drain as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gapless.supervisor import children as processes
+from gapless.supervisor.control import Caller
+from gapless.supervisor.copy import Copy
+from gapless.supervisor.ending import Ending
+from gapless.supervisor.requests import ROLLBACK, Requests
+from gapless.supervisor.site import Site
+from gapless.supervisor.spec import SLOTS, Spec
+from gapless.supervisor.trial import Trial
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FLIPPED, REFUSED, KEPT, DOWN = 0, 3, 4, 5
+"""Codes of a reply: flipped; nothing to go back to; the old copy serves on; nothing serves."""
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+
+
+class Flipping:
+    """The copies and who is asked for what; ``leave`` is called once, with our exit code."""
+
+    def __init__(
+        self,
+        site: Site,
+        leave: Callable[[int], None],
+        renew: Callable[[Spec, list[Caller]], None],
+    ) -> None:
+        self.site = site
+        self._loop = site.loop
+        self._leave = leave
+        self.renew = renew
+        """Becomes new code, and comes back only if that cannot be."""
+        self.requests = Requests()
+        self.active: Copy | None = None
+        self.trial: Trial | None = None
+        self.endings: list[Ending] = []
+        self.number = 0
+        self.flips = self.failed = 0
+        self.last: dict[str, Any] | None = None
+        self.stopping = False
+        self._callers: list[Caller] = []
+        self.until_idle: list[Caller] = []
+        self._preparing = False
+        self._code: int | None = None
+        """What we end with, once that is clear."""
+
+    # -- what is asked ----------------------------------------------------------------------------
+
+    def begin(self, spec: Spec) -> None:
+        """The first copy."""
+        self._try(spec, [])
+
+    def ask(self, kind: str, caller: Caller | None = None) -> None:
+        """Flip, or flip back; ``caller`` is answered when it is over."""
+        if self.stopping or self._code is not None:
+            if caller is not None:
+                caller.answer(self._reply(DOWN, "it is being stopped"))
+            return
+        self.requests.ask(kind, caller)
+        self._next()
+
+    def stop(self, number: int) -> None:
+        """Outside wants an end: both the active copy and the one on its way get the signal, old
+        ones go on draining; all of them within their limits."""
+        self.stopping = True
+        self.site.manager.tell("STOPPING=1")
+        for caller in [*self.requests.clear(), *self._take_callers(), *self.until_idle]:
+            caller.answer(self._reply(DOWN, "it is being stopped"))
+        if self.trial is not None:
+            copy = self._end_trial()
+            self._end(copy, at_once=number, code_of=self.active is None)
+        if self.active is not None:
+            copy, self.active = self.active, None
+            self._end(copy, at_once=number, code_of=True)
+        self._maybe_leave()
+
+    def forward(self, number: int) -> None:
+        """Any other signal goes to the copy that serves, or is to be the first to do so."""
+        copy = self.active or (self.trial.copy if self.trial else None)
+        if copy is not None and copy.child is not None:
+            copy.child.signal(number)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a flip is under way."""
+        return self.trial is not None or self._preparing
+
+    def wait(self, caller: Caller) -> None:
+        """Answered when nothing is under way."""
+        self.until_idle.append(caller)
+        self._next()
+
+    # -- one flip ---------------------------------------------------------------------------------
+
+    def _next(self) -> None:
+        if self.busy or self.stopping:
+            return
+        if not self.requests:
+            self._tell_idle()
+            return
+        if not self._room():
+            return
+        kind, self._callers = self.requests.take()
+        if kind == ROLLBACK:
+            self._roll_back()
+            return
+        self._preparing = True
+        self.site.prepare(self._current(), self._prepared, self._unprepared)
+
+    def _room(self) -> bool:
+        """Whether one more copy may run."""
+        spec = self._current()
+        draining = [ending.copy for ending in self.endings if ending.copy.alive]
+        taken = spec.slotted and any(copy.slot == self._free_slot() for copy in draining)
+        return len(draining) < spec.max_draining and not taken
+
+    def _roll_back(self) -> None:
+        if self.site.last_good is None:
+            self._answer(self._reply(REFUSED, "there is nothing to go back to"))
+            self._next()
+            return
+        self._try(self.site.last_good, self._take_callers())
+
+    def _prepared(self, spec: Spec, *, renew: bool) -> None:
+        self._preparing = False
+        if self.stopping:
+            self._maybe_leave()
+            return
+        callers = self._take_callers()
+        if renew:
+            self.renew(spec, callers)
+        self.go_on(spec, callers)
+
+    def go_on(self, spec: Spec, callers: list[Caller]) -> None:
+        """With what was prepared, also by the process whose place we took."""
+        self._try(spec, callers)
+
+    def _unprepared(self, what: str, evidence: str) -> None:
+        self._preparing = False
+        self.failed += 1
+        self._told_failed(what, evidence, None)
+        if self.active is None and not self.stopping:
+            self._go(processes.exit_code(self._died or 0))
+        self._next()
+
+    _died: int | None = None
+    """Status of an active copy that died while another was on its way."""
+
+    def _try(self, spec: Spec, callers: list[Caller]) -> None:
+        self._callers = callers
+        try:
+            self.site.open(spec)
+        except OSError as error:
+            self._unprepared(f"cannot listen on {error.filename}", error.strerror or str(error))
+            return
+        self.number += 1
+        copy = Copy(self._loop, self.site.mark(self.number), self.number, self._free_slot(), spec)
+        copy.on_message = lambda message: self._message(copy, message)
+        self.trial = Trial(
+            self._loop, self.site.children, copy, self._passed, self._failed, self._ready
+        )
+        self.site.say(*spec.warnings)
+        self.site.manager.tell(f"STATUS=starting generation {self.number}")
+        self.trial.begin(self.site.listeners.of(spec.listen), self.site.manager)
+        if copy.child is not None:
+            self.site.guard.knows(copy.pid)
+
+    def _ready(self) -> None:
+        assert self.trial is not None
+        if self.active is None and self._died is not None:
+            self.trial.cancel()
+            self._passed()
+
+    def _passed(self) -> None:
+        """The moment of the flip; what takes time comes after the old copy was told."""
+        assert self.trial is not None
+        copy, old = self._end_trial(), self.active
+        self.active, copy.state = copy, "active"
+        copy.times["commit"] = self._loop.now()
+        copy.on_end = self._active_ended
+        self._died = None
+        self.site.point(copy)
+        if old is not None:
+            old.state = "draining"
+            self._end(old)
+            self.flips += 1
+        self.site.committed(copy, old)
+        what = f"generation {copy.number} serves"
+        self._answer(self._reply(FLIPPED, what, copy))
+        self.site.say(f"{what}, process {copy.pid}")
+        self._next()
+
+    def _failed(self, what: str, evidence: str) -> None:
+        """It goes, and all it left; who asked is told when it is gone."""
+        copy = self._end_trial()
+        self.failed += 1
+        copy.state = "stopping"
+
+        def gone() -> None:
+            self._told_failed(what, evidence, copy)
+            if self.active is None:
+                self._go(self._code_of_failed(copy))
+            self._next()
+
+        copy.last = copy.last_lines()
+        self._end(copy, gone=gone, at_once=copy.spec.stop.signal)
+
+    def _code_of_failed(self, copy: Copy) -> int:
+        """Of an old copy that died meanwhile; else of the first, which cannot end well."""
+        if self._died is not None:
+            return processes.exit_code(self._died)
+        if copy.child is None:
+            return _NOT_FOUND if copy.errno == 2 else _NOT_EXECUTABLE
+        ended_itself = "told" not in copy.times and copy.status is not None
+        return (processes.exit_code(copy.status or 0) if ended_itself else 1) or 1
+
+    # -- ends -------------------------------------------------------------------------------------
+
+    def _active_ended(self) -> None:
+        assert self.active is not None
+        copy, self.active = self.active, None
+        status = copy.status or 0
+        self._close(copy)
+        if self.busy:
+            self._died = status
+            self.site.say(f"generation {copy.number} {copy.ended_how()} while another one starts")
+            if self.trial is not None and self.trial.copy.state == "settling":
+                self._ready()
+            return
+        self._go(processes.exit_code(status))
+
+    def _end(
+        self,
+        copy: Copy,
+        *,
+        at_once: int | None = None,
+        code_of: bool = False,
+        gone: Callable[[], None] | None = None,
+    ) -> None:
+        def over() -> None:
+            self.endings.remove(ending)
+            self.site.guard.forgets(copy.pid)
+            if code_of and copy.status is not None:
+                self._code = processes.exit_code(copy.status)
+            if gone is not None:
+                gone()
+            self._next()
+            self._maybe_leave()
+
+        ending = Ending(self._loop, copy, over)
+        self.endings.append(ending)
+        if at_once is None:
+            ending.begin(self.site.when_idle)
+        else:
+            copy.state = "stopping"
+            ending.at_once(at_once)
+
+    def adopt_ending(self, copy: Copy, until: float) -> None:
+        """An old copy that drained before our process replaced itself."""
+
+        def over() -> None:
+            self.endings.remove(ending)
+            self.site.guard.forgets(copy.pid)
+            self._next()
+            self._maybe_leave()
+
+        ending = Ending(self._loop, copy, over)
+        self.endings.append(ending)
+        if until > 0:
+            ending.go_on(until)
+        else:
+            ending.begin(self.site.when_idle)
+
+    def adopt_active(self, copy: Copy) -> None:
+        """The copy that served before our process replaced itself."""
+        self.active = copy
+        copy.on_end = self._active_ended
+        copy.on_message = lambda message: self._message(copy, message)
+
+    def _go(self, code: int) -> None:
+        self._code = code
+        for caller in [*self.requests.clear(), *self.until_idle]:
+            caller.answer(self._reply(DOWN, "the program has ended"))
+        self._maybe_leave()
+
+    def _maybe_leave(self) -> None:
+        idle = self.active is None and self.trial is None and not self.endings
+        if idle and not self._preparing and (self.stopping or self._code is not None):
+            self._leave(self._code or 0)
+
+    def _close(self, copy: Copy) -> None:
+        self.site.guard.forgets(copy.pid)
+        copy.close()
+
+    def _end_trial(self) -> Copy:
+        assert self.trial is not None
+        trial, self.trial = self.trial, None
+        trial.cancel()
+        return trial.copy
+
+    # -- what is told -----------------------------------------------------------------------------
+
+    def _tell_idle(self) -> None:
+        callers, self.until_idle = self.until_idle, []
+        for caller in callers:
+            caller.answer(self.last or self._reply(FLIPPED, "nothing is under way"))
+
+    def _told_failed(self, what: str, evidence: str, copy: Copy | None) -> None:
+        code = KEPT if self.active is not None else DOWN
+        reply = self._reply(code, what, copy, evidence)
+        self._answer(reply)
+        self.site.say(f"generation {reply['generation']} failed: {what}. {evidence}".rstrip(". "))
+
+    def _answer(self, reply: dict[str, Any]) -> None:
+        self.last = reply
+        for caller in self._take_callers():
+            caller.answer(reply)
+
+    def _take_callers(self) -> list[Caller]:
+        callers, self._callers = self._callers, []
+        return callers
+
+    def _reply(
+        self, code: int, what: str, copy: Copy | None = None, evidence: str = ""
+    ) -> dict[str, Any]:
+        lines, source = copy.last or copy.last_lines() if copy else ([], "")
+        serves = self.active
+        return {
+            "ok": code == FLIPPED,
+            "code": code,
+            "what": what,
+            "evidence": evidence,
+            "log": lines if code else [],
+            "log_source": source,
+            "pid": copy.pid if copy else 0,
+            "generation": copy.number if copy else 0,
+            "seconds": copy.seconds() if copy else {},
+            "serves": {"generation": serves.number, "pid": serves.pid} if serves else None,
+        }
+
+    def _message(self, copy: Copy, message: dict[str, str]) -> None:
+        """What the service manager hears of us is what the active copy says."""
+        if copy is not self.active and not (self.active is None and self.trial is not None):
+            return
+        passed_on = ("STATUS", "WATCHDOG", "EXTEND_TIMEOUT_USEC", "ERRNO", "BUSERROR")
+        lines = [f"{key}={value}" for key, value in message.items() if key in passed_on]
+        if lines:
+            self.site.manager.tell(*lines)
+
+    # -- small facts ------------------------------------------------------------------------------
+
+    def _current(self) -> Spec:
+        """What the next flip starts from."""
+        return self.active.wanted if self.active else self.site.spec
+
+    def _free_slot(self) -> str:
+        if self.active is not None:
+            return SLOTS[1] if self.active.slot == SLOTS[0] else SLOTS[0]
+        taken = {ending.copy.slot for ending in self.endings if ending.copy.alive}
+        return SLOTS[1] if taken == {SLOTS[0]} else SLOTS[0]

@@ -1,0 +1,24 @@
+"""From the command line to the resident part: the same process, with nothing but the standard
+library loaded."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from gapless.supervisor import upgrade
+from gapless.supervisor.spec import Spec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+def become(spec: Spec) -> NoReturn:
+    """Replace this process by the supervisor of ``spec``. Signals stay blocked until it listens
+    to them."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    fd = os.memfd_create("gapless-spec")
+    os.write(fd, spec.to_json().encode())
+    os.set_inheritable(fd, True)
+    os.execv(upgrade.PROGRAM[0], [*upgrade.PROGRAM, "--spec", str(fd)])
