@@ -81,6 +81,8 @@ class Rig:
     process: subprocess.Popen[bytes] = field(init=False)
     package: str = ""
     """Folder that holds the package that runs, when it is not this one."""
+    front: str = ""
+    """Where clients come, when that is not the first listener."""
     release: Path = field(init=False)
     """Read by the web server when it starts: VERSION=, BEHAVIOUR=."""
 
@@ -104,7 +106,8 @@ class Rig:
 
     @property
     def address(self) -> str:
-        return self.spec.listen[0].address.removeprefix("tcp://")
+        """Where clients come."""
+        return self.front or self.spec.listen[0].address.removeprefix("tcp://")
 
     @property
     def pid(self) -> int:
@@ -118,9 +121,10 @@ class Rig:
         """Start the supervisor; until it serves."""
         file = self.folder / "spec.json"
         file.write_text(self.spec.to_json())
+        words = [BECOME, str(file), *([self.package] if self.package else [])]
         out = more.pop("out", None) or open(self.folder / "output", "ab")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [*more.pop("wrapper", ()), sys.executable, "-c", BECOME, str(file), *filter(None, [self.package])],
+            [*more.pop("wrapper", ()), sys.executable, "-c", *words],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             env={**os.environ, **more.pop("environment", {})}, **more,
         )  # fmt: skip

@@ -120,10 +120,10 @@ def test_user_umask_and_limits(web: Web, tmp_path: Path) -> None:
         parent.chmod(0o755)
     program = tmp_path / "facts.py"
     program.write_text((PROGRAMS / "facts.py").read_text())
+    words = ("/usr/bin/python3", "-I", "-S", str(program), str(tmp_path / "facts-{generation}"))
     rig = web(
-        command=("/usr/bin/python3", "-I", "-S", str(program), str(tmp_path / "facts-{generation}")),
-        user="nobody", umask=0o027, limits={"nofile": (100, 200), "core": (0, 0)}, directory="/",
-        ready=Ready("alive", after=0.1),
+        command=words, user="nobody", umask=0o027, directory="/",
+        limits={"nofile": (100, 200), "core": (0, 0)}, ready=Ready("alive", after=0.1),
     )  # fmt: skip
     rig.start()
     found = facts(tmp_path, 1)
@@ -165,12 +165,12 @@ def test_slots_alternate(web: Web, tmp_path: Path) -> None:
 
 
 def _same(found: dict[str, Any]) -> dict[str, Any]:
-    environment = {k: v for k, v in found["environment"].items() if k not in CHANGING}
-    fds = [{k: v for k, v in fd.items() if k in ("fd", "kind", "inherited", "family", "type", "listening")} for fd in found["fds"]]
+    """What may not differ between two copies."""
+    told = ("fd", "kind", "inherited", "family", "type", "listening")
     return {
-        "environment": environment,
-        "fds": fds,
-        **{k: found[k] for k in ("directory", "umask", "limits", "ignored", "blocked") if k in found},
+        "environment": {k: v for k, v in found["environment"].items() if k not in CHANGING},
+        "fds": [{k: v for k, v in fd.items() if k in told} for fd in found["fds"]],
+        **{k: found[k] for k in ("directory", "umask", "limits", "ignored", "blocked")},
     }
 
 
@@ -189,3 +189,13 @@ def test_limits_are_those_of_the_machine_without_any(web: Web, tmp_path: Path) -
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert facts(tmp_path, 1)["limits"]["nofile"] == [soft, hard]
     assert rig.version() == "1"
+
+
+def test_the_locale_of_python_is_not_handed_on(web: Web, tmp_path: Path) -> None:
+    rig = facts_of(web, tmp_path)
+    kept = [f"{name}={os.environ[name]}" for name in ("GAPLESS_RUN_DIR", "RIG_FOLDER")]
+    rig.start(wrapper=("/usr/bin/env", "-i", *kept))
+    assert set(facts(tmp_path, 1)["environment"]) == {
+        "GAPLESS_NAME", "GAPLESS_GENERATION", "GAPLESS_SLOT", "GAPLESS_RUN", "LISTEN_FDS",
+        "LISTEN_FDNAMES", "LISTEN_PID", "NOTIFY_SOCKET", "RIG_FOLDER",
+    }  # fmt: skip

@@ -229,16 +229,13 @@ class TestChange:
 
     def test_the_pidfile_appears_late(self, rig: Rig) -> None:
         """A program that goes into the background writes it after its parent has ended."""
-        child = "; ".join(
-            [
-                "sleep 0.7",
-                "trap 'exit 8' TERM",
-                f"sh -c 'echo $PPID' > {rig.pidfile}",
-                f"echo 1 $(cat {rig.pidfile}) ready >> {rig.folder}/log",
-                "while :; do sleep 0.05; done",
-            ]
+        script = rig.folder / "child.sh"
+        script.write_text(
+            f"sleep 0.7; trap 'exit 8' TERM; echo $$ > {rig.pidfile}\n"
+            "while :; do sleep 0.05; done\n"
         )
-        rig.start("sh", "-c", f'setsid sh -c "{child.replace("$", chr(92) + "$")}" & exit 0')
+        command = f"setsid sh {script} & echo 1 $! ready >> {rig.folder}/log; exit 0"
+        rig.start("sh", "-c", command, options=("--wait", "10"))
         rig.until("ready")
         eventually(lambda: "follows" in rig.errors(), rig.errors)
         rig.send(signal.SIGTERM)
@@ -313,6 +310,18 @@ class TestChange:
         assert "named no other of its descendants for 0.3 s" in rig.errors()
         rig.until("ready")
         assert not rig.living()
+
+    def test_a_status_that_another_parent_took_is_not_made_up(self, rig: Rig) -> None:
+        script = rig.folder / "child.sh"
+        script.write_text(
+            f"sleep 0.3 & echo $! > {rig.pidfile}; echo 1 $$ ready >> {rig.folder}/log\n"
+            "wait; exec sleep 1000\n"
+        )
+        rig.start("sh", "-c", f"setsid sh {script} & exit 0")
+        rig.until("ready")
+        assert rig.end() == 1
+        assert "took its exit status: 1 instead" in rig.errors()
+        assert rig.everybody_gone()
 
     def test_the_wait_ends_with_the_last_of_them(self, rig: Rig) -> None:
         rig.start("sh", "-c", "setsid sleep 0.3 & exit 7", options=("--wait", "60"))

@@ -36,7 +36,7 @@ class TestProcessOne:
         if tried.returncode:
             missing(f"no PID namespace can be made here: {tried.stderr.strip()}")
 
-    def first(self, rig: Rig, *command: object, options: tuple[str, ...] = ()) -> int:
+    def first(self, rig: Rig, *command: object, options: tuple[str, ...] = ("--wait", "1")) -> int:
         """Its number outside."""
         rig.start(*command, prefix=self.INSIDE, options=options)
         (pid,) = eventually(lambda: children(rig.pid))

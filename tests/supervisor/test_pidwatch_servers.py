@@ -57,7 +57,8 @@ class TestNginx:
             f"http {{ access_log off; {_temporary(rig.folder)}\n"
             f"server {{ listen 127.0.0.1:{port}; return 200 'yes'; }} }}\n"
         )
-        rig.start(program, "-c", config, "-e", rig.folder / "error.log", "-g", "daemon off;")
+        # in the background: in the foreground it ignores USR2 as long as its parent lives
+        rig.start(program, "-c", config, "-e", rig.folder / "error.log", options=())
         eventually(lambda: _get(port) == b"yes", rig.errors)
         self.hold(rig)
         return port
@@ -160,8 +161,8 @@ class TestGunicorn:
 
     def test_the_upgrade_is_followed(self, rig: Rig, gunicorn: Path) -> None:
         port = self.start(rig, gunicorn)
-        old, new = self.upgrade(rig)
-        os.kill(old, signal.SIGTERM)
+        _, new = self.upgrade(rig)
+        rig.send(signal.SIGTERM)  # to the old one, which the pidfile names
         eventually(lambda: f"follows process {new}" in rig.errors(), rig.errors)
         assert _get(port) == b"yes"
         rig.send(signal.SIGTERM)

@@ -13,9 +13,9 @@ from tests.supervisor.load import loading
 from tests.supervisor.rig import ROOT, Rig, until
 
 Web = Callable[..., Rig]
-SAYS = '''
+SAYS = """
 def say_hello() -> None: ...
-'''
+"""
 
 
 def installed(web: Web, tmp_path: Path, *flags: str, **changes: object) -> tuple[Rig, Path]:

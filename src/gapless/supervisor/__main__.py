@@ -15,9 +15,9 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.modules["gapless"] = types.ModuleType("gapless")
 sys.modules["gapless"].__path__ = [_PACKAGE]
 
-from gapless.supervisor import linux, upgrade  # noqa: E402
+from gapless.supervisor import launching, linux, upgrade  # noqa: E402
 from gapless.supervisor.spec import Spec  # noqa: E402
-from gapless.supervisor.supervisor import Supervisor  # noqa: E402
+from gapless.supervisor.supervisor import Supervisor, understands  # noqa: E402
 
 _TAKEN = 6
 """Exit code when another one of this name runs."""
@@ -27,9 +27,10 @@ def main() -> int:
     """The exit code is that of the program."""
     how, fd = sys.argv[1], int(sys.argv[2])
     if how == "--check":
-        Spec.from_json(upgrade.read(fd)["spec"])
+        understands(upgrade.read(fd))
         return 0
     os.set_inheritable(fd, False)
+    launching.forget_coercion()
     linux.adopt_orphans()
     if how == "--state":
         state = upgrade.read(fd)

@@ -97,6 +97,8 @@ class Children:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._known: dict[int, Child] = {}
+        self.limits: dict[str, tuple[int, int]] = {}
+        """What all start with, where ours were raised."""
 
     def start(self, launch: Launch, ended: Ended) -> Child:
         """Raises OSError (with the program or file it is about) when it cannot be started."""
@@ -106,7 +108,7 @@ class Children:
         try:
             pid = os.fork()
             if pid == 0:
-                _become(launch, write, me)
+                _become(launch, {**self.limits, **launch.limits}, write, me)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(write)
@@ -165,7 +167,9 @@ def _all(read: int) -> bytes:
     return found
 
 
-def _become(launch: Launch, failures: int, parent: int) -> NoReturn:
+def _become(
+    launch: Launch, limits: Mapping[str, tuple[int, int]], failures: int, parent: int
+) -> NoReturn:
     """In the child: never returns, whatever happens."""
     where = ""
     try:
@@ -173,7 +177,7 @@ def _become(launch: Launch, failures: int, parent: int) -> NoReturn:
         os.setsid()
         _default_signals()
         failures = _arrange(launch.fds, failures)
-        _limit(launch.limits)
+        _limit(limits)
         if launch.umask >= 0:
             os.umask(launch.umask)
         _change_user(launch)

@@ -147,7 +147,7 @@ class Flipping:
             self._maybe_leave()
             return
         callers = self._take_callers()
-        if renew:
+        if renew and self.active is not None:
             self.renew(spec, callers)
         self.go_on(spec, callers)
 
@@ -258,8 +258,7 @@ class Flipping:
         gone: Callable[[], None] | None = None,
     ) -> None:
         def over() -> None:
-            self.endings.remove(ending)
-            self.site.guard.forgets(copy.pid)
+            self._forget(ending)
             if code_of and copy.status is not None:
                 self._code = processes.exit_code(copy.status)
             if gone is not None:
@@ -279,8 +278,7 @@ class Flipping:
         """An old copy that drained before our process replaced itself."""
 
         def over() -> None:
-            self.endings.remove(ending)
-            self.site.guard.forgets(copy.pid)
+            self._forget(ending)
             self._next()
             self._maybe_leave()
 
@@ -290,6 +288,11 @@ class Flipping:
             ending.go_on(until)
         else:
             ending.begin(self.site.when_idle)
+
+    def _forget(self, ending: Ending) -> None:
+        self.endings.remove(ending)
+        self.site.guard.forgets(ending.copy.pid)
+        self.site.tidy({proxy.listen for proxy in self._current().proxy})
 
     def adopt_active(self, copy: Copy) -> None:
         """The copy that served before our process replaced itself."""
@@ -329,7 +332,8 @@ class Flipping:
         code = KEPT if self.active is not None else DOWN
         reply = self._reply(code, what, copy, evidence)
         self._answer(reply)
-        self.site.say(f"generation {reply['generation']} failed: {what}. {evidence}".rstrip(". "))
+        who = f"generation {copy.number}" if copy else "the flip"
+        self.site.say(f"{who} failed: {what}. {evidence}".rstrip(". "))
 
     def _answer(self, reply: dict[str, Any]) -> None:
         self.last = reply

@@ -18,7 +18,16 @@ def become(spec: Spec) -> NoReturn:
     """Replace this process by the supervisor of ``spec``. Signals stay blocked until it listens
     to them."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    forget_coercion()
     fd = os.memfd_create("gapless-spec")
     os.write(fd, spec.to_json().encode())
     os.set_inheritable(fd, True)
     os.execv(upgrade.PROGRAM[0], [*upgrade.PROGRAM, "--spec", str(fd)])
+
+
+def forget_coercion() -> None:
+    """In the C locale Python sets LC_CTYPE for itself; our children are not to inherit that."""
+    with open("/proc/self/environ", "rb") as file:
+        given = {line.partition(b"=")[0] for line in file.read().split(b"\0")}
+    if b"LC_CTYPE" not in given:
+        os.environ.pop("LC_CTYPE", None)

@@ -376,6 +376,7 @@ class Keeper:
         self._status: int | None = None
         """Of the last main process that ended."""
         self._until: float | None = None
+        """When there is no main process: how long another is waited for."""
         self._first = start(wanted.command, face.pid if face else os.getpid())
         self._main = self._first
 
@@ -403,8 +404,10 @@ class Keeper:
         poll = select.poll()
         for fd in self._sources():
             poll.register(fd, select.POLLIN)
-        late = self._until is not None and self._main.ended()
-        poll.poll(max(0.0, (self._until or 0.0) - time.monotonic()) * 1000 + 1 if late else None)
+        if self._until is None:
+            poll.poll()
+        else:
+            poll.poll(max(0.0, self._until - time.monotonic()) * 1000 + 1)
 
     def _sources(self) -> Iterable[int]:
         yield self._signals.fd
@@ -460,10 +463,15 @@ class Keeper:
             self._folder = None
 
     def _deliver(self) -> None:
+        """What nobody is there to get is held for the next main process."""
         while self._held and not self._main.ended():
-            with suppress(ProcessLookupError):
+            try:
                 self._main.send(self._held[0])
-                del self._held[0]
+            except ProcessLookupError:
+                return
+            except OSError as error:  # it runs as another user
+                say(f"signal {self._held[0]} cannot be sent to process {self._main.pid}: {error}")
+            del self._held[0]
 
     def _may_wait(self) -> bool:
         """For another process to be named."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import sys
 from collections.abc import Callable
 
@@ -21,7 +22,7 @@ from gapless.supervisor.spec import Listen, Spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, Protocol
 
     class Prepared(Protocol):
         """Called with what to start, and whether our own code is to be renewed first."""
@@ -45,11 +46,14 @@ class Site:
         self.children = Children(loop)
         self.listeners = sockets.Listeners()
         self.proxies: dict[str, ProxyServer] = {}
+        """By address; one that no configuration wants any more stays while it has connections."""
         self.manager = Manager(os.environ)
         self.folder = rundir.folder(spec.name)
         self.last_good: Spec | None = None
         self.run = os.urandom(8).hex()
         self.guard: Guard
+        self.state: Callable[[Spec], dict[str, Any]]
+        """All that new code has to understand, with what is to be started next."""
         self.lock = -1
         self._given = sockets.given_to_us(os.environ)
         self.said_ready = False
@@ -82,7 +86,8 @@ class Site:
         """The configuration as it is now, and whether our own code is to be renewed first."""
 
         def check(spec: Spec) -> None:
-            if upgrade.signature() == self._loaded or self._proxied():
+            leaving = self.proxies.keys() - {proxy.listen for proxy in current.proxy}
+            if upgrade.signature() == self._loaded or leaving:
                 prepared(spec, renew=False)
             else:
                 self._check_code(spec, prepared)
@@ -105,6 +110,8 @@ class Site:
     def open(self, spec: Spec) -> None:
         """Hold all it needs, besides what is held. Raises OSError."""
         self.spec = spec
+        if spec.proxy:
+            self._raise_limit()
         proxied = [_proxied_listen(proxy.listen) for proxy in spec.proxy]
         for name in self.listeners.open((*spec.listen, *proxied), self._given):
             held = self.listeners.of(one for one in spec.listen if one.name == name)
@@ -176,7 +183,7 @@ class Site:
                 self.say(f"the new code of gapless is not taken in: {last[0]}")
             prepared(spec, renew=good)
 
-        fd = upgrade.stored({"spec": spec.to_json()})
+        fd = upgrade.stored(self.state(spec))
         words = (*upgrade.PROGRAM, "--check", "3")
         launched = {3: fd}
         Errand(
@@ -185,16 +192,25 @@ class Site:
         )  # fmt: skip
         os.close(fd)
 
-    def _proxied(self) -> bool:
-        """Connections that pass through this process cannot be taken along."""
-        return any(proxy.busy for proxy in self.proxies.values())
-
     def _shed(self, spec: Spec) -> None:
         """Close what only older configurations listened on."""
         wanted = {proxy.listen for proxy in spec.proxy}
-        for address in [address for address in self.proxies if address not in wanted]:
-            self.proxies.pop(address).close()
+        for address in self.proxies.keys() - wanted:
+            self.proxies[address].pause()
         self.listeners.keep_only((*spec.listen, *map(_proxied_listen, wanted)))
+        self.tidy(wanted)
+
+    def tidy(self, wanted: set[str]) -> None:
+        """Close proxies that nobody wants and nobody uses."""
+        for address in self.proxies.keys() - wanted:
+            if not self.proxies[address].busy:
+                self.proxies.pop(address).close()
+
+    def _raise_limit(self) -> None:
+        """Each proxied connection needs two descriptors; copies start with what we had."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.children.limits.setdefault("nofile", (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
     def _write_pidfile(self, path: str) -> None:
         """For others; never read here."""

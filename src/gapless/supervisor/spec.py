@@ -151,7 +151,7 @@ class Spec:
             "inputs": tuple((str(p), int(m), int(s)) for p, m, s in data.get("inputs", ())),
             "limits": {k: (int(v[0]), int(v[1])) for k, v in data.get("limits", {}).items()},
         }
-        words = {
+        words: dict[str, Any] = {
             key: tuple(data[key]) for key in ("command", "starters", "warnings") if key in data
         }
         complete: dict[str, Any] = {**data, **words, **nested}
@@ -197,6 +197,6 @@ class Spec:
 
 
 def _ready(data: dict[str, Any]) -> Ready:
-    tuples = {key: tuple(data[key]) for key in ("command", "status") if key in data}
+    tuples: dict[str, Any] = {key: tuple(data[key]) for key in ("command", "status") if key in data}
     complete: dict[str, Any] = {**data, **tuples}
     return Ready(**complete)

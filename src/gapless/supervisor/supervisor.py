@@ -38,6 +38,7 @@ class Supervisor:
     def __init__(self, spec: Spec) -> None:
         self.loop = Loop()
         self.site = Site(spec, self.loop)
+        self.site.state = lambda spec: self._state_of_all(spec, [])
         self.flipping = Flipping(self.site, self._leave, self._renew)
         self.control: Control
         self.code = 0
@@ -170,24 +171,27 @@ class Supervisor:
     def _renew(self, spec: Spec, callers: list[Caller]) -> None:
         """Returns only if it cannot be."""
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        for proxy in self.site.proxies.values():
+            proxy.pause()
         state = self._state_of_all(spec, callers)
+        with contextlib.suppress(BlockingIOError):
+            state["signals"] = list(os.read(self._wakeup[0], 65536))
         try:
             upgrade.replace_process(state, _descriptors(state))
         except OSError as error:
             self.site.say(f"the new code of gapless is not taken in: {error.strerror}")
             os.write(self._wakeup[1], bytes(state["signals"]))
+            for proxy in self.site.proxies.values():
+                proxy.resume()
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def _state_of_all(self, spec: Spec, callers: list[Caller]) -> dict[str, Any]:
         flipping, site = self.flipping, self.site
-        taken_already = b""
-        with contextlib.suppress(BlockingIOError):
-            taken_already = os.read(self._wakeup[0], 65536)
         return {
             "spec": site.spec.to_json(),
             "next": spec.to_json(),
             "callers": [caller.fileno() for caller in callers],
-            "signals": list(taken_already),
+            "signals": [],
             "last_good": site.last_good.to_json() if site.last_good else None,
             "run": site.run,
             "since": self.since,
@@ -195,6 +199,8 @@ class Supervisor:
             "lock": site.lock,
             "control": self.control.fileno(),
             "listeners": site.listeners.to_json(),
+            "proxies": {address: proxy.state() for address, proxy in site.proxies.items()},
+            "limits": site.children.limits,
             "requests": flipping.requests.to_json(),
             "waiting": [caller.fileno() for caller in flipping.until_idle],
             "numbers": [flipping.number, flipping.flips, flipping.failed],
@@ -210,6 +216,9 @@ class Supervisor:
         site.said_ready = True
         site.last_good = Spec.from_json(state["last_good"]) if state["last_good"] else None
         site.listeners.from_json(state["listeners"])
+        site.children.limits.update(
+            {name: (soft, hard) for name, (soft, hard) in state.get("limits", {}).items()}
+        )
         self.since = state["since"]
         flipping.number, flipping.flips, flipping.failed = state["numbers"]
         flipping.last = state["last"]
@@ -228,11 +237,23 @@ class Supervisor:
             copy = adopted(state["active"])
             self.flipping.adopt_active(copy)
             self.site.point(copy)
+            for address, kept in state.get("proxies", {}).items():
+                self.site.proxies[address].restore(kept)
         for data, until in state["endings"]:
             self.flipping.adopt_ending(adopted(data), until)
         callers = [Caller.inherited(fd) for fd in state["callers"]]
         self.flipping.go_on(Spec.from_json(state["next"]), callers)
         self.site.children.reap()
+
+
+def understands(state: dict[str, Any]) -> None:
+    """Raises KeyError, ValueError or TypeError when this code could not go on from it."""
+    copies = [state["active"], *(data for data, _ in state["endings"])]
+    for text in (state["spec"], state["next"], *(copy["spec"] for copy in copies if copy)):
+        Spec.from_json(text)
+    for copy in filter(None, copies):
+        Copy(Loop(), copy["mark"], copy["number"], copy["slot"], Spec.from_json(copy["spec"]))
+    _descriptors(state)
 
 
 _NOBODY = Copy(Loop(), "", 0, "a", Spec("", ()))
@@ -248,6 +269,7 @@ def _descriptors(state: dict[str, Any]) -> list[int]:
     found = [state["lock"], state["control"], state["guard"][1], *state["callers"]]
     found += [*state["waiting"], *(fd for fds in state["requests"].values() for fd in fds)]
     found += [held[0] for held in state["listeners"].values()]
+    found += [fd for kept in state.get("proxies", {}).values() for fd in kept["fds"]]
     for copy in filter(None, copies):
         found += [copy["notify"], *copy["pipes"].values()]
         found += [copy["private"]] if copy["private"] >= 0 else []

@@ -208,6 +208,7 @@ class Rig:
     def close(self) -> None:
         self.proxy.close()
         self.listener.close()
+        self.loop.close()
         for one in self._clients:
             one.close()
 

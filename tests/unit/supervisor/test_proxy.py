@@ -549,6 +549,7 @@ def test_a_proxy_takes_over_the_connections_of_another_as_after_an_exec() -> Non
             one._client.detach()
             if one._target is not None:
                 one._target.detach() if one.flows else one._target.close()
+        rig.loop.close()
         rig.loop = Loop()
         rig.proxy = ProxyServer(rig.loop, rig.listener)
         rig.proxy.point(3, copy.target)
