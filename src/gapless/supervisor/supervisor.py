@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import time
@@ -59,6 +60,7 @@ class Supervisor:
             self.flipping.begin(self.site.spec)
         else:
             self._go_on(state)
+        gc.freeze()  # what is here now stays, and need not be looked at again
         self.loop.run()
         self._close()
         return self.code

@@ -115,7 +115,9 @@ def parse(argv: list[str]) -> Flags:
 def read_release(path: str) -> None:
     with open(path) as file:
         lines = file.read().splitlines()
-    os.environ.update(line.split("=", 1) for line in lines if "=" in line)  # type: ignore[arg-type]
+    for name, given, value in (line.partition("=") for line in lines):
+        if given:
+            os.environ[name] = value
 
 
 def behaviours(text: str) -> dict[str, float]:
