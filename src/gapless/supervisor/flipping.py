@@ -161,7 +161,7 @@ class Flipping:
         self.failed += 1
         self._told_failed(what, evidence, None)
         if self.active is None and not self.stopping:
-            self._go(processes.exit_code(self._died or 0))
+            self._go(self._code_without(None))
         self._next()
 
     _died: int | None = None
@@ -220,16 +220,18 @@ class Flipping:
         def gone() -> None:
             self._told_failed(what, evidence, copy)
             if self.active is None:
-                self._go(self._code_of_failed(copy))
+                self._go(self._code_without(copy))
             self._next()
 
         copy.last = copy.last_lines()
         self._end(copy, gone=gone, at_once=copy.spec.stop.signal)
 
-    def _code_of_failed(self, copy: Copy) -> int:
+    def _code_without(self, copy: Copy | None) -> int:
         """Of an old copy that died meanwhile; else of the first, which cannot end well."""
         if self._died is not None:
             return processes.exit_code(self._died)
+        if copy is None:
+            return 1
         if copy.child is None:
             return _NOT_FOUND if copy.errno == 2 else _NOT_EXECUTABLE
         ended_itself = "told" not in copy.times and copy.status is not None

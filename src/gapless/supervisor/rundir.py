@@ -41,10 +41,13 @@ def names() -> list[str]:
 
 
 def made(path: str) -> str:
-    """Make a folder that only we can write to. Raises PermissionError when it is another's."""
-    os.makedirs(path, mode=0o700, exist_ok=True)
+    """Make a folder that only we can write to, or only root: in root's there is one for the user
+    of each unit. Raises PermissionError when it is another's."""
+    shared = os.geteuid() == 0 and path == base()
+    os.makedirs(path, mode=0o755 if shared else 0o700, exist_ok=True)
     found = os.lstat(path)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+    ours = found.st_uid in (0, os.geteuid())
+    if not stat.S_ISDIR(found.st_mode) or not ours or found.st_mode & 0o022:
         raise PermissionError(1, "is not a folder of our own", path)
     return path
 

@@ -1,0 +1,29 @@
+"""A page of docs/how-to/profiles: the files it shows, put where a test can use them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+PAGES = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "profiles"
+_BLOCK = re.compile(r"^```\w+\n(?:#|//|;) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def shown(page: str) -> dict[str, str]:
+    """Files by path; the first line of a block names its file."""
+    return dict(_BLOCK.findall((PAGES / f"{page}.md").read_text("utf-8")))
+
+
+def laid_out(page: str, run_file: str, folder: Path, ports: dict[str, int]) -> Path:
+    """Write them under ``folder`` instead of / and with ports of its own; the run file's path."""
+    files = shown(page)
+    for name, text in files.items():
+        for port, mine in ports.items():
+            text = re.sub(rf"\b{port}\b", str(mine), text)
+        text = re.sub(r"(?<![\w.])/(srv|run)/web\b", rf"{folder}/\1/web", text)
+        path = folder / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (folder / "run").mkdir(exist_ok=True)
+    assert run_file in files, f"{page}.md shows no {run_file}"
+    return folder / run_file.lstrip("/")
