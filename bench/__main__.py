@@ -14,7 +14,7 @@ import traceback
 
 from bench.results import Bound, conclude
 
-NAMES = ("startup", "plan", "engine", "makespan", "fleet")
+NAMES = ("startup", "plan", "engine", "makespan", "fleet", "flip")
 
 
 def main() -> int:

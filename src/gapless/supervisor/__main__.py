@@ -15,9 +15,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.modules["gapless"] = types.ModuleType("gapless")
 sys.modules["gapless"].__path__ = [_PACKAGE]
 
-from gapless.supervisor import launching, linux, upgrade  # noqa: E402
-from gapless.supervisor.spec import Spec  # noqa: E402
-from gapless.supervisor.supervisor import Supervisor, understands  # noqa: E402
+from gapless.supervisor.guard import Guard  # noqa: E402
 
 _TAKEN = 6
 """Exit code when another one of this name runs."""
@@ -27,23 +25,54 @@ def main() -> int:
     """The exit code is that of the program."""
     how, fd = sys.argv[1], int(sys.argv[2])
     if how == "--check":
-        understands(upgrade.read(fd))
-        return 0
+        return _check(fd)
     os.set_inheritable(fd, False)
-    launching.forget_coercion()
-    linux.adopt_orphans()
-    if how == "--state":
-        state = upgrade.read(fd)
-        os.close(fd)
-        return Supervisor(Spec.from_json(state["spec"])).run(state)
+    return _begin(fd) if how == "--spec" else _go_on(fd)
+
+
+def _begin(fd: int) -> int:
+    guard = Guard.posted(os.urandom(8).hex())  # before all else is loaded: it needs none of it
+    from gapless.supervisor.spec import Spec
+
     spec = Spec.from_json(os.pread(fd, os.fstat(fd).st_size, 0).decode())
     os.close(fd)
+    _prepare()
+    from gapless.supervisor.supervisor import Supervisor
+
     try:
-        return Supervisor(spec).run()
+        return Supervisor(spec, guard).run()
     except BlockingIOError:
         return _refused(f"{spec.name} is supervised already; see: gapless run status {spec.name}")
     except PermissionError as error:
         return _refused(f"{error.filename} {error.strerror}")
+
+
+def _go_on(fd: int) -> int:
+    from gapless.supervisor import upgrade
+    from gapless.supervisor.spec import Spec
+    from gapless.supervisor.supervisor import Supervisor
+
+    state = upgrade.read(fd)
+    os.close(fd)
+    _prepare()
+    return Supervisor(Spec.from_json(state["spec"]), Guard(state["run"], *state["guard"])).run(
+        state
+    )
+
+
+def _check(fd: int) -> int:
+    from gapless.supervisor import upgrade
+    from gapless.supervisor.supervisor import understands
+
+    understands(upgrade.read(fd))
+    return 0
+
+
+def _prepare() -> None:
+    from gapless.supervisor import launching, linux
+
+    launching.forget_coercion()
+    linux.adopt_orphans()
 
 
 def _refused(what: str) -> int:

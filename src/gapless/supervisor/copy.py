@@ -41,6 +41,8 @@ class Copy:
         self.last: tuple[list[str], str] | None = None
         """Its last lines, taken before what it left was removed."""
         self.ready_told = False
+        self.says = ""
+        """Its last STATUS=."""
         self.on_ready: Callable[[], None] = _nothing
         self.on_end: Callable[[], None] = _nothing
         self.on_message: Callable[[dict[str, str]], None] = _nothing_to_say
@@ -156,6 +158,7 @@ class Copy:
         if message.get("READY") == "1" and not self.ready_told:
             self.ready_told = True
             self.on_ready()
+        self.says = message.get("STATUS", self.says)
         self.on_message(message)
 
     def _of_us(self, pid: int) -> bool:

@@ -367,7 +367,12 @@ class Flipping:
         }
 
     def _message(self, copy: Copy, message: dict[str, str]) -> None:
-        """What the service manager hears of us is what the active copy says."""
+        """What the service manager hears of us is what the active copy says; one on its way can ask
+        for more time."""
+        more = message.get("EXTEND_TIMEOUT_USEC", "")
+        if more.isdigit() and self.trial is not None and copy is self.trial.copy:
+            self.trial.extend(int(more) / 1e6)
+            self.site.manager.tell(f"EXTEND_TIMEOUT_USEC={more}")
         if copy is not self.active and not (self.active is None and self.trial is not None):
             return
         passed_on = ("STATUS", "WATCHDOG", "EXTEND_TIMEOUT_USEC", "ERRNO", "BUSERROR")

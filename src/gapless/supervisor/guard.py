@@ -19,17 +19,22 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """Started once; it survives the replacement of our own process by new code."""
+    """Started once; it survives the replacement of our own process by new code. ``run`` marks all
+    that we start."""
 
-    def __init__(self, run: str, pid: int = 0, write: int = -1) -> None:
-        self.pid, self.write = pid, write
-        if write < 0:
-            read, self.write = os.pipe2(os.O_CLOEXEC)
-            self.pid = os.fork()
-            if self.pid == 0:
-                _stand_by(run, read)
-            os.close(read)
-        os.set_inheritable(self.write, False)
+    def __init__(self, run: str, pid: int, write: int) -> None:
+        self.run, self.pid, self.write = run, pid, write
+        os.set_inheritable(write, False)
+
+    @classmethod
+    def posted(cls, run: str) -> Guard:
+        """A new one."""
+        read, write = os.pipe2(os.O_CLOEXEC)
+        pid = os.fork()
+        if pid == 0:
+            _stand_by(run, read)
+        os.close(read)
+        return cls(run, pid, write)
 
     def knows(self, session: int) -> None:
         """A copy was started."""

@@ -39,7 +39,7 @@ _COMPILES = 30.0
 class Site:
     """One supervisor's."""
 
-    def __init__(self, spec: Spec, loop: Loop) -> None:
+    def __init__(self, spec: Spec, loop: Loop, guard: Guard) -> None:
         self.spec = spec
         """The newest that was tried."""
         self.loop = loop
@@ -50,8 +50,7 @@ class Site:
         self.manager = Manager(os.environ)
         self.folder = rundir.folder(spec.name)
         self.last_good: Spec | None = None
-        self.run = os.urandom(8).hex()
-        self.guard: Guard
+        self.guard = guard
         self.state: Callable[[Spec], dict[str, Any]]
         """All that new code has to understand, with what is to be started next."""
         self.lock = -1
@@ -70,7 +69,7 @@ class Site:
 
     def mark(self, number: int) -> str:
         """What all of one copy carries."""
-        return f"{self.run}-{number}"
+        return f"{self.guard.run}-{number}"
 
     def say(self, *lines: str) -> None:
         """To whoever reads our errors; nobody has to."""
@@ -158,7 +157,11 @@ class Site:
             self._write_pidfile(copy.spec.pidfile)
         ready = () if self.said_ready else ("READY=1",)
         self.said_ready = True
-        self.manager.tell(*ready, f"STATUS=generation {copy.number} serves, process {copy.pid}")
+        says = f": {copy.says}" if copy.says else ""
+        status = f"STATUS=generation {copy.number} serves, process {copy.pid}{says}"
+        # the new copy's own pings were not passed on until now
+        alive = ("WATCHDOG=1",) if self.manager.watchdog else ()
+        self.manager.tell(*ready, status, *alive)
 
     def leave(self) -> None:
         """Nothing is left behind; the lock goes with the process."""

@@ -36,9 +36,9 @@ def taken() -> list[int]:
 class Supervisor:
     """Everything put together."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, guard: Guard) -> None:
         self.loop = Loop()
-        self.site = Site(spec, self.loop)
+        self.site = Site(spec, self.loop, guard)
         self.site.state = lambda spec: self._state_of_all(spec, [])
         self.flipping = Flipping(self.site, self._leave, self._renew)
         self.control: Control
@@ -51,7 +51,6 @@ class Supervisor:
         pending = b""
         if state is None:
             self.site.occupy()
-            self.site.guard = Guard(self.site.run)
             self._listen(rundir.listening(f"{self.site.folder}/{rundir.CONTROL}"))
         else:
             pending = self._restore(state)
@@ -195,7 +194,7 @@ class Supervisor:
             "callers": [caller.fileno() for caller in callers],
             "signals": [],
             "last_good": site.last_good.to_json() if site.last_good else None,
-            "run": site.run,
+            "run": site.guard.run,
             "since": self.since,
             "guard": [site.guard.pid, site.guard.write],
             "lock": site.lock,
@@ -213,8 +212,7 @@ class Supervisor:
 
     def _restore(self, state: dict[str, Any]) -> bytes:
         site, flipping = self.site, self.flipping
-        site.run, site.lock = state["run"], state["lock"]
-        site.guard = Guard(site.run, *state["guard"])
+        site.lock = state["lock"]
         site.said_ready = True
         site.last_good = Spec.from_json(state["last_good"]) if state["last_good"] else None
         site.listeners.from_json(state["listeners"])

@@ -62,6 +62,12 @@ class Trial:
         self._limit = self._loop.after(spec.start_timeout, self._too_late)
         self._watch()
 
+    def extend(self, seconds: float) -> None:
+        """It asks to be given so long from now on; it may do so again."""
+        checking = self.copy.state == "checking" and self.copy.spec.ready.kind != "alive"
+        if checking and (self._limit is None or self._limit.at < self._loop.now() + seconds):
+            self._limit = self._again(seconds, self._too_late)
+
     def cancel(self) -> None:
         """Nothing is called any more."""
         self._finish()

@@ -1,0 +1,1 @@
+"""What ``bench.flip`` compares, and how it measures."""
