@@ -20,6 +20,7 @@ CLAIMS = sorted(
     }
 )
 COVERAGE = ROOT / "docs" / "explanation" / "coverage.md"
+FLIP = ROOT / "docs" / "explanation" / "coverage-flip.md"
 GUARANTEES = ROOT / "docs" / "explanation" / "guarantees.md"
 
 
@@ -66,3 +67,9 @@ def test_every_requirement_names_a_test_or_is_a_wish() -> None:
     assert len(_rows(covered)) >= 60
     assert [row[0] for row in _rows(covered) if not _NODE.search(row[-1])] == []
     assert all(len(row) == 3 and all(row) for row in _rows(wishes))
+
+
+def test_every_requirement_of_the_flipper_names_a_test() -> None:
+    rows = _rows(FLIP.read_text("utf-8"))
+    assert len(rows) >= 30
+    assert [row[0] for row in rows if not _NODE.search(row[-1])] == []
