@@ -5,11 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check unit sim lab bench bench-short docs clean
+.PHONY: demo demo-lab test check unit sim lab bench bench-short docs clean
 
+# Two services of this machine; without root.
 demo: $(STAMP)
-	$(BIN)/python -m tests.lab setup
 	$(BIN)/python -m demo
+
+# Three systemd hosts behind HAProxy.
+demo-lab: $(STAMP)
+	$(BIN)/python -m tests.lab setup
+	$(BIN)/python -m demo.lab
 
 test: check unit lab bench-short
 

@@ -1,1 +1,1 @@
-"""`make demo`: the main job of gapless on three real systemd hosts, on this machine alone."""
+"""`make demo` on this machine alone, and `make demo-lab` on three systemd hosts."""

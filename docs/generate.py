@@ -10,13 +10,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs.generators import cli, config, errors, events, exit_codes
+from docs.generators import cli, config, errors, events, exit_codes, run
 from docs.generators.screens import embed, pages_with_screens
 
 REFERENCE = Path(__file__).parent / "reference"
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "config.md": config.generate,
+    "run.md": run.generate,
     "cli.md": cli.generate,
     "events.md": events.generate,
     "exit-codes.md": exit_codes.generate,

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic.fields import FieldInfo
 
 from docs.generators.markdown import anchor, code, page, prose, table
-from gapless.config import health, quantities
+from gapless.config import health, process, process_service, quantities
 from gapless.config.base import Section
 from gapless.config.project import ProjectConfig
+from gapless.config.signals import signal_name
 
 _TITLES = {
     "ProjectConfig": "Top level",
@@ -24,6 +25,7 @@ _TITLES = {
     "CommandBalancerConfig": "balancers.NAME.command",
     "ServiceConfig": "services.NAME",
     "SystemdConfig": "services.NAME.systemd",
+    "ProcessRuntimeConfig": "services.NAME.process",
     "CommandRuntimeConfig": "services.NAME.command",
     "HealthConfig": "services.NAME.health and verify",
     "HttpCheck": "services.NAME.health.http",
@@ -34,10 +36,16 @@ _TITLES = {
     "SinkConfig": "events",
     "WebhookConfig": "events.webhook",
     "ProveConfig": "prove",
+    "ProcessConfig": "Top level",
+    "ListenConfig": "listen",
+    "ProxyConfig": "proxy",
+    "ReadyConfig": "ready",
+    "StopConfig": "stop",
 }
 
 _WORDS: tuple[tuple[Any, str], ...] = (
     (quantities.Duration, "duration"),
+    (quantities.Limit, "duration, not 0"),
     (quantities.Amount, "number or share"),
     (quantities.Argv, "command"),
     (quantities.Secret, "secret reference"),
@@ -49,6 +57,20 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (quantities.Port, "port number"),
     (health.Pattern, "regular expression"),
     (health.Status, "HTTP status or list of them"),
+    (process.Signal, "signal"),
+    (process.Catchable, "signal"),
+    (process.Replacement, "signal or `ignore`"),
+    (process.Octal, "octal number"),
+    (process.ListenAddress, "address"),
+    (process.StreamAddress, "address"),
+    (process.Forward, "address, or mapping of `a` and `b`"),
+    (process.HttpTarget, "address and path"),
+    (process.TcpTarget, "address"),
+    (process.UnixTarget, "path"),
+    (process.Value, "text"),
+    (process.LimitPair, "limit"),
+    (process_service.Account, "name or number"),
+    (process.Probe, "`tcp`, `unix` or `true`"),
     (str, "text"),
     (int, "whole number"),
     (float, "number"),
@@ -80,7 +102,7 @@ merged, lists and values replace, `null` removes. See [Environments](../how-to/e
 
 def generate() -> str:
     """The whole page."""
-    return page("Configuration", _INTRO, *(_section(model) for model in sections(ProjectConfig)))
+    return page("Configuration", _INTRO, *(section(model) for model in sections(ProjectConfig)))
 
 
 def sections(model: type[Section]) -> Iterator[type[Section]]:
@@ -111,7 +133,8 @@ def title(model: type[Section]) -> str:
     return _TITLES[model.__name__]
 
 
-def _section(model: type[Section]) -> str:
+def section(model: type[Section]) -> str:
+    """Its heading and the table of its keys."""
     rows = [
         (code(key), _type(hint), _default(field, hint), prose(field.description or ""))
         for key, field, hint in keys(model)
@@ -163,10 +186,12 @@ def _default(field: FieldInfo, hint: Any) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
-    if value is None or value in ((), {}) or isinstance(value, Section):
+    if value is None or value in ((), {}, "") or isinstance(value, Section):
         return "–"
     if isinstance(value, bool):
         return code(str(value).lower())
-    if hint is quantities.Duration:
+    if hint in (quantities.Duration, quantities.Limit):
         return code(quantities.format_duration(value))
+    if hint in (process.Signal, process.Catchable):
+        return code(signal_name(value))
     return code(f"{value:g}" if isinstance(value, float) else str(value))

@@ -7,31 +7,9 @@ from collections.abc import Iterator
 import gapless.engine.perform
 from docs.generators.markdown import code, page, prose, table
 from gapless.errors import FailureKind, GaplessError, StepError, TransportError
-from gapless.render.codes import ADVICE
+from gapless.render.codes import ADVICE, GUIDES
 
 assert gapless.engine.perform.UndoRequested.code  # it defines the one error outside errors.py
-
-GUIDES = {
-    "GL-102": "reference/config.md",
-    "GL-202": "how-to/troubleshooting.md#health-check-failing",
-    "GL-203": "how-to/deploy-directory.md#plan-then-deploy-that-plan",
-    "GL-204": "explanation/lifecycle.md#the-floor",
-    "GL-205": "how-to/migrations.md#going-back-past-a-migration",
-    "GL-301": "how-to/locks.md",
-    "GL-402": "how-to/troubleshooting.md#health-check-failing",
-    "GL-403": "how-to/troubleshooting.md#service-wont-start",
-    "GL-404": "how-to/troubleshooting.md#service-wont-start",
-    "GL-405": "how-to/troubleshooting.md#migration-failed",
-    "GL-406": "how-to/haproxy.md",
-    "GL-407": "how-to/troubleshooting.md#rollback-failed",
-    "GL-408": "how-to/resume-abort.md#ctrl-c",
-    "GL-503": "how-to/ssh.md#host-keys",
-    "GL-504": "how-to/ssh.md",
-    "GL-505": "how-to/sudo.md",
-    "GL-506": "how-to/resume-abort.md",
-    "GL-508": "how-to/locks.md#why-a-zombie-cannot-act",
-}
-"""Code to the page that helps."""
 
 _INTRO = """
 Every error says what happened, where, the evidence, and the next command. Its code does not change

@@ -14,9 +14,11 @@ command that helps. The functions of this module are the asynchronous ones; ``ga
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gapless.config.definitions import from_definitions
+from gapless.config.project import ProjectConfig
 from gapless.doctor import examine_hosts
 from gapless.drivers.sinks.hub import SinkHub
 from gapless.engine.assembly import Assembly
@@ -31,6 +33,7 @@ from gapless.finding import Finding
 from gapless.going_back import make_rollback
 from gapless.inventory.inventory import Inventory
 from gapless.lockbreaking import BrokenLock, break_on_hosts, config_of_lock
+from gapless.lockholders import HostLocks, ask_holders
 from gapless.planned import make_plan, refuse_stale
 from gapless.planning import store
 from gapless.plans import Plan
@@ -42,8 +45,8 @@ from gapless.status import StatusRow, ask_status
 
 __all__ = [
     "Observer", "Project", "abort", "break_lock", "connected", "doctor", "execute", "load",
-    "load_plan", "locks", "make_plan", "report_of", "resume", "rollback", "signal", "status",
-    "unfinished",
+    "load_plan", "lock_owners", "locks", "locks_on_hosts", "make_plan", "make_rollback",
+    "report_of", "resume", "rollback", "signal", "status", "unfinished",
 ]  # fmt: skip
 
 Observer = Callable[[Event], None]
@@ -251,14 +254,39 @@ def locks(project: Project) -> Sequence[LockRecord]:
     return project.journal.locks()
 
 
+async def locks_on_hosts(project: Project) -> HostLocks:
+    """What hosts know of owners that :func:`locks` does not, and hosts that did not say."""
+    known = {(lock.service, lock.rollout) for lock in project.journal.locks()}
+    async with assembled(project) as assembly:
+        found = await ask_holders(assembly, list(project.config.services))
+    strange = (lock for lock in found.locks if (lock.service, lock.rollout) not in known)
+    return replace(found, locks=tuple(strange))
+
+
+async def lock_owners(project: Project, service: str) -> tuple[LockRecord | None, HostLocks]:
+    """Who owns one service, here and on its hosts. Raises UsageError as ``break_lock``."""
+    held, config = _held(project, service)
+    async with assembled(project, config) as assembly:
+        return held, await ask_holders(assembly, [service])
+
+
+def _held(project: Project, service: str) -> tuple[LockRecord | None, ProjectConfig]:
+    """Its owner here, and where its hosts stand."""
+    locks = [lock for lock in project.journal.locks() if lock.service == service]
+    config = config_of_lock(
+        project.config, project.journal, service, locks[0] if locks else None
+    )  # fmt: skip
+    return next((lock for lock in locks if not lock.host), None), config
+
+
 async def break_lock(
     project: Project, service: str, *, actor: str | None = None, reason: str = ""
 ) -> BrokenLock:
     """Take a service away from its owner, here and on its hosts (audited in both places). Raises
     UsageError for a service that neither the file nor a lock knows."""
-    held = next((lock for lock in project.journal.locks() if lock.service == service), None)
-    config = config_of_lock(project.config, project.journal, service, held)
+    held, config = _held(project, service)
     async with assembled(project, config) as assembly:
+        known = await ask_holders(assembly, [service])
         unreachable = await break_on_hosts(
             project.config.project, service, assembly, actor or whoami(), reason, project.journal
         )
@@ -270,4 +298,5 @@ async def break_lock(
         reason=reason,
         ts=project.clock.now(),
     )
-    return BrokenLock(project.journal.break_lock(service, event), unreachable)
+    project.journal.break_lock(service, event)
+    return BrokenLock(held, unreachable, known.locks)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from gapless.balancer_doctor import examine_balancers
 from gapless.config.project import ProjectConfig
 from gapless.drivers.checks import asking
 from gapless.drivers.transports.base import HostFacts
+from gapless.engine.claims import one_machine
 from gapless.engine.project_assembly import ProjectAssembly
+from gapless.engine.steps.preflight import forced
 from gapless.errors import GaplessError
 from gapless.finding import ASKED_OF_THE_HOST, Finding, examined, unit_remedy
 from gapless.inventory.inventory import Inventory
 from gapless.model import Verdict, VerdictStatus
+from gapless.plans import Verb
 
 MAX_SKEW = 5.0
 """Seconds a host's clock may differ: more makes logs and certificates lie."""
@@ -25,17 +29,41 @@ LEAST_FREE = 200 * 1024 * 1024
 async def examine_hosts(
     assembly: ProjectAssembly, inventory: Inventory, hosts: Sequence[str]
 ) -> list[Finding]:
-    """Findings in the order of the hosts: ssh, sudo, clock, disk, then each of its services."""
+    """Findings in the order of the hosts: ssh, sudo, clock, disk, then each of its services; then
+    of the balancers of these services."""
     gate = asyncio.Semaphore(assembly.config.defaults.connections)
+
+    places: dict[str, str] = {}
 
     async def ask(host: str) -> list[Finding]:
         async with gate:
-            return await _host(assembly, inventory, host)
+            return await _host(assembly, inventory, host, places)
 
-    return [finding for found in await asyncio.gather(*map(ask, hosts)) for finding in found]
+    found = [finding for some in await asyncio.gather(*map(ask, hosts)) for finding in some]
+    found += _doubles(assembly.config, inventory, hosts, places)
+    return [*found, *await examine_balancers(assembly, inventory, hosts)]
 
 
-async def _host(assembly: ProjectAssembly, inventory: Inventory, host: str) -> list[Finding]:
+def _doubles(
+    config: ProjectConfig, inventory: Inventory, hosts: Sequence[str], places: Mapping[str, str]
+) -> list[Finding]:
+    """Hosts that are one machine with one state folder, where a service is to run on both."""
+    found = []
+    for service in config.services:
+        names: dict[str, list[str]] = {}
+        for host in inventory.hosts_of(service):
+            if host in hosts and places.get(host):
+                names.setdefault(places[host], []).append(host)
+        for shared in names.values():
+            if len(shared) > 1:
+                error = one_machine(service, shared)
+                found.append(_bad(shared[1], "state", f"state folder of {service}", error))
+    return found
+
+
+async def _host(
+    assembly: ProjectAssembly, inventory: Inventory, host: str, places: dict[str, str]
+) -> list[Finding]:
     transport = assembly.transport(host)
     paths = _paths(assembly.config, inventory, host)
     try:
@@ -45,15 +73,39 @@ async def _host(assembly: ProjectAssembly, inventory: Inventory, host: str) -> l
         after = time.time()
     except GaplessError as error:
         return [_bad(host, "ssh", f"connect to {host}", error)]
+    places[host] = facts.place
+    sudo = assembly.config.hosts[host].sudo
     findings = [
         _good(host, "ssh", f"connect to {host}", f"as {facts.user}"),
-        _privilege(host, facts, wanted=assembly.config.hosts[host].sudo),
+        _privilege(host, facts, wanted=sudo),
+        *(_problems(host, facts) if facts.privileged or not sudo else ()),
         _clock(host, facts, before, after),
         *(_disk(host, path, free) for path, free in facts.disk_free.items()),
     ]
-    for service in _services(inventory, assembly.config, host):
+    services = _services(inventory, assembly.config, host)
+    if not facts.systemd and any(assembly.service(name).systemd for name in services):
+        findings.append(_no_systemd(host))
+        services = [name for name in services if assembly.service(name).systemd is None]
+    if not facts.place:  # what it should remember of its services cannot be asked then
+        return findings
+    for service in services:
         findings += await _service(assembly, service, host)
     return findings
+
+
+def _problems(host: str, facts: HostFacts) -> Iterator[Finding]:
+    remedy = f"make it a folder that {facts.user} may write, or choose another: state_dir of {host}"
+    for problem in facts.problems:
+        state = not facts.place and " state" in problem
+        check, mend = ("state", f"{remedy} in gapless.yaml") if state else ("host", "mend it there")
+        verdict = Verdict(VerdictStatus.FAIL, check, f"state of {host}", problem)
+        yield Finding(host, check, verdict, mend)
+
+
+def _no_systemd(host: str) -> Finding:
+    verdict = Verdict(VerdictStatus.FAIL, "systemd", "systemd", "this machine does not run it")
+    remedy = "give its services command: (start, stop, status) in place of systemd:"
+    return Finding(host, "systemd", verdict, remedy)
 
 
 def _services(inventory: Inventory, config: ProjectConfig, host: str) -> list[str]:
@@ -107,7 +159,11 @@ async def _service(assembly: ProjectAssembly, service: str, host: str) -> list[F
         return [_bad(host, service, f"examine {service}", error)]
     unit = await unit_remedy(transport, runtime.unit, verdicts)
     told = (v for v in verdicts if v.check not in ASKED_OF_THE_HOST)
-    findings = [examined(host, service, runtime.unit, v, unit) for v in told]
+    verb = Verb.DEPLOY if assembly.service(service).release else Verb.RESTART
+    findings = [
+        examined(host, service, runtime.unit, v, unit, forced(verb, [service], [host]))
+        for v in told
+    ]
     return [*findings, _way_back(host, service, bool(known.get("last_good")))]
 
 
@@ -123,4 +179,5 @@ def _good(host: str, check: str, asked: str, answer: str) -> Finding:
 
 def _bad(host: str, check: str, asked: str, error: GaplessError) -> Finding:
     answer = f"{error.what}" + (f": {error.evidence}" if error.evidence else "")
-    return Finding(host, check, Verdict(VerdictStatus.FAIL, check, asked, answer), error.next)
+    remedy = error.next or f"gapless explain {error.code}"
+    return Finding(host, check, Verdict(VerdictStatus.FAIL, check, asked, answer), remedy)

@@ -118,9 +118,10 @@ class Refused(GaplessError):
 
 
 class PreflightFailed(Refused):
-    """An instance is not fit to be touched."""
+    """An instance is not fit to be touched; ``forcible`` tells whether ``--force`` is for that."""
 
     code = "GL-202"
+    forcible = False
 
 
 class StalePlan(Refused):
@@ -150,11 +151,13 @@ class LockHeld(GaplessError):
 
 
 class StepError(GaplessError):
-    """A step did not reach its goal; ``verdict`` is the answer that decided, where one did."""
+    """A step did not reach its goal; ``verdict`` is the answer that decided, where one did, and
+    ``log`` what the new copy said last, where that is known already."""
 
     code = "GL-401"
     exit_code = 5
     verdict: Verdict | None = None
+    log: str = ""
 
 
 class NotReady(StepError):

@@ -8,10 +8,11 @@ from difflib import get_close_matches
 from typing import Any
 
 from gapless.drivers.transports.base import Transport
+from gapless.engine.steps.preflight import forcible
 from gapless.errors import GaplessError
 from gapless.model import Command, Verdict
 
-ASKED_OF_THE_HOST = frozenset(("privilege",))
+ASKED_OF_THE_HOST = frozenset(("privilege", "host"))
 """Checks of a runtime that the host itself was asked already."""
 
 _QUESTIONS = frozenset(("http", "tcp", "unix", "command"))
@@ -37,8 +38,11 @@ class Finding:
         }
 
 
-def examined(host: str, service: str, unit: str, verdict: Verdict, missing: str) -> Finding:
-    """A finding of one verdict. ``missing`` is the remedy where there is no such unit."""
+def examined(
+    host: str, service: str, unit: str, verdict: Verdict, missing: str, forced: str = ""
+) -> Finding:
+    """A finding of one verdict. ``missing`` is the remedy where there is no such unit, ``forced``
+    the command that starts by all means what is down."""
     if verdict.passed:
         return Finding(host, service, verdict)
     if verdict.check in _QUESTIONS:
@@ -46,6 +50,8 @@ def examined(host: str, service: str, unit: str, verdict: Verdict, missing: str)
         return Finding(host, service, verdict, f"{look}; or the check asks the wrong thing")
     # what a runtime wants is its remedy: it is told once
     remedy = missing if verdict.check == "unit" and missing else verdict.wanted
+    if forced and forcible(verdict):
+        remedy = f"{remedy}; or: {forced}"
     return Finding(
         host, service, replace(verdict, wanted=""), remedy or f"gapless status {service}"
     )

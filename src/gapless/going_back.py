@@ -27,7 +27,7 @@ def make_rollback(project: Project, target: str | None, hosts: str | None) -> Pl
             for name, found in targets.items()
         }
     if not any(targets.values()):
-        raise _nothing_left(project, record)
+        raise _nothing_left(project, record, plan, hosts)
     _refuse_past_migration(project, record, plan, targets)
     return rollback_plan(
         plan, targets, now=project.clock.now(), parent=record.id, failed=left.broken
@@ -90,12 +90,24 @@ def _under_way(project: Project, target: str | None) -> str:
     )
 
 
-def _nothing_left(project: Project, record: RolloutRecord) -> UsageError:
-    by = taken_back_by(project.journal, record.id)
+def _nothing_left(
+    project: Project, record: RolloutRecord, plan: Plan, hosts: str | None
+) -> UsageError:
+    where = f" on {hosts}" if hosts else ""
     return UsageError(
-        f"rollout {record.id} left nothing to take back",
-        evidence=f"{by[0]} took it back"
-        if by
-        else "a restart of the same release changes nothing that could be restored",
+        f"rollout {record.id} left nothing to take back{where}",
+        evidence=_why_nothing(project, record, plan, hosts),
         next="gapless history",
     )
+
+
+def _why_nothing(project: Project, record: RolloutRecord, plan: Plan, hosts: str | None) -> str:
+    by = taken_back_by(project.journal, record.id)
+    if by:
+        return f"{by[0]} took it back"
+    if plan.verb is Verb.RESTART:
+        return "a restart of the same release changes nothing that could be restored"
+    steps = project.journal.steps(record.id)
+    if not any(s.step_key(host, StepKind.SWITCH) in steps for s, host in plan.instances()):
+        return "it switched nothing"
+    return "what it switched is on other hosts, or old again" if hosts else "all of it is old again"

@@ -16,15 +16,17 @@ from gapless.engine.journal import Journal, LockRecord
 from gapless.engine.left_out import drained_by
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.errors import TransportError, UsageError
+from gapless.lockholders import HostLock, places
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenLock:
-    """What was broken: the lock as it was here (None: nobody's), and the hosts that could not be
-    reached and still obey the one they know."""
+    """What was broken: the lock as it was here (None: nobody's), as hosts knew it, and the hosts
+    that could not be reached and still obey the one they know."""
 
     held: LockRecord | None
     unreachable: tuple[str, ...] = ()
+    on_hosts: tuple[HostLock, ...] = ()
 
 
 def config_of_lock(
@@ -50,8 +52,7 @@ async def break_on_hosts(
 ) -> tuple[str, ...]:
     """Claim over every holder and give it back; returns hosts that could not be reached. Hosts that
     an ended rollout lost after it drained them are told that they were left out by us."""
-    nodes = [node for balancer in assembly.balancers(service) for node in balancer.hosts]
-    hosts = list(dict.fromkeys([*assembly.hosts_of(service), *nodes]))
+    hosts = places(assembly, service)
     claim = Claim(
         f"{project}.{service}", f"lock-break-{os.getpid()}", actor, socket.gethostname(),
         os.getpid(), time.time(), reason or "lock break",

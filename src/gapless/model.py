@@ -122,8 +122,9 @@ class Command:
     """One program to run on a host, as data.
 
     ``argv`` is never given to a shell. ``timeout`` in seconds. ``output_limit`` in bytes is kept
-    of each stream, the rest is counted and dropped. ``secret_env`` values are sent over the
-    session, never in argv, and never written anywhere.
+    of each stream, the rest is counted and dropped. ``secrets`` are more of its environment: they
+    are sent over the session, never in argv, and the host takes them out of the output before that
+    is written or sent anywhere.
     """
 
     argv: tuple[str, ...]
@@ -131,6 +132,7 @@ class Command:
     input: bytes = b""
     cwd: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     privileged: bool = True
     user: str | None = None
     output_limit: int = 256 * 1024

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Literal
 
-from gapless.drivers.runtimes.unit_file import unit_file_digest
+from gapless.drivers.checks import asking
+from gapless.drivers.runtimes.brought import brought_digest
 from gapless.engine.live_schema import live_version, migration_folder
 from gapless.engine.project_assembly import ProjectAssembly
-from gapless.errors import Refused
+from gapless.engine.steps.health import worst
+from gapless.errors import GaplessError, Refused
 from gapless.inventory.inventory import Inventory
 from gapless.model import Instance
 from gapless.planning.make import make_plan as compile_plan
@@ -50,7 +52,11 @@ async def make_plan(
     names = inventory.services(services)
     async with assembled(project) as assembly:
         targets = await _targets(assembly, names) if verb == "deploy" else {}
-        found = None if offline else await _survey(project, assembly, inventory, names)
+        found = (
+            None
+            if offline
+            else await _survey(project, assembly, inventory, names, examined=not force)
+        )
     return compile_plan(
         project.loaded,
         verb=Verb(verb),
@@ -75,18 +81,24 @@ async def _targets(assembly: ProjectAssembly, names: Sequence[str]) -> dict[str,
     for name in names:
         release = assembly.release(name)
         resolved = await asyncio.to_thread(release.resolve) if release else None
-        targets[name] = Target(resolved, unit_file_digest(assembly.service(name).systemd))
+        targets[name] = Target(resolved, brought_digest(name, assembly.service(name)))
     return targets
 
 
 async def _survey(
-    project: Project, assembly: ProjectAssembly, inventory: Inventory, names: Sequence[str]
+    project: Project,
+    assembly: ProjectAssembly,
+    inventory: Inventory,
+    names: Sequence[str],
+    *,
+    examined: bool,
 ) -> Survey:
     def drivers(instance: Instance) -> Drivers:
         return Drivers(
             assembly.transport(instance.host),
             assembly.runtime(instance.service),
             assembly.release(instance.service),
+            (lambda: _unfit(assembly, instance)) if examined else None,
         )
 
     async def schema(name: str) -> int | None:
@@ -105,6 +117,20 @@ async def _survey(
     return await survey(instances, drivers, at_once=at_once, schema=schema)
 
 
+async def _unfit(assembly: ProjectAssembly, instance: Instance) -> str:
+    """Why a rollout would refuse to touch it now, asked once."""
+    transport, runtime = assembly.transport(instance.host), assembly.runtime(instance.service)
+    probes = assembly.health(instance.service, instance.host)
+    try:
+        verdicts = list(await runtime.preflight(transport))
+        if worst(verdicts) is None:
+            verdicts += await asking.once(transport, lambda: assembly.transport(""), probes)
+    except GaplessError as error:
+        return f"cannot be examined: {error.what}"
+    finding = worst(verdicts)
+    return f"{finding.check}: {finding.answer}" if finding else ""
+
+
 async def refuse_stale(project: Project, plan: Plan) -> None:
     """Ask the hosts whether the plan still fits; raises StalePlan, or Refused for a plan of
     another project or one that never asked."""
@@ -121,4 +147,4 @@ async def refuse_stale(project: Project, plan: Plan) -> None:
     inventory = Inventory(project.config)
     async with assembled(project) as assembly:
         names = [service.name for service in plan.services]
-        refuse_when_stale(plan, await _survey(project, assembly, inventory, names))
+        refuse_when_stale(plan, await _survey(project, assembly, inventory, names, examined=False))

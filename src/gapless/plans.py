@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -96,6 +96,9 @@ class ServicePlan:
     """Hosts that have no unit yet: the deploy installs it, and its undo removes it."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """Hosts that were asked for and cannot be touched, and why: they count as failed and as out."""
+    unfit: Mapping[str, str] = field(default_factory=dict)
+    """Instances that did not pass their examination when the plan was made, and why: those to be
+    replaced, which are refused while they are so, and others, which count as out."""
     notes: tuple[str, ...] = ()
     """What a reader must know: costs, what undo cannot do."""
 
@@ -103,6 +106,20 @@ class ServicePlan:
     def hosts(self) -> tuple[str, ...]:
         """Hosts in the order they are replaced."""
         return tuple(host for batch in self.batches for host in batch.hosts)
+
+    def kept_in(self, broken: Collection[str], lost: Collection[str] = ()) -> str:
+        """The first host that the floor would never let go, even if every replacement succeeds; ""
+        when there is none. What is ``broken`` costs nothing to take out and serves once it is
+        replaced; what is ``lost`` is not replaced and never serves."""
+        out = {*broken, *lost, *self.installs}
+        for batch in self.batches:
+            hosts = [host for host in batch.hosts if host not in lost]
+            sick = out.intersection(hosts)
+            out -= sick
+            for host in hosts:
+                if host not in sick and self.total - len(out) - 1 < self.floor:
+                    return host
+        return ""
 
     @property
     def key_prefix(self) -> str:
@@ -240,6 +257,7 @@ def _service_to_json(service: ServicePlan) -> dict[str, Any]:
         # only where there are some: plans made before still have the digest they had
         **({"installs": list(service.installs)} if service.installs else {}),
         **({"absent": dict(service.absent)} if service.absent else {}),
+        **({"unfit": dict(service.unfit)} if service.unfit else {}),
     }
 
 
@@ -265,4 +283,5 @@ def _service_from_json(data: Mapping[str, Any]) -> ServicePlan:
         notes=tuple(data["notes"]),
         installs=tuple(data.get("installs", ())),
         absent=data.get("absent", {}),
+        unfit=data.get("unfit", {}),
     )

@@ -13,7 +13,7 @@ from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.steps.health import worst
 from gapless.errors import GaplessError
 from gapless.inventory.inventory import Inventory
-from gapless.model import Instance, Verdict, VerdictStatus
+from gapless.model import Instance, InstanceState, Observation, Verdict, VerdictStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class StatusRow:
     serving: str = ""
     verdict: Verdict | None = None
     error: str = ""
+    last_good: str = ""
+    """The release that was verified last, where that is not the one that is linked now."""
 
     @property
     def healthy(self) -> bool:
@@ -50,6 +52,7 @@ class StatusRow:
             "serving": self.serving,
             "verdict": self.verdict.to_json() if self.verdict else None,
             "error": self.error,
+            "last_good": self.last_good,
         }
 
 
@@ -78,27 +81,46 @@ async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
         probes = assembly.health(service, host)
         verdicts = await asking.once(transport, lambda: assembly.transport(""), probes)
         serving = await _serving(assembly, instance)
+        linked = current.name if current else ""
+        good = await _last_good(assembly, instance) if release else ""
     except GaplessError as error:
         unknown = Verdict(VerdictStatus.INCONCLUSIVE, "contact", f"ask {host}", error.what)
         return StatusRow(service, host, "unknown", verdict=unknown, error=str(error))
     verdict = worst(verdicts) or (verdicts[-1] if verdicts else None)
+    if seen.state is InstanceState.UNKNOWN:  # then what the checks say is not all there is to say
+        verdict = _unknown(assembly.runtime(service).look(host), seen)
     return StatusRow(
         service,
         host,
         seen.state.value,
-        current.name if current else "",
+        linked,
         seen.identity,
         seen.since,
         seen.restarts,
         serving,
         verdict,
+        last_good=good if good != linked else "",
     )
+
+
+async def _last_good(assembly: ProjectAssembly, instance: Instance) -> str:
+    """The release its host remembers as verified; "" when it remembers none."""
+    known = await assembly.transport(instance.host).recall(f"{assembly.project}.{instance.service}")
+    release = (known.get("last_good") or {}).get("release") or {}
+    return str(release.get("name", ""))
+
+
+def _unknown(asked: str, seen: Observation) -> Verdict:
+    said = seen.detail.get("status", "") or "its state is not known"
+    return Verdict(VerdictStatus.INCONCLUSIVE, "status", asked, said)
 
 
 async def _serving(assembly: ProjectAssembly, instance: Instance) -> str:
     states: set[str] = set()
     for balancer in assembly.balancers(instance.service):
         try:
+            for node in balancer.hosts:
+                await assembly.transport(node).connect()
             members = await balancer.members(instance)
         except GaplessError as error:
             return f"{balancer.name}: {error.what}"

@@ -71,9 +71,10 @@ def _reversed_order(original: Plan, names: Sequence[str]) -> dict[str, tuple[str
 def _back(
     service: ServicePlan, snapshots: Mapping[str, Any], failed: Collection[str]
 ) -> ServicePlan:
-    hosts = [host for host in service.hosts if host in snapshots and not _new(snapshots[host])]
+    kept = [host for host in service.hosts if host in snapshots]
+    removed = [host for host in kept if was_absent(snapshots[host])]
+    hosts = [host for host in kept if host not in removed]
     hosts.sort(key=lambda host: host not in failed)
-    removed = [host for host in service.hosts if host in snapshots and _new(snapshots[host])]
     size = max((len(batch.hosts) for batch in service.batches), default=1)
     cut = [*_cut(hosts, size), *_cut(removed, size)]
     hosts += removed
@@ -91,6 +92,7 @@ def _back(
         notes=(),
         installs=(),
         absent={},
+        unfit={},
     )
 
 
@@ -98,6 +100,6 @@ def _cut(hosts: Sequence[str], size: int) -> list[tuple[str, ...]]:
     return [tuple(hosts[start : start + size]) for start in range(0, len(hosts), size)]
 
 
-def _new(snapshot: Mapping[str, Any]) -> bool:
-    """Whether there was nothing before."""
+def was_absent(snapshot: Mapping[str, Any]) -> bool:
+    """Whether there was nothing before: going back removes it."""
     return bool(((snapshot.get("runtime") or {}).get("facts") or {}).get("absent"))

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from gapless.config.project import ProjectConfig
-from gapless.doctor import _privilege, _service
+from gapless.doctor import _no_systemd, _privilege, _service
 from gapless.drivers.checks.probes import build_probes
 from gapless.drivers.transports.base import Probe, Transport
 from gapless.engine.project_assembly import ProjectAssembly
@@ -114,3 +114,25 @@ def test_sudo_is_told_once_and_without_the_documentation() -> None:
     assert [f.check for f in told] == ["sudo"]
     assert "docs/" not in told[0].remedy
     assert "NOPASSWD" in told[0].remedy
+
+
+def test_a_machine_without_systemd_is_told_once_with_what_to_do() -> None:
+    finding = _no_systemd("web1")
+    assert finding.verdict.answer == "this machine does not run it"
+    assert "command:" in finding.remedy
+
+
+def test_a_service_that_is_down_is_told_with_the_command_that_starts_it() -> None:
+    world = World()
+    world.host("web1").add_unit("api.service", port=8000)
+    world.host("")
+    site = Site(world, CONFIG, "")
+
+    async def story() -> list[str]:
+        await site.transport("web1").connect()
+        findings = await _service(cast(ProjectAssembly, site), "api", "web1")
+        return [f.remedy for f in findings if f.verdict.check == "active"]
+
+    (remedy,) = run_virtual(story())
+    forced = 'gapless restart api --hosts web1 --force --reason "..."'
+    assert remedy == f"active; systemctl start api.service; or: {forced}"

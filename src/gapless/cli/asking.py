@@ -11,10 +11,11 @@ from pathlib import Path
 
 import click
 
+from gapless.cli.again import again
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.output import note
 from gapless.cli.spelling import remember, spelled
-from gapless.config.scaffold import Answers, service_name, write_config
+from gapless.config.scaffold import EXAMPLE, Answers, service_name, write_config
 from gapless.config.source import DEFAULT_FILE, load_config
 from gapless.errors import ConfigError, UsageError
 
@@ -37,23 +38,23 @@ class Given:
 def write(given: Given, config: str, *, ask: bool, overwrite: bool) -> int:
     """Ask what is missing, write the file, and see that it is right."""
     path = Path(config)
+    remember(config, None, DEFAULT_FILE)
     if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists", next="gapless check, or gapless init --overwrite")
+        raise UsageError(f"{path} exists", next=f"gapless check, or {again('--overwrite')}")
     if ask and not sys.stdin.isatty():
         raise UsageError(
             "nobody can be asked: this is not a terminal",
-            next="gapless init --yes, with options for what is not to be guessed",
+            next=f"{again('--yes')}, with options for what is not to be guessed",
         )
     answers = _answers(given, ask=ask)
     _write(path, write_config(answers))
-    remember(config, None, DEFAULT_FILE)
     note(spelled(f"✓  {path} is written\n   next    {_next(answers)}\n"))
     return ExitCode.DONE
 
 
 def _next(answers: Answers) -> str:
     checks = "gapless check, then gapless doctor"
-    return checks if answers.units else f"put your unit in place of example.service; then {checks}"
+    return checks if answers.units else f"put your unit in place of {EXAMPLE}; then {checks}"
 
 
 def _write(path: Path, text: str) -> None:

@@ -20,8 +20,9 @@ from gapless.render.codes import render_code
 def explain(word: str) -> str:
     """What the word means. Raises UsageError with what is near it."""
     codes = {kind.code: kind for kind in error_kinds()}
-    if word.upper() in codes:
-        return render_code(codes[word.upper()])
+    for code in (word.upper(), f"GL-{word}"):
+        if code in codes:
+            return render_code(codes[code])
     if word in TYPES:
         return f"{word}\n   {TYPES[word]}\n"
     keys = dict(key_docs())

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
+from gapless.cli import early
+
+early.hold_signals(sys.argv)
+
+# ruff: noqa: E402 - what follows takes time
 import errno
 import os
 import select
-import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -13,7 +19,7 @@ import click
 
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.group import cli
-from gapless.errors import GaplessError
+from gapless.errors import GaplessError, UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -41,9 +47,11 @@ def _command(words: list[str]) -> int:
         return int(result or 0)
     except click.Abort:
         return _left()
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return ExitCode.USAGE
+    except click.ClickException as error:
+        return _failed(_usage(error), words)
     except KeyboardInterrupt:
         return _left()
     except BrokenPipeError:
@@ -64,6 +72,13 @@ def _failed(error: Exception, words: list[str]) -> int:
 
     complain(found, as_json="--json" in words)
     return found.exit_code
+
+
+def _usage(error: click.ClickException) -> UsageError:
+    """What click has to say, with the same look as everything else."""
+    what = error.format_message().rstrip(".")
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    return UsageError(what, next=f"{ctx.command_path if ctx else 'gapless'} --help")
 
 
 def known(error: BaseException) -> GaplessError | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -68,6 +68,12 @@ class Choice:
         """Whether anything was said that a ready plan cannot take any more."""
         values = (self.hosts, self.batch, self.canary, self.max_failed, self.on_failure)
         return any(v is not None for v in values) or self.skip_migrations or self.force
+
+
+    @property
+    def changes_rollback(self) -> bool:
+        """Whether anything was said that a way back cannot take: all but its hosts."""
+        return replace(self, hosts=None).changes_plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import click
-
+from gapless.cli.again import again
+from gapless.cli.confirming import confirmed
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.options import Choice, Consent, Show, Where
 from gapless.cli.output import note, result, width
@@ -35,10 +35,10 @@ def roll(
 ) -> int:  # fmt: skip
     """Plan it, show it, ask, and do it."""
     refuse_force_without_reason(choice, consent.reason)
-    if not (dry_run or consent.yes or _terminal()):
+    if not (dry_run or consent.yes or terminal()):
         raise UsageError(
             "nobody can be asked: this is not a terminal",
-            next=f"gapless plan {verb}, then gapless {verb} --yes",
+            next=f"{again('--dry-run')}, then {again('--yes')}",
         )
     project = where.load()
     if prove:
@@ -50,7 +50,7 @@ def roll(
             return ExitCode.DONE
         if not plan.services:
             return finish(summarize(plan, ()), show)
-        if not consent.yes and not _agreed(plan, show):
+        if not consent.yes and not agreed(plan, show):
             return ExitCode.REFUSED
         ready = plan_file(services) is not None
         work = _work(project, plan, consent, prove=prove, ready=ready)
@@ -109,9 +109,13 @@ def make(
 
 def plan_file(services: tuple[str, ...]) -> Path | None:
     """The plan meant by the only argument, if that is a file and not a service."""
-    if len(services) == 1 and services[0].endswith(".json"):
-        return Path(services[0])
-    return None
+    files = [word for word in services if word.endswith(".json")]
+    if files and len(services) > 1:
+        raise UsageError(
+            f"{files[0]} is a plan: it is carried out whole, without other services",
+            next="gapless plan with the services that are meant",
+        )
+    return Path(files[0]) if files else None
 
 
 def refuse_force_without_reason(choice: Choice, reason: str) -> None:
@@ -170,17 +174,12 @@ def _work(
     return work
 
 
-def _terminal() -> bool:
+def terminal() -> bool:
+    """Whether somebody can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _agreed(plan: Plan, show: Show) -> bool:
+def agreed(plan: Plan, show: Show) -> bool:
+    """Show the plan and ask whether to go on."""
     note(render_plan(plan, verbose=show.verbose, width=width()) + "\n")
-    try:
-        if click.confirm("Go on?", default=False, err=True):
-            return True
-    except click.Abort:
-        note("\nNothing was changed.\n")
-        raise
-    note("Nothing was changed.\n")
-    return False
+    return confirmed("Go on?")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _given: ContextVar[str] = ContextVar("_given", default="")
 _COMMAND = re.compile(
     r"\bgapless (check|doctor|plan|restart|deploy|rollback|status|watch|history|events"
-    r"|pause|resume|promote|abort|lock|prove)\b(?!\.| -c)"
+    r"|pause|resume|promote|abort|lock|prove)\b(?!\.| -[ce]\b)"
 )
 
 

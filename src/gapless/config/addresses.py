@@ -17,8 +17,9 @@ from gapless.config.references import Finding, Path
 CHECK_FIELDS = ("host", "name", "address", "service", "instance", "release")
 """Placeholders that checks know."""
 
-BALANCER_FIELDS = ("host", "name", "service", "address")
-"""Placeholders that balancers know; other braces stay as they are there."""
+COMMAND_FIELDS = ("host", "name", "service", "address")
+"""Placeholders that balancers and the commands of services know; other braces stay as they are
+there."""
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 _OWN_FIELD = re.compile(r"(?<!\$)" + _FIELD.pattern)
@@ -87,6 +88,9 @@ def check_addresses(data: dict[str, Any]) -> Iterator[Finding]:
         for key in ("health", "verify"):
             for index, entry in _entries(service.get(key)):
                 yield from _question(("services", name, key, *index), entry)
+        for key, value in _items({"command": service.get("command")}):
+            for verb in ("start", "stop", "status", "reload"):
+                yield from _mistyped_fields(("services", name, key, verb), value.get(verb))
     for name, balancer in _items(data.get("balancers")):
         yield from _balancer(("balancers", name), balancer)
     prove = data.get("prove")
@@ -136,9 +140,9 @@ def _unknown_fields(path: Path, value: Any) -> Iterator[Finding]:
 def _mistyped_fields(path: Path, value: Any) -> Iterator[Finding]:
     for place, text in _texts(path, value):
         for word in dict.fromkeys(_OWN_FIELD.findall(text)):
-            near = get_close_matches(word, BALANCER_FIELDS, n=1, cutoff=_LIKENESS)
-            if word not in BALANCER_FIELDS and near:
-                hint = _meant(word, BALANCER_FIELDS)
+            near = get_close_matches(word, COMMAND_FIELDS, n=1, cutoff=_LIKENESS)
+            if word not in COMMAND_FIELDS and (near or word in CHECK_FIELDS):
+                hint = _meant(word, COMMAND_FIELDS)
                 yield Finding(place, f"unknown placeholder {{{word}}}", hint)
 
 

@@ -56,10 +56,13 @@ class BalancerConfig(Section):
     admit_timeout: Limit = 30.0
     """How long the balancer may take to report the instance up."""
     floor: Count = 0
-    """Least number of servers that must be up in it besides the one being drained."""
+    """Least number of servers that must be up in it besides the one being drained; HAProxy only. The
+    floor of each service is held in any balancer."""
 
     @model_validator(mode="after")
     def _one_driver(self) -> Self:
         if (self.haproxy is None) == (self.command is None):
             raise ValueError("give exactly one of haproxy, command")
+        if self.command is not None and self.floor:
+            raise ValueError("floor is held by haproxy only; that of a service is held in any")
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gapless.config.local_files import missing_files
+from gapless.config.shell_syntax import shell_syntax
 from gapless.config.source import Loaded, environment_names, load_config
 from gapless.errors import ConfigError, Problem
 
@@ -19,6 +20,7 @@ def checked(path: str | Path, environment: str | None = None) -> Loaded:
         try:
             loaded.append(load_config(path, name))
             problems.update(dict.fromkeys(missing_files(loaded[-1])))
+            problems.update(dict.fromkeys(shell_syntax(loaded[-1])))
         except ConfigError as error:
             problems.update(dict.fromkeys(error.problems))
     if problems:

@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from gapless.config.health import HealthConfig
 from gapless.config.hosts import HostConfig
+from gapless.config.process_rules import check as process_objections
+from gapless.config.process_service import relative_paths
 from gapless.config.quantities import resolve_amount
 from gapless.config.ranges import expand, is_range
 from gapless.config.references import Finding, Path
+from gapless.config.releases import ReleaseConfig
 from gapless.config.services import ServiceConfig
+from gapless.config.system_folders import STATE, objection
 
 _CREDENTIALS = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]*@")
 
 
-def check_service(name: str, service: ServiceConfig, total: int) -> Iterator[Finding]:
-    """What one service asks for and cannot have."""
+def check_service(
+    name: str, service: ServiceConfig, total: int, state: Collection[str] = (STATE,)
+) -> Iterator[Finding]:
+    """What one service asks for and cannot have; ``state`` as for a release's folder."""
     path: Path = ("services", name)
     yield from _amounts(path, service, total)
     yield from _reload(path, service)
     yield from _questions(path, service)
-    if service.release and not PurePosixPath(service.release.to).is_absolute():
-        text = f"to: '{service.release.to}' must be an absolute path on the host"
-        yield Finding((*path, "release", "to"), text)
+    yield from _process((*path, "process"), service)
+    if service.release:
+        yield from _folder((*path, "release", "to"), service.release, state)
+
+
+def _folder(path: Path, release: ReleaseConfig, state: Collection[str]) -> Iterator[Finding]:
+    if not PurePosixPath(release.to).is_absolute():
+        yield Finding(path, f"to: '{release.to}' must be an absolute path on the host")
+        return
+    if why := objection(release.to, state):
+        gone = "what is not in the release" if release.in_place else "what older releases left"
+        hint = f"gapless removes {gone} there; give it a folder of its own, as /srv/shop/api"
+        yield Finding(path, f"to: '{release.to}' {why}", hint)
 
 
 def _amounts(path: Path, service: ServiceConfig, total: int) -> Iterator[Finding]:
@@ -48,6 +64,17 @@ def _reload(path: Path, service: ServiceConfig) -> Iterator[Finding]:
     if systemd and systemd.reload == "only" and systemd.file:
         text = "reload: only never restarts, so the unit file would not take effect"
         yield Finding((*path, "systemd", "reload"), text, "write try or no")
+
+
+def _process(path: Path, service: ServiceConfig) -> Iterator[Finding]:
+    """What a run file is told, too; and paths that nobody could follow."""
+    if service.process is None:
+        return
+    for finding in process_objections(service.process):
+        yield finding._replace(path=(*path, *finding.path))
+    for place, word in relative_paths(service.process) if not service.release else ():
+        text = f"{place[0]}: '{word}' must be an absolute path on the host"
+        yield Finding((*path, *place), text, "without a release there is no folder to see it from")
 
 
 def _questions(path: Path, service: ServiceConfig) -> Iterator[Finding]:
@@ -81,10 +108,17 @@ def check_units(
     owner: dict[tuple[str, str], str] = {}
     told: set[tuple[str, str]] = set()
     for name, service in services.items():
-        unit = service.systemd.unit if service.systemd else ""
+        unit = _one_of_a_host(name, service)
         for host in hosts[name] if unit else ():
             first = owner.setdefault((unit, host), name)
             if first != name and (first, name) not in told:
                 told.add((first, name))
                 text = f"'{name}' and '{first}' are both {unit} on {host}"
-                yield Finding(("services", name, "systemd"), text)
+                yield Finding(("services", name, "process" if service.process else "systemd"), text)
+
+
+def _one_of_a_host(name: str, service: ServiceConfig) -> str:
+    """What a host can have but once."""
+    if service.process:
+        return f"process {service.process.name or name}"
+    return service.systemd.unit if service.systemd else ""

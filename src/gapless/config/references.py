@@ -103,7 +103,7 @@ def _service(
     name: str, service: dict[str, Any], names: Known, services: list[str], balancers: list[str]
 ) -> Iterator[Finding]:
     path: Path = ("services", name)
-    yield from _one_of(path, service, ("systemd", "command"))
+    yield from _one_of(path, service, ("systemd", "process", "command"))
     yield from _hosts((*path, "on"), service.get("on"), names)
     if service.get("on") == []:
         yield Finding((*path, "on"), f"'{name}' is on no host")

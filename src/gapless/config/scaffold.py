@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import yaml
 
 SCHEMA_FILE = "gapless.schema.json"
+EXAMPLE = "example"
+"""In place of a unit where none was named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def write_config(answers: Answers) -> str:
             *_DEFAULTS,
             *_balancers(answers),
             "services:",
-            *(line for unit in answers.units or ("example",) for line in _service(unit, answers)),
+            *(line for unit in answers.units or (EXAMPLE,) for line in _service(unit, answers)),
             "",
         ]
     )
@@ -77,7 +79,7 @@ def _balancers(answers: Answers) -> Iterator[str]:
     if answers.haproxy:
         yield "# What sends traffic: instances are taken out of it and put back."
         yield "balancers:"
-        for unit in answers.units or ("example",):
+        for unit in answers.units or (EXAMPLE,):
             name = service_name(unit)
             socket, backend = _text(answers.haproxy), _text(name)
             yield f"  {_text(f'haproxy-{name}')}:"

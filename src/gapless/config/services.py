@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from gapless.config.base import Section
 from gapless.config.health import HealthConfig, HealthTimings
+from gapless.config.process_service import ProcessRuntimeConfig
 from gapless.config.quantities import Argv, Duration, Limit, Names, OneOrMany, Positive
 from gapless.config.releases import MigrateConfig, ReleaseConfig
 from gapless.config.rollout import RolloutConfig
@@ -44,7 +45,8 @@ class SystemdConfig(Section):
 
 
 class CommandRuntimeConfig(Section):
-    """Anything that has commands to start and stop it."""
+    """Anything that has commands to start and stop it. {host}, {name}, {service}, {address} are
+    filled in."""
 
     start: Argv
     """Starts it; must be harmless when it runs already."""
@@ -65,8 +67,10 @@ class ServiceConfig(Section):
     """Groups, hosts or host ranges that run one instance each."""
     systemd: SystemdConfig | None = None
     """Unit name, or a mapping."""
+    process: ProcessRuntimeConfig | None = None
+    """A process that gapless itself supervises and flips; the keys of a run file."""
     command: CommandRuntimeConfig | None = None
-    """Commands that start and stop it, for what is not a systemd unit."""
+    """Commands that start and stop it, for everything else."""
     after: Names = ()
     """Services that must be done (and healthy) first."""
     health: Annotated[tuple[HealthConfig, ...], OneOrMany()] = ()
@@ -88,8 +92,8 @@ class ServiceConfig(Section):
 
     @model_validator(mode="after")
     def _one_runtime(self) -> Self:
-        if (self.systemd is None) == (self.command is None):
-            raise ValueError("give exactly one of systemd, command")
+        if sum(one is not None for one in (self.systemd, self.process, self.command)) != 1:
+            raise ValueError("give exactly one of systemd, process, command")
         return self
 
 

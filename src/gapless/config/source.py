@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from gapless.config.overlay import environments, overlaid, with_defaults, withou
 from gapless.config.problems import Findings, Place, did_you_mean
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
+from gapless.config.system_folders import STATE
 from gapless.config.tree import Entry, Node, Scalar, Table, locate, parse, to_data
 from gapless.config.written import written_out
 from gapless.errors import ConfigError, Problem, UsageError
@@ -59,7 +61,7 @@ def load_config(path: str | Path = DEFAULT_FILE, environment: str | None = None)
     findings = Findings(str(path))
     root = _root(file, findings)
     overlays = environments(root, findings)
-    tree = with_defaults(_hosts_filled(_merged(root, overlays, environment)))
+    tree = with_defaults(_hosts_filled(_merged(root, overlays, environment, file)))
     project = _project(tree, findings, overlays if environment is None else {})
     findings.raise_if_any()
     if project is None:
@@ -119,13 +121,18 @@ def _text(file: Path, findings: Findings) -> str:
         raise ConfigError(findings.problems) from None
 
 
-def _merged(root: Table, overlays: Mapping[str, Node], environment: str | None) -> Table:
+def _merged(
+    root: Table, overlays: Mapping[str, Node], environment: str | None, file: Path
+) -> Table:
     base = without_extras(root)
     if environment is None:
         return base
     if environment not in overlays:
         hint = did_you_mean(environment, overlays) or "the file has no environments"
-        raise UsageError(f"unknown environment '{environment}' — {hint}", next="gapless check")
+        raise UsageError(
+            f"unknown environment '{environment}' — {hint}",
+            next=f"gapless check -c {shlex.quote(str(file))}",  # all environments, not this one
+        )
     merged = overlaid(base, overlays[environment])
     return without_extras(merged) if isinstance(merged, Table) else base
 
@@ -183,8 +190,9 @@ def _combinations(data: dict[str, Any], names: references.Known) -> list[referen
         if pattern in readable:
             found += combinations.check_host(pattern, host)
     placed = {name: _placed(service, names) for name, service in services.items()}
+    state = (STATE, *(host.state_dir for host in hosts.values() if host.state_dir))
     for name, service in services.items():
-        found += combinations.check_service(name, service, len(placed[name]))
+        found += combinations.check_service(name, service, len(placed[name]), state)
     return [*found, *combinations.check_units(services, placed)]
 
 

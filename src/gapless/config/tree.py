@@ -103,7 +103,9 @@ def parse(text: str, findings: Findings) -> Node | None:
         root = _Composer(text).get_single_node()
         return _Builder(findings).build(root) if root is not None else None
     except yaml.MarkedYAMLError as error:
-        findings.add(_mark(error.problem_mark or error.context_mark), *_wording(error))
+        place = _mark(error.problem_mark or error.context_mark)
+        told = _TAB if _is_tab(text, place) else _wording(error)
+        findings.add(place, *told)
     return None
 
 
@@ -113,6 +115,15 @@ def _place_at(text: str, offset: int) -> Place:
 
 def _mark(mark: Any) -> Place:
     return Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+
+
+_TAB = ("not valid YAML: there is a tab", "YAML is indented with spaces only")
+
+
+def _is_tab(text: str, place: Place) -> bool:
+    """The scanner calls it a character that cannot start any token."""
+    lines = text.splitlines()[place.line - 1 : place.line]
+    return any(line[place.column - 1 : place.column] == "\t" for line in lines)
 
 
 def _wording(error: yaml.MarkedYAMLError) -> tuple[str, str]:

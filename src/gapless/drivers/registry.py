@@ -23,6 +23,7 @@ TRANSPORTS: Mapping[str, str] = {
 }
 RUNTIMES: Mapping[str, str] = {
     "systemd": "gapless.drivers.runtimes.systemd:SystemdRuntime",
+    "process": "gapless.drivers.runtimes.process:ProcessRuntime",
     "command": "gapless.drivers.runtimes.command:CommandRuntime",
 }
 BALANCERS: Mapping[str, str] = {
@@ -53,10 +54,14 @@ def transport(
     return made
 
 
-def runtime(name: str, config: ServiceConfig) -> Runtime:
-    """What starts and stops a service."""
+def runtime(
+    name: str, config: ServiceConfig, address: Callable[[str], str], state: Callable[[str], str]
+) -> Runtime:
+    """What starts and stops a service; ``address`` gives the address of a host, ``state`` the
+    folder in which it keeps what is ours."""
     kind, settings = _chosen(RUNTIMES, config)
-    made: Runtime = _driver(RUNTIMES, kind)(settings, name)
+    more: dict[str, Any] = {"command": {"address": address}, "process": {"state": state}}
+    made: Runtime = _driver(RUNTIMES, kind)(settings, name, **more.get(kind, {}))
     return made
 
 

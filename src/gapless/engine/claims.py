@@ -7,6 +7,7 @@ controller or a stale retry cannot act.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 from gapless.drivers.transports.base import Claim, Claimed, Transport
@@ -20,6 +21,7 @@ from gapless.errors import (
     GaplessError,
     LockHeld,
     LostContact,
+    Refused,
     TransportError,
     Unreachable,
 )
@@ -43,6 +45,36 @@ async def claim_all(ctx: RolloutContext) -> None:
     for result in results:
         if isinstance(result, BaseException):
             raise result
+    for service in ctx.plan.services:
+        _tell_apart(ctx, service)
+
+
+def _tell_apart(ctx: RolloutContext, service: ServicePlan) -> None:
+    """Two instances must not share what a host keeps of a service: its copies for the way back and
+    what it remembers. That the node of a balancer shares the claim of an instance on the same
+    machine is fine: then both act under the newer fence."""
+    names: dict[str, list[str]] = {}
+    for host in _places(ctx, service):
+        place = ctx.places.get((service.name, host))
+        if place:
+            names.setdefault(place, []).append(host)
+    for shared in names.values():
+        instances = [host for host in shared if host in service.hosts or host in service.absent]
+        if len(instances) > 1:
+            raise one_machine(service.name, instances)
+        fences = [ctx.fences[service.name, host] for host in shared]
+        newest = max(fences, key=lambda fence: fence.number)
+        ctx.fences.update({(service.name, host): newest for host in shared})
+
+
+def one_machine(service: str, hosts: Sequence[str]) -> Refused:
+    """Several names in the file for one machine with one state folder."""
+    return Refused(
+        f"{' and '.join(hosts)} are one machine with one state folder",
+        where=service,
+        evidence=f"{service} is to run on each, and they would share its claims and copies",
+        next=f"give {hosts[1]} a state_dir of its own in gapless.yaml, or name the machine once",
+    )
 
 
 def _places(ctx: RolloutContext, service: ServicePlan) -> list[str]:
@@ -87,6 +119,7 @@ async def _claim(ctx: RolloutContext, service: ServicePlan, host: str) -> None:
     if claimed.fence is None:
         raise _refusal(service.name, host, claimed)
     ctx.fences[service.name, host] = claimed.fence
+    ctx.places[service.name, host] = claimed.place
     if (service.name, host) in ctx.left:
         with suppress(TransportError):  # then the next rollout has to know it, too
             await tell_left_out(InstanceContext(ctx, service, host))
@@ -140,18 +173,17 @@ async def _granted(ctx: RolloutContext, transport: Transport, service: str) -> F
 def _refusal(service: str, host: str, claimed: Claimed) -> LockHeld:
     holder = claimed.holder
     assert holder is not None, "a host that refuses names the holder"
-    error = lock_held(
-        LockRecord(
-            service, holder.rollout, holder.owner, holder.controller, holder.pid, holder.since,
-            holder.reason, 0, claimed.live,
-        )
+    owner = LockRecord(
+        service, holder.rollout, holder.owner, holder.controller, holder.pid, holder.since,
+        holder.reason, 0, claimed.live,
     )  # fmt: skip
-    return LockHeld(
-        error.what,
-        where=host,
-        evidence=error.evidence,
-        next=f"on {holder.controller}: {error.next}   or   gapless lock break {service}",
-    )
+    # a host knows whether the controller is there, and not whether the rollout is paused
+    where = "and its controller is there" if claimed.live else "and its controller is not there"
+    state = f"owns it, {where}"
+    next_ = f"on {holder.controller}: gapless status   or   gapless lock break {service}"
+    error = lock_held(owner, state, next_)
+    error.where = host
+    return error
 
 
 async def release_all(ctx: RolloutContext) -> None:

@@ -37,6 +37,8 @@ class RolloutContext:
     interrupts: Interrupts
     claimant: str
     fences: dict[tuple[str, str], Fence] = field(default_factory=dict)
+    places: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Where each service is claimed: the same for two names of one machine."""
     floors: dict[str, Floor] = field(default_factory=dict)
     steps: dict[str, StepRecord] = field(default_factory=dict)
     again: bool = False
@@ -59,6 +61,8 @@ class RolloutContext:
     """Instances of all services that failed and that nobody accepted: what max_failed counts."""
     secrets: KeptSecrets = field(default_factory=KeptSecrets)
     """What health questions send and nobody may see, as it was read last."""
+    refused: set[str] = field(default_factory=set)
+    """Steps that a host which obeys somebody else did not let begin."""
     began: dict[str, float] = field(default_factory=dict)
     """When this process began each step, by its monotonic clock."""
 

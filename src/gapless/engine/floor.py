@@ -31,7 +31,7 @@ class Floor:
         async with self._changed:
             while not self._allows(host):
                 if not self.out:
-                    raise self._refusal(host)
+                    raise self.refusal(host)
                 await self._changed.wait()
             self.out.add(host)
 
@@ -39,7 +39,8 @@ class Floor:
         # a broken instance serves nobody: repairing it costs nothing
         return host in self.broken or host in self.out or self.serving - 1 >= self.least
 
-    def _refusal(self, host: str) -> FloorBroken:
+    def refusal(self, host: str) -> FloorBroken:
+        """Why ``host`` may not go out."""
         broken = ", ".join(sorted(self.broken)) or "none"
         return FloorBroken(
             f"taking {host} out would leave {self.serving - 1} of {len(self.hosts)} instances of"

@@ -35,6 +35,7 @@ from gapless.engine.rollback import interrupted_rollback, recall_rollbacks, roll
 from gapless.engine.schema_back import take_schema_back
 from gapless.engine.servicing import ServiceOutcome, ServiceResult, run_service, was_begun
 from gapless.engine.sources import compare_sources
+from gapless.engine.superseding import superseded
 from gapless.errors import FenceRefused, GaplessError, LockHeld
 from gapless.plans import ServicePlan, Verb
 from gapless.schedule import priorities
@@ -62,6 +63,8 @@ async def interpret(ctx: RolloutContext, *, resumed: bool) -> Ending:
             await examine_again(ctx)
         results = await run_services(ctx, gate)
         results = await _take_back(ctx, gate, results)
+    except FenceRefused as error:
+        return _superseded(ctx, error)
     except BaseExceptionGroup as group:
         refused = group.subgroup(FenceRefused)
         if refused is None:
@@ -166,7 +169,9 @@ async def _refuse(ctx: RolloutContext, error: GaplessError, resumed: bool) -> En
     """Nothing was changed. Resuming, nothing more: what is half-done keeps its claims."""
     data = failure_data(error)
     if resumed:
-        ending = Ending("interrupted", 6 if isinstance(error, LockHeld) else 5, error)
+        if isinstance(error, LockHeld):
+            return _superseded(ctx, error)
+        ending = Ending("interrupted", 130, error)
         event = ctx.event("rollout.interrupted", data={**data, **ending.data()})
         ctx.observer(
             ctx.journal.close_rollout(
@@ -194,9 +199,9 @@ def _first(group: BaseExceptionGroup[BaseException]) -> FenceRefused:
     return error
 
 
-def _superseded(ctx: RolloutContext, error: FenceRefused) -> Ending:
-    """A newer rollout owns a host: stop at once, change nothing more."""
-    ending = Ending("lock_held", 6, error)
+def _superseded(ctx: RolloutContext, error: FenceRefused | LockHeld) -> Ending:
+    """A host obeys somebody else: stop at once, change nothing more."""
+    ending = superseded(ctx, error)
     event = ctx.event("rollout.interrupted", data={**failure_data(error), **ending.data()})
     ctx.observer(
         ctx.journal.close_rollout(

@@ -230,18 +230,14 @@ def every_event(journal: Journal, rollout: str, after: int = 0) -> Iterator[Even
         after = page[-1].seq
 
 
-def lock_held(lock: LockRecord) -> LockHeld:
-    """The refusal: who owns the service, since when, why, and what to do about it."""
+def lock_held(lock: LockRecord, state: str, next: str) -> LockHeld:  # noqa: A002
+    """The refusal: who owns the service, how its rollout stands, since when, why, and what to do
+    about it."""
     since = timestamp(lock.since)[:19] + "Z"
     why = f", reason: {lock.reason}" if lock.reason else ""
-    if lock.live:
-        state, next_ = "is at work", f"gapless watch {lock.rollout}"
-    else:
-        state = "was interrupted and has not been finished"
-        next_ = f"gapless resume {lock.rollout}   or   gapless abort {lock.rollout}"
     return LockHeld(
         f"{lock.service} is locked: rollout {lock.rollout} {state}",
         where=lock.controller,
         evidence=f"{lock.owner} on {lock.controller}, pid {lock.pid}, since {since}{why}",
-        next=next_,
+        next=next,
     )

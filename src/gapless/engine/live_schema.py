@@ -27,9 +27,15 @@ async def live_version(transport: Transport, migrate: MigrateConfig, cwd: str | 
     anything else."""
     if migrate.current is None:
         return None
-    env = {**migrate.env, **await resolve_secrets(migrate.secrets)}
     done = await transport.run(
-        Command(migrate.current, timeout=60.0, cwd=cwd, env=env, user=migrate.user)
+        Command(
+            migrate.current,
+            timeout=60.0,
+            cwd=cwd,
+            env=migrate.env,
+            secrets=await resolve_secrets(migrate.secrets),
+            user=migrate.user,
+        )
     )
     words = done.stdout.split()
     if not done.ok or not words or not words[-1].isdigit():

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from gapless.engine.context import InstanceContext, RolloutContext
+from gapless.engine.first_install import removes
 from gapless.engine.floor import Floor
 from gapless.engine.steps.health import tell, worst
-from gapless.engine.steps.preflight import examine, hinders, unfit
+from gapless.engine.steps.preflight import examine, forced, hinders, unfit
 from gapless.errors import GaplessError, PreflightFailed
-from gapless.plans import ServicePlan, StepKind
+from gapless.plans import ServicePlan, StepKind, Verb
 
 OUT_OF_SERVICE = frozenset((StepKind.DRAIN, StepKind.SWITCH))
 """Steps that take an instance away from clients: the floor is asked before the first of them."""
@@ -19,36 +21,61 @@ _NOT_TOUCHED = ("untouched", "lost")
 """Outcomes of instances that may serve again, or no more, when a rollout goes on."""
 _LINES = 20
 """Lines of evidence in a refusal."""
-_NAMED = 5
-"""Hosts that the next command names."""
+_NAMED = 20
+"""Hosts that the next command names; of more, it asks all."""
 
 
 async def examine_all(ctx: RolloutContext) -> None:
     """Examine every instance of the plan and the untouched ones that count for the floor.
 
     More unfit or unreachable instances than ``max_failed``, over all services, refuse the whole
-    rollout; fewer are left out, counted as failed and as broken for the floor."""
+    rollout; fewer are left out, counted as failed and as broken for the floor. A floor that could
+    not be held whatever comes refuses it, too."""
     gate = asyncio.Semaphore(AT_ONCE)
     services = (_open_service(ctx, service, gate) for service in ctx.plan.services)
     results = await asyncio.gather(*services, return_exceptions=True)
-    unfit_of: list[tuple[ServicePlan, dict[str, GaplessError]]] = []
+    found_of: list[tuple[ServicePlan, dict[str, GaplessError]]] = []
     for service, result in zip(ctx.plan.services, results, strict=True):
         if isinstance(result, BaseException):
             raise result
-        if result:
-            unfit_of.append((service, result))
+        found_of.append((service, result))
+    unfit_of = [(service, unfit) for service, found in found_of if (unfit := _own(service, found))]
     total = sum(len(unfit_here) for _, unfit_here in unfit_of)
     if any(total > service.max_failed for service, _ in unfit_of):
-        raise _refusal(unfit_of)
+        raise _refusal(ctx.plan.verb, unfit_of)
     for service, unfit_here in unfit_of:
         for host, error in unfit_here.items():
             ctx.lost[service.name, host] = error
+    for service, found in found_of:
+        _refuse_below_floor(ctx, service, found)
+
+
+def _own(service: ServicePlan, found: Mapping[str, GaplessError]) -> dict[str, GaplessError]:
+    """Of what was found out, what is about instances that are to be replaced."""
+    touched = {*service.hosts, *service.absent}
+    return {host: error for host, error in found.items() if host in touched}
+
+
+def _refuse_below_floor(
+    ctx: RolloutContext, service: ServicePlan, found: Mapping[str, GaplessError]
+) -> None:
+    """Which instances are out is known before the first is touched: so is a floor that they leave
+    no room above."""
+    floor = floor_of(ctx, service)
+    gone = {host for name, host in ctx.lost if name == service.name}
+    leaving = (host for host in service.hosts if removes(InstanceContext(ctx, service, host)))
+    kept = service.kept_in(floor.broken, {*gone, *leaving})
+    if kept:
+        error = floor.refusal(kept)
+        told = [f"{host}: {found[host].what}" for host in sorted(found)]
+        error.evidence = "\n".join([error.evidence, *told])
+        raise error
 
 
 async def _open_service(
     ctx: RolloutContext, service: ServicePlan, gate: asyncio.Semaphore
 ) -> dict[str, GaplessError]:
-    """Which of the instances to be replaced are unfit, and why."""
+    """Which instances are unfit, and why."""
     floor = floor_of(ctx, service)
     touched = {*service.hosts, *service.absent}
     answers = await asyncio.gather(
@@ -56,7 +83,7 @@ async def _open_service(
     )
     findings = {host: error for host, error in answers if error is not None}
     floor.broken.update(findings, service.installs)
-    return {host: error for host, error in findings.items() if host in touched}
+    return findings
 
 
 async def examine_again(ctx: RolloutContext) -> None:
@@ -148,13 +175,18 @@ def absent(ctx: RolloutContext, service: ServicePlan, host: str) -> PreflightFai
     )
 
 
-def _refusal(unfit_of: list[tuple[ServicePlan, dict[str, GaplessError]]]) -> PreflightFailed:
+def _refusal(
+    wish: Verb, unfit_of: list[tuple[ServicePlan, dict[str, GaplessError]]]
+) -> PreflightFailed:
     """One instance: its error, as it is. Several, of all services: each is told in the evidence,
     and only there."""
     every = [(service, *item) for service, unfit_here in unfit_of for item in unfit_here.items()]
     service, host, first = every[0]
     hosts = list(dict.fromkeys(host for _, host, _ in every))
-    doctor = f"gapless doctor --hosts {','.join(hosts[:_NAMED])}"
+    doctor = "gapless doctor" + (f" --hosts {','.join(hosts)}" if len(hosts) <= _NAMED else "")
+    if len(hosts) <= _NAMED and all(getattr(error, "forcible", False) for *_, error in every):
+        names_of = dict.fromkeys(service.name for service, _, _ in every)
+        doctor += f"   or   {forced(wish, list(names_of), hosts)}"
     if len(every) == 1:
         return PreflightFailed(
             f"{service.name} on {host} is not fit to be touched: {first.what}",

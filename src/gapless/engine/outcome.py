@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gapless.engine.context import RolloutContext
@@ -13,7 +13,9 @@ from gapless.engine.journal import RolloutState
 from gapless.engine.replacing import InstanceOutcome
 from gapless.engine.schema_back import is_unknown
 from gapless.engine.servicing import ServiceOutcome, ServiceResult
-from gapless.errors import GaplessError
+from gapless.engine.standing import ways_on
+from gapless.engine.steps.preflight import forced
+from gapless.errors import FloorBroken, GaplessError
 from gapless.model import NO_RELEASE, NOT_INSTALLED
 from gapless.plans import ServicePlan, StepKind, Verb
 
@@ -50,13 +52,14 @@ def ending_of(
     ctx: RolloutContext, gate: Gatekeeper, results: Mapping[str, ServiceResult]
 ) -> Ending:
     """Judge the results: what is not certain is never called a success."""
-    serving = {name: _serving(ctx, result) for name, result in results.items()}
+    serving = {name: serving_now(ctx, result) for name, result in results.items()}
     failed = tuple(
         f"{name}@{replaced.host}" for name, result in results.items() for replaced in result.failed
     )
-    untouched = {name: left for name, result in results.items() if (left := _left(ctx, result))}
+    untouched = {
+        name: left for name, result in results.items() if (left := left_alone(ctx, result))
+    }
     shared: dict[str, Any] = {"serving": serving, "failed": failed, "untouched": untouched}
-    rollout = ctx.record.id
     outcomes = {result.outcome for result in results.values()}
     if not failed and not ctx.unsettled and outcomes <= {ServiceOutcome.DONE}:
         return Ending("done", 0, event="rollout.succeeded", **shared)
@@ -69,12 +72,13 @@ def ending_of(
     if ctx.interrupts.stop and ServiceOutcome.FAILED not in outcomes:
         return Ending(
             "interrupted", 130, event="rollout.interrupted", state=RolloutState.INTERRUPTED,
-            next=f"gapless resume {rollout}   or   gapless abort {rollout}", **shared,
+            next=ways_on(replace(ctx.record, state=RolloutState.INTERRUPTED)), **shared,
         )  # fmt: skip
     if _waits(ctx, results):
         return Ending(
             "paused", 7, event="rollout.paused", state=RolloutState.PAUSED,
-            next=f"gapless promote {rollout}   or   gapless abort {rollout}", **shared,
+            next=ways_on(replace(ctx.record, state=RolloutState.PAUSED, outcome="paused")),
+            **shared,
         )  # fmt: skip
     whole = not _mixed(ctx, results)
     outcome, code = ("restored", 4) if whole else ("mixed", 5)
@@ -98,21 +102,33 @@ _NOT_RIGHT = frozenset(
 
 def _mixed(ctx: RolloutContext, results: Mapping[str, ServiceResult]) -> bool:
     """Whether a service ended with some instances new and some old, or one broken, or is new on
-    top of one that is old (its failures were tolerated or accepted)."""
+    top of one that is old (its failures were tolerated or accepted). A host that was lost before
+    the first change is as before where nothing else was changed."""
     if ctx.unsettled or _new_on_old(ctx, results):
         return True
+    nothing = _nothing_done(ctx, results)
     for result in results.values():
         migration = ctx.steps.get(ctx.plan.service(result.service).step_key("", StepKind.MIGRATE))
         if migration is not None and is_unknown(migration):
             return True
         states = {replaced.outcome for replaced in result.instances.values()}
-        if states & _NOT_RIGHT:
+        if states & _NOT_RIGHT and not nothing:
             return True
         if result.outcome is ServiceOutcome.DONE and not result.failed:
             continue
         if ctx.plan.verb is not Verb.RESTART and InstanceOutcome.DONE in states:
             return True
     return False
+
+
+def _nothing_done(ctx: RolloutContext, results: Mapping[str, ServiceResult]) -> bool:
+    """Of a rollout that goes on nobody knows when its lost hosts were lost."""
+    return not ctx.again and all(
+        replaced.outcome is InstanceOutcome.UNTOUCHED
+        or (replaced.outcome is InstanceOutcome.LOST and (name, replaced.host) in ctx.lost)
+        for name, result in results.items()
+        for replaced in result.instances.values()
+    )
 
 
 def _new_on_old(ctx: RolloutContext, results: Mapping[str, ServiceResult]) -> bool:
@@ -152,9 +168,30 @@ def _next(ctx: RolloutContext, results: Mapping[str, ServiceResult], whole: bool
     if missed:
         hosts = ",".join(missed)
         return f"gapless doctor --hosts {hosts}; then {again} --hosts {hosts}"
+    down = _down(wrong.values())
+    if down and ctx.plan.verb is not Verb.ROLLBACK:  # unforced, what does not serve is refused
+        again = forced(ctx.plan.verb, [name for name, _ in down], [host for _, host in down])
     look = f"gapless status {names}".rstrip()
-    back = f"gapless rollback {ctx.record.id} or " if ctx.plan.verb is Verb.DEPLOY else ""
+    new = ctx.plan.verb is Verb.DEPLOY and _any_to_take_back(results.values())
+    back = f"gapless rollback {ctx.record.id} or " if new else ""
     return f"{look}; then {back}{again}"
+
+
+def _any_to_take_back(results: Iterable[ServiceResult]) -> bool:
+    """Whether a rollback by hand would find anything."""
+    new = (InstanceOutcome.DONE, InstanceOutcome.BROKEN, InstanceOutcome.STAYED)
+    return any(r.outcome in new for result in results for r in result.instances.values())
+
+
+def _down(wrong: Iterable[ServiceResult]) -> tuple[tuple[str, str], ...]:
+    """Services and hosts of the instances that were left serving nobody."""
+    states = (InstanceOutcome.BROKEN, InstanceOutcome.DOWN)
+    return tuple(
+        (result.service, replaced.host)
+        for result in wrong
+        for replaced in result.failed
+        if replaced.outcome in states and not replaced.error.get("unknown")
+    )
 
 
 def _only_missed(wrong: Iterable[ServiceResult]) -> tuple[str, ...]:
@@ -167,7 +204,7 @@ def _only_missed(wrong: Iterable[ServiceResult]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(replaced.host for replaced in failed))
 
 
-def _serving(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
+def serving_now(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
     """Per host what runs now, as far as this rollout knows."""
     service = ctx.plan.service(result.service)
     out: dict[str, str] = {}
@@ -185,7 +222,11 @@ def _serving(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
             out[host] = f"{old} (restored)".strip()
         elif replaced.outcome is InstanceOutcome.STAYED:
             new = service.to.get("name") or service.from_.get(host) or "as switched"
-            out[host] = f"{new} (new release, way back refused by the floor)"
+            floor = replaced.error.get("code") == FloorBroken.code
+            why = "way back refused by the floor" if floor else "way back not begun"
+            out[host] = f"{new} (new release, {why})"
+        elif replaced.error.get("now"):
+            out[host] = str(replaced.error["now"])
         elif replaced.error.get("unknown"):
             out[host] = _WRONG[InstanceOutcome.LOST]
         else:
@@ -212,7 +253,7 @@ def _release(service: ServicePlan, host: str) -> str:
     return str(service.to.get("name") or service.from_.get(host) or "restarted")
 
 
-def _left(ctx: RolloutContext, result: ServiceResult) -> dict[str, Any]:
+def left_alone(ctx: RolloutContext, result: ServiceResult) -> dict[str, Any]:
     """Hosts of the plan that were not reached, and why."""
     hosts = [h for h in ctx.plan.service(result.service).hosts if h not in result.instances]
     if not hosts:

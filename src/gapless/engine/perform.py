@@ -20,6 +20,7 @@ from gapless.engine.steps.base import Facts, Step
 from gapless.errors import (
     ActionFailed,
     DeadlineExceeded,
+    FenceRefused,
     GaplessError,
     HostFault,
     LostContact,
@@ -50,6 +51,9 @@ async def perform(step: Step, ctx: InstanceContext, key: str | None = None) -> F
             raise
         except LostContact as error:
             lost = error
+        except FenceRefused:  # no failure: it stays open for whoever goes on
+            ctx.rollout.refused.add(key)
+            raise
         except GaplessError as error:
             if not await _going_down(ctx, error):
                 raise _fail(step, ctx, key, error, await _log(step, ctx, error)) from None
@@ -219,6 +223,8 @@ _LOGGED = frozenset((StepKind.SWITCH, StepKind.READY, StepKind.SOAK, StepKind.VE
 
 async def _log(step: Step, ctx: InstanceContext, error: GaplessError) -> str:
     """The last words of the new copy, fetched before it is removed; best effort."""
+    if known := getattr(error, "log", ""):
+        return str(known)
     if step.kind not in _LOGGED or isinstance(error, TransportError) or not ctx.runtime.unit:
         return ""
     try:

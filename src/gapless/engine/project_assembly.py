@@ -67,7 +67,8 @@ class ProjectAssembly:
     def runtime(self, service: str) -> Runtime:
         """What starts and stops it."""
         if service not in self._runtimes:
-            self._runtimes[service] = registry.runtime(service, self.service(service))
+            config = self.service(service)
+            self._runtimes[service] = registry.runtime(service, config, self._address, self._state)
         return self._runtimes[service]
 
     def release(self, service: str) -> Release | None:
@@ -110,8 +111,11 @@ class ProjectAssembly:
 
     def state_dir(self, host: str) -> str:
         """Folder on the host for copies needed to go back."""
+        return f"{self._state(host)}/snapshots"
+
+    def _state(self, host: str) -> str:
         config = self.config.hosts[host] if host else self._local
-        return f"{config.state_dir or '/var/lib/gapless'}/snapshots"
+        return config.state_dir or "/var/lib/gapless"
 
     async def close(self) -> None:
         """Close the connections, unless they are kept."""

@@ -19,6 +19,7 @@ from gapless.engine.servicing import ServiceOutcome, ServiceResult
 from gapless.plans import Plan, ServicePlan, StepKind, Verb
 from gapless.undo import rollback_plan
 
+NOT_BEGUN: Mapping[str, Any] = {"what": "its way back was not begun"}
 Runner = Callable[[RolloutContext, Gatekeeper], Awaitable[dict[str, ServiceResult]]]
 
 
@@ -42,10 +43,11 @@ async def _take_back(
     back = await run(child, Gatekeeper(child))
     good = all(r.outcome is ServiceOutcome.DONE and not r.failed for r in back.values())
     for name, result in back.items():
-        _rewrite(results[name], result)
+        _rewrite(results[name], result, child.plan.service(name))
     outcome, code = ("done", 0) if good else ("mixed", 5)
     kind = "rollback.succeeded" if good else "rollback.failed"
-    event = child.event(kind, data={"outcome": outcome, "hosts": _hosts(child.plan)})
+    data = {"outcome": outcome, "hosts": _hosts(child.plan), **({} if good else _stopped(back))}
+    event = child.event(kind, data=data)
     ctx.observer(
         ctx.journal.close_rollout(child.record.id, RolloutState.ENDED, outcome, code, event)
     )
@@ -134,7 +136,7 @@ def recall_rollbacks(ctx: RolloutContext, results: dict[str, ServiceResult]) -> 
         for service, host in plan.instances():
             outcome = steps.get(f"{service.key_prefix}/{host}/{service.name}/outcome")
             if outcome is not None and service.name in results:
-                kind = _after(InstanceOutcome(outcome.result["outcome"]))
+                kind = after(InstanceOutcome(outcome.result["outcome"]))
                 error = outcome.result.get("error", {})
                 results[service.name].instances[host] = Replaced(host, kind, error)
 
@@ -177,7 +179,7 @@ def _same_floor(ctx: RolloutContext, service: ServicePlan) -> Floor:
     return floor
 
 
-def _after(back: InstanceOutcome) -> InstanceOutcome:
+def after(back: InstanceOutcome) -> InstanceOutcome:
     """What an instance is when its way back ended so."""
     if back in (InstanceOutcome.STAYED, InstanceOutcome.LOST):
         return back
@@ -185,11 +187,21 @@ def _after(back: InstanceOutcome) -> InstanceOutcome:
     return InstanceOutcome.RESTORED if good else InstanceOutcome.BROKEN
 
 
-def _rewrite(result: ServiceResult, back: ServiceResult) -> None:
-    """An instance that went back is no longer new."""
+def _stopped(back: Mapping[str, ServiceResult]) -> dict[str, Any]:
+    """Why what was not begun was not begun."""
+    failed = [replaced for result in back.values() for replaced in result.failed]
+    why = "; ".join(f"{r.host}: {r.error.get('what', r.outcome.value)}" for r in failed)
+    return {"what": f"it was not begun, because the way back stopped before it: {why}"}
+
+
+def _rewrite(result: ServiceResult, back: ServiceResult, plan: ServicePlan) -> None:
+    """An instance that went back is no longer new; one whose way back was not begun is."""
+    for host in plan.hosts:
+        if host not in back.instances:
+            result.instances[host] = Replaced(host, InstanceOutcome.STAYED, NOT_BEGUN)
     for host, replaced in back.instances.items():
         error = {} if replaced.good else replaced.error
-        result.instances[host] = Replaced(host, _after(replaced.outcome), error)
+        result.instances[host] = Replaced(host, after(replaced.outcome), error)
     if result.outcome is ServiceOutcome.DONE:
         result.outcome = ServiceOutcome.FAILED
         result.why = "taken back"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gapless.config.secrets import resolve_secrets
+from gapless.drivers.releases.base import ReleaseRef
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.journal import StepRecord
 from gapless.engine.perform import action_key, close_open, failure_data
@@ -61,14 +62,16 @@ async def take_schema_back(
     instance = InstanceContext(ctx, service, host)
     argv = tuple(word.replace("{version}", str(before)) for word in migrate.down)
     key = action_key(instance, instance.key("migrate-down"), 1)
-    data = {"command": " ".join(argv), "to": before}
+    back = {"to": before, "was": _declared(service)}
+    data = {"command": " ".join(argv), **back}
     ctx.emit("migration.started", service=name, host=host, step="migrate", data=data)
     try:
         command = Command(
             argv,
             timeout=migrate.timeout,
             cwd=migrate.cwd or record.result.get("cwd"),
-            env={**migrate.env, **await resolve_secrets(migrate.secrets)},
+            env=migrate.env,
+            secrets=await resolve_secrets(migrate.secrets),
             user=migrate.user,
         )
         settled = await instance.transport.act(
@@ -80,10 +83,15 @@ async def take_schema_back(
         raise
     except GaplessError as error:
         ctx.unsettled.append(name)
-        data = failure_data(error)
+        data = {**failure_data(error), **back}
         ctx.emit("migration.failed", service=name, host=host, step="migrate", data=data)
         return
     ctx.emit("migration.succeeded", service=name, host=host, step="migrate", data=data)
+
+
+def _declared(service: ServicePlan) -> int | None:
+    """The version that the release works with which was migrated to."""
+    return ReleaseRef.from_json(service.to).schema if service.to else None
 
 
 def _skip(ctx: RolloutContext, name: str, why: str) -> None:

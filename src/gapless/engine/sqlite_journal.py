@@ -31,6 +31,7 @@ from gapless.engine.journal import (
     lock_held,
 )
 from gapless.engine.liveness import Liveness
+from gapless.engine.standing import standing, ways_on
 from gapless.errors import JournalError, LockHeld, UsageError
 from gapless.events.event import Event
 from gapless.plans import Plan, from_json, to_json
@@ -165,8 +166,9 @@ class SqliteJournal:
     def _lock(self, service: str, record: RolloutRecord) -> None:
         row = self._db.execute("SELECT record FROM locks WHERE service=?", (service,)).fetchone()
         if row is not None:
-            held = self._with_liveness(LockRecord(**json.loads(row[0])))
-            raise lock_held(held)
+            held = LockRecord(**json.loads(row[0]))
+            owner = standing(self, self._record(held.rollout))
+            raise lock_held(held, _STANDS[owner.state], ways_on(owner))
         self._db.execute(
             "INSERT INTO fences VALUES (?,1) ON CONFLICT DO UPDATE SET number=number+1", (service,)
         )
@@ -212,7 +214,8 @@ class SqliteJournal:
                     where=record.controller,
                     next=f"gapless watch {rollout}",
                 )
-            self._store(replace(record, controller=controller, pid=pid, state=RolloutState.RUNNING))
+            record = replace(record, controller=controller, pid=pid, outcome="", exit_code=None)
+            self._store(replace(record, state=RolloutState.RUNNING))
             return self._append(event)
 
     # -- liveness ---------------------------------------------------------------------------
@@ -434,6 +437,14 @@ class SqliteJournal:
 
     def _with_liveness(self, lock: LockRecord) -> LockRecord:
         return replace(lock, live=self.is_alive(lock.rollout))
+
+
+_STANDS: Mapping[str, str] = {
+    RolloutState.RUNNING: "is at work",
+    RolloutState.PAUSED: "is paused",
+    RolloutState.INTERRUPTED: "was interrupted and has not been finished",
+    RolloutState.ENDED: "has ended and did not give it back",
+}
 
 
 def _plain(record: RolloutRecord | LockRecord) -> dict[str, Any]:

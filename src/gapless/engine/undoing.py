@@ -170,7 +170,9 @@ def _restored(ctx: InstanceContext) -> str:
     release = _snapshot(ctx).get("release")
     if release:
         return str(release["name"])
-    return NO_RELEASE if ctx.service.to else "the unit as it was"
+    if ctx.service.to:
+        return NO_RELEASE
+    return "the unit as it was" if ctx.runtime.unit else "as it was"
 
 
 def tell_by_hand(ctx: InstanceContext, error: GaplessError) -> list[str]:

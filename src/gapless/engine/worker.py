@@ -86,9 +86,11 @@ class Worker:
             steps = dict(self.journal.steps(rollout))
             resumed = _was_begun(self.journal, rollout)
             if resumed:
+                data = {"to": "abort"} if _aborted(self.journal, rollout) else {}
                 event = Event(
-                    "rollout.resumed", rollout=rollout, actor=record.actor, ts=self.clock.now()
-                )
+                    "rollout.resumed", rollout=rollout, actor=record.actor, ts=self.clock.now(),
+                    data=data,
+                )  # fmt: skip
                 self.observer(self.journal.adopt(rollout, self.controller, os.getpid(), event))
             assembly = self.assemble(plan)
             ctx = RolloutContext(
@@ -107,6 +109,11 @@ class Worker:
         if self.journal.is_alive(rollout):
             return None
         return await self.work(rollout)
+
+
+def _aborted(journal: Journal, rollout: str) -> bool:
+    """Whether somebody asked for all of it to be taken back."""
+    return any(request.signal == "abort" for request in journal.requests(rollout))
 
 
 def _was_begun(journal: Journal, rollout: str) -> bool:

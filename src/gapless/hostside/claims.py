@@ -31,7 +31,7 @@ def claim(call: Call) -> dict[str, Any]:
     with store.locked(lock_name(service), call):
         record = read(store, service)
         if _owned(record) and record["rollout"] not in yielding and not take_over:
-            return {"fence": None, **_holder(store, record)}
+            return {"fence": None, "place": store.place(), **_holder(store, record)}
         broken = _holder(store, record) if _owned(record) else {}
         record.update(
             number=record["number"] + 1,
@@ -43,7 +43,8 @@ def claim(call: Call) -> dict[str, Any]:
         )
         store.write(path_of(store, service), record)
         store.note({"did": "claim", "number": record["number"], **wanted, "broken": broken})
-        return {"fence": _fence(record), "holder": None, "live": True}
+        granted = {"fence": _fence(record), "holder": None, "live": True}
+        return {**granted, "place": store.place()}
 
 
 def release(call: Call) -> None:
@@ -62,8 +63,8 @@ def holder(call: Call) -> dict[str, Any]:
     store = open_store()
     record = read(store, call.args["service"])
     if not _owned(record):
-        return {"fence": None, "holder": None, "live": False}
-    return {"fence": _fence(record), **_holder(store, record)}
+        return {"fence": None, "holder": None, "live": False, "place": store.place()}
+    return {"fence": _fence(record), "place": store.place(), **_holder(store, record)}
 
 
 def admit(store: Store, fence: dict[str, Any]) -> None:

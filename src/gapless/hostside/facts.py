@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def facts(call: Call) -> dict[str, Any]:
     """The verb."""
     problems: list[str] = []
-    _check_state(problems)
+    place = _check_state(problems)
     free = {path: _free(path, problems) for path in call.args["paths"]}
     return {
         "booted": booted(),
@@ -31,6 +31,7 @@ def facts(call: Call) -> dict[str, Any]:
         "disk_free": {path: size for path, size in free.items() if size is not None},
         "problems": problems,
         "clock": time.time(),
+        "place": place,
     }
 
 
@@ -54,14 +55,19 @@ def _systemd(problems: list[str]) -> str:
     return words[1] if len(words) > 1 else ""
 
 
-def _check_state(problems: list[str]) -> None:
+def _check_state(problems: list[str]) -> str:
+    """Whether it can be written; where it is."""
     try:
         store = open_store()
-        files.write_atomically(store.path("writable"), b"")
+        trial = store.path(f"writable.{os.getpid()}")
+        files.write_atomically(trial, b"")
+        os.unlink(trial)
+        return store.place()
     except Fault as fault:
         problems.append(fault.what)
     except OSError as error:
         problems.append(from_os_error(error, "cannot write the host's state").what)
+    return ""
 
 
 def _free(path: str, problems: list[str]) -> int | None:

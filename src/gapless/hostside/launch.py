@@ -35,6 +35,7 @@ _NEEDS = (
     "processes",
     "runner",
     "tree",
+    "veil",
     "wire",
 )
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from gapless.hostside.veil import veil
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class Output:
     """The first and the last half of the limit are kept, what lies between is counted.
@@ -28,9 +34,11 @@ class Output:
             del self._tail[:excess]
             self.dropped += excess
 
-    def text(self) -> str:
-        """What was kept, decoded with replacement, with a line where something is missing."""
+    def text(self, hidden: Sequence[bytes] = (), *, cut: bool = False) -> str:
+        """What was kept without what is ``hidden``, decoded with replacement, with a line where
+        something is missing. ``cut``: whoever wrote it was ended in the middle."""
         if not self.dropped:
-            return (self._head + self._tail).decode("utf-8", "replace")
-        head, tail = self._head.decode("utf-8", "replace"), self._tail.decode("utf-8", "replace")
+            return veil(bytes(self._head + self._tail), hidden, cut=cut).decode("utf-8", "replace")
+        head = veil(bytes(self._head), hidden, cut=True).decode("utf-8", "replace")
+        tail = veil(bytes(self._tail), hidden, begun=True, cut=cut).decode("utf-8", "replace")
         return f"{head}\n… {self.dropped} bytes dropped …\n{tail}"

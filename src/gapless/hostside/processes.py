@@ -112,11 +112,13 @@ class Execution:
         tree.end(members, CHILDREN.reap_strays)
 
     def _report(self, status: int, complaint: str = "") -> dict[str, Any]:
+        hidden = [unpack_bytes(packed) for packed in self.spec.get("hidden", ())]
+        cut = self.timed_out or status < 0
         return {
             "argv": list(self.spec["argv"]),
             "status": status,
-            "stdout": self.stdout.text(),
-            "stderr": complaint or self.stderr.text(),
+            "stdout": self.stdout.text(hidden, cut=cut),
+            "stderr": complaint or self.stderr.text(hidden, cut=cut),
             "elapsed": round(time.monotonic() - self._started, 6),
             "timed_out": self.timed_out,
             "dropped": self.stdout.dropped + self.stderr.dropped,

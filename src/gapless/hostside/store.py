@@ -32,9 +32,17 @@ class Store:
         """A path in it."""
         return "/".join((self.root, *parts))
 
+    def place(self) -> str:
+        """Which folder of which machine this is: two names of one host give the same."""
+        with os_words("cannot use the state folder"):
+            status = os.stat(self.root)
+            boot = files.read_text("/proc/sys/kernel/random/boot_id").strip()
+        return f"{boot} {status.st_dev}:{status.st_ino}"
+
     def prepare(self) -> None:
         """Make the folders that are missing."""
-        with os_words("cannot use the state folder"):
+        hint = "make it a folder this login may write, or choose another: state_dir in gapless.yaml"
+        with os_words("cannot use the state folder", hint):
             for folder in (self.root, *map(self.path, ("services", "actions", "sessions"))):
                 os.makedirs(folder, mode=0o700, exist_ok=True)
 
@@ -128,9 +136,11 @@ def file_name(name: str) -> str:
 
 
 @contextlib.contextmanager
-def os_words(doing: str) -> Iterator[None]:
+def os_words(doing: str, hint: str = "") -> Iterator[None]:
     """Turn the operating system's errors into faults that say what we were doing."""
     try:
         yield
     except OSError as error:
-        raise from_os_error(error, doing) from error
+        fault = from_os_error(error, doing)
+        fault.hint = hint
+        raise fault from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from gapless.hostside.calls import Call
 from gapless.hostside.faults import Fault, from_os_error
 from gapless.hostside.launch import run_brief
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _TAIL_LIMIT = 64 * 1024
+_WITHOUT = "give its services command: (start, stop, status) in place of systemd:"
 
 
 def unit(call: Call) -> dict[str, str]:
@@ -52,11 +55,17 @@ def _ask(argv: list[str]) -> str:
     try:
         done = run_brief(argv)
     except FileNotFoundError as error:
-        raise Fault(f"{argv[0]} is not on this host: it does not run systemd") from error
+        raise _no_systemd(f"{argv[0]} is not on this host") from error
     except OSError as error:
         raise from_os_error(error, argv[0]) from error
     text = done.stdout.decode("utf-8", "replace")
     if done.returncode != 0:
         complaint = done.stderr.decode("utf-8", "replace").strip()
+        if not os.path.isdir("/run/systemd/system"):
+            raise _no_systemd(complaint or text)
         raise Fault(f"{argv[0]} answered with exit {done.returncode}", evidence=complaint or text)
     return text
+
+
+def _no_systemd(complaint: str) -> Fault:
+    return Fault("this machine does not run systemd", evidence=complaint, hint=_WITHOUT)

@@ -112,7 +112,7 @@ async def run_here(command: Command) -> Completed:
             stderr=asyncio.subprocess.PIPE,
         )
     except OSError as error:
-        return Completed(command.argv, 127, "", str(error), 0.0)
+        return Completed(command.argv, 127, "", error.strerror or str(error), 0.0)
     try:
         async with within(command.timeout):
             out, err = await process.communicate()

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
+from gapless.drivers.runtimes.base import NOT_FOUND
+from gapless.drivers.runtimes.brought import brings
 from gapless.drivers.runtimes.unit_file import digest_in
 from gapless.inventory import Inventory
 from gapless.model import InstanceState
@@ -71,11 +73,11 @@ def absent_now(
     if survey is None:
         return {}
     installs = installs_now(name, service, verb, hosts, survey)
-    told = ((host, _absence(service, survey.of(name, host))) for host in hosts)
+    told = ((host, _absence(name, service, survey.of(name, host))) for host in hosts)
     return {host: why for host, why in told if why and host not in installs}
 
 
-def _absence(service: ServiceConfig, seen: Seen | None) -> str:
+def _absence(name: str, service: ServiceConfig, seen: Seen | None) -> str:
     if seen is None:
         return ""
     if seen.error:
@@ -84,21 +86,24 @@ def _absence(service: ServiceConfig, seen: Seen | None) -> str:
     if now is None or now.state is not InstanceState.MISSING:
         return ""
     unit = f"unit {service.systemd.unit}" if service.systemd else "instance"
+    if service.process:
+        unit = f"process; gapless deploy {name} brings it"
     return f"missing: there is no such {unit}"
 
 
 def is_current(service: ServiceConfig, verb: Verb, target: Target, seen: Seen | None) -> bool:
-    """Whether a deploy would change nothing: it runs, with this release and this unit file."""
+    """Whether a deploy would change nothing: it runs, with this release and this unit or run
+    file."""
     if verb is not Verb.DEPLOY or seen is None or not seen.running:
         return False
     if service.release and (target.release is None or not _same_release(target, seen)):
         return False
-    if service.systemd and service.systemd.file:
-        return _same_unit_file(target, seen)
+    if brings(service):
+        return _same_file(target, seen)
     return True
 
 
-def _same_unit_file(target: Target, seen: Seen) -> bool:
+def _same_file(target: Target, seen: Seen) -> bool:
     """Drop-ins are the host's own, but what systemd has not read yet is still to be taken in."""
     now = seen.observation
     read = now is not None and now.detail.get("NeedDaemonReload") != "yes"
@@ -142,9 +147,8 @@ def releases_now(name: str, hosts: Iterable[str], survey: Survey | None) -> Mapp
 def installs_now(
     name: str, service: ServiceConfig, verb: Verb, hosts: Iterable[str], survey: Survey | None
 ) -> tuple[str, ...]:
-    """Hosts that were seen without the unit whose file the deploy brings."""
-    brings = verb is Verb.DEPLOY and service.systemd is not None and service.systemd.file
-    if survey is None or not brings:
+    """Hosts that were seen without the unit, or the process, whose file the deploy brings."""
+    if survey is None or verb is not Verb.DEPLOY or not brings(service):
         return ()
     seen = ((host, survey.of(name, host)) for host in hosts)
     return tuple(host for host, s in seen if s is not None and _has_no_unit(s))
@@ -153,7 +157,7 @@ def installs_now(
 def _has_no_unit(seen: Seen) -> bool:
     now = seen.observation
     missing = now is not None and now.state is InstanceState.MISSING
-    return missing and now is not None and now.detail.get("LoadState") == "not-found"
+    return missing and now is not None and now.detail.get("LoadState") == NOT_FOUND
 
 
 def fingerprints_now(name: str, hosts: Iterable[str], survey: Survey | None) -> Mapping[str, str]:

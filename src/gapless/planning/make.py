@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gapless import schedule
@@ -34,6 +34,7 @@ from gapless.planning.estimate import estimate
 from gapless.planning.guard import guard_schema
 from gapless.planning.notes import notes_of
 from gapless.planning.options import PlanOptions, Target
+from gapless.planning.refusals import refusals
 from gapless.planning.survey import Seen, Survey
 from gapless.plans import Plan, ServicePlan, Untouched, Verb
 from gapless.strategies import rolling
@@ -63,7 +64,7 @@ def make_plan(
     wanted = None if hosts is None else frozenset(inventory.select(hosts))
     wish = _Wish(verb, wanted, options, targets or {}, survey, history)
     parts = [_part(name, loaded.project.services[name], inventory, wish) for name in chosen]
-    planned = _in_order([part for part, _ in parts if part], loaded)
+    planned = _warned(_in_order([part for part, _ in parts if part], loaded))
     untouched = [left for _, lefts in parts for left in lefts]
     if not planned and untouched and all(left.why == NO_RELEASE for left in untouched):
         raise _nothing_to_deploy([left.service for left in untouched])
@@ -151,7 +152,7 @@ def _service_plan(
     installs = installs_now(name, service, wish.verb, hosts, wish.survey)
     notes = notes_of(
         name, service, size=size, steps=steps, out=out, force=options.force, installs=installs,
-        others=len(hosts) > len(installs), refused=len(choice.absent) > max_failed,
+        others=len(hosts) > len(installs),
     )  # fmt: skip
     return ServicePlan(
         name=name,
@@ -173,6 +174,7 @@ def _service_plan(
         notes=(*guarded, *notes),
         installs=installs,
         absent=choice.absent,
+        unfit=_unfit(name, everywhere, {*choice.absent, *installs}, wish.survey),
     )
 
 
@@ -192,7 +194,33 @@ def _out(
     if survey is None:
         return {}
     seen = ((host, survey.of(name, host)) for host in everywhere if host not in touched)
-    return {host: s for host, s in seen if s is not None and not s.running}
+    return {host: s for host, s in seen if s is not None and not s.serves}
+
+
+def _unfit(
+    name: str, everywhere: Sequence[str], told: Collection[str], survey: Survey | None
+) -> dict[str, str]:
+    """Instances that would not pass now; the rest of what is out was ``told``."""
+    if survey is None:
+        return {}
+    seen = ((host, survey.of(name, host)) for host in everywhere if host not in told)
+    return {host: why for host, s in seen if s is not None and (why := s.unfit or s.reason)}
+
+
+def _warned(planned: Sequence[ServicePlan]) -> tuple[ServicePlan, ...]:
+    """With a note of what it would be refused for, or what counts as failed from the beginning."""
+    refused = refusals(planned)
+    return tuple(
+        replace(service, notes=(*service.notes, f"{service.name}: {why}"))
+        if (why := refused.get(service.name) or _tolerated(service))
+        else service
+        for service in planned
+    )
+
+
+def _tolerated(service: ServicePlan) -> str:
+    unfit = [host for host in service.unfit if host in service.hosts]
+    return f"not fit now, so left out and counted as failed: {', '.join(unfit)}" if unfit else ""
 
 
 def _in_order(planned: Sequence[ServicePlan], loaded: Loaded) -> tuple[ServicePlan, ...]:

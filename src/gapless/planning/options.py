@@ -45,7 +45,7 @@ def _amount(name: str, amount: int | str | None) -> int | str | None:
 class Target:
     """What a deploy brings to a service.
 
-    ``unit_file`` is the sha256 of the unit file that comes with it, "" when there is none.
+    ``unit_file`` is the sha256 of the unit or run file that comes with it, "" when there is none.
     """
 
     release: ReleaseRef | None = None

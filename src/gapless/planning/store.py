@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ def save(plan: Plan, path: str | Path) -> None:
     try:
         _write(file, json.dumps(data, indent=1).encode())
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}") from None
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror}",
+            next=f"ls -ld {shlex.quote(str(file.parent))}",
+        ) from None
 
 
 def _write(file: Path, content: bytes) -> None:
@@ -72,7 +76,9 @@ def _read(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UsageError(f"there is no {file}", next=f"gapless plan -o {file}") from None
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+        raise UsageError(
+            f"{file} cannot be read: {error.strerror}", next=f"ls -l {shlex.quote(str(file))}"
+        ) from None
     except ValueError:
         raise _no_plan(file) from None
     if not isinstance(data, dict) or data.get("kind") != _KIND:

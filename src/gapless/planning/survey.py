@@ -31,6 +31,8 @@ class Drivers:
     transport: Transport
     runtime: Runtime
     release: Release | None = None
+    examine: Callable[[], Awaitable[str]] | None = None
+    """Tells why it is not fit to be touched, "" when it is; None: nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Seen:
     error: str = ""
     reason: str = ""
     """The same in the words of a plan: unreachable, or what else was in the way."""
+    unfit: str = ""
+    """Why it was not fit to be touched."""
 
     @property
     def running(self) -> bool:
@@ -50,9 +54,18 @@ class Seen:
         return self.observation is not None and self.observation.state is InstanceState.RUNNING
 
     @property
+    def serves(self) -> bool:
+        """Whether it was seen running, and fit."""
+        return self.running and not self.unfit
+
+    @property
     def state(self) -> str:
-        """One word for notes."""
-        return self.observation.state.value if self.observation else "unreachable"
+        """A few words for notes."""
+        if self.running and self.unfit:
+            return self.unfit
+        if self.observation is not None:
+            return self.observation.state.value
+        return self.reason.partition(":")[0] or "unreachable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +153,9 @@ async def _answers(drivers: Drivers) -> Seen:
     observation = await drivers.runtime.observe(drivers.transport)
     fingerprint = await drivers.runtime.fingerprint(drivers.transport)
     release = await drivers.release.current(drivers.transport) if drivers.release else None
-    return Seen(observation, fingerprint, release)
+    missing = observation.state is InstanceState.MISSING
+    unfit = "" if missing or drivers.examine is None else await drivers.examine()
+    return Seen(observation, fingerprint, release, unfit=unfit)
 
 
 async def _schemas(

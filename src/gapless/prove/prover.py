@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,6 +31,9 @@ class Record:
     error: str
     kept: bool
     """Whether it was meant for a connection kept alive; else for a new one."""
+
+
+_NUMBERS = re.compile(r"\[Errno (\d+)\]")
 
 
 class Prover:
@@ -152,10 +157,15 @@ class Prover:
 
 
 def _words(problem: OSError | BrokenError) -> str:
-    """What went wrong, as the system words it; asyncio's own text hides the refusal."""
+    """What went wrong, as the system words it; asyncio's own text hides the refusal, and tells one
+    for every address of a name."""
     if isinstance(problem, ConnectionError) and problem.errno:
         return os.strerror(problem.errno)
-    return str(problem) or type(problem).__name__
+    if isinstance(problem, socket.gaierror):
+        return problem.strerror or "the name is not known"
+    text = str(problem)
+    numbers = sorted({int(number) for number in _NUMBERS.findall(text)})
+    return "; ".join(map(os.strerror, numbers)) or text or type(problem).__name__
 
 
 async def _cancel(tasks: set[asyncio.Task[None]]) -> None:

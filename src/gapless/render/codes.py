@@ -14,7 +14,8 @@ ADVICE: Mapping[str, str] = {
     "GL-102": "Mend what is listed; gapless check tells all problems at once and asks no host.",
     "GL-201": "Nothing was changed. The reason and the command that helps are in the message.",
     "GL-202": "An instance was sick before it was touched; a rollout would hide why. Mend it, or "
-    "leave its host out with --hosts '!NAME', or say --force with a --reason.",
+    "leave its host out with --hosts '!NAME' where the floor has room without it (GL-204), or say "
+    "--force with a --reason.",
     "GL-203": "Hosts, units or releases changed after the plan was made. Make a new one and read "
     "it.",
     "GL-204": "Fewer instances would serve than rollout.max_unavailable allows. Bring the missing "
@@ -53,6 +54,28 @@ ADVICE: Mapping[str, str] = {
 }
 """What to do, by code."""
 
+GUIDES: Mapping[str, str] = {
+    "GL-102": "reference/config.md",
+    "GL-202": "how-to/troubleshooting.md#health-check-failing",
+    "GL-203": "how-to/deploy-directory.md#plan-then-deploy-that-plan",
+    "GL-204": "explanation/lifecycle.md#the-floor",
+    "GL-205": "how-to/migrations.md#going-back-past-a-migration",
+    "GL-301": "how-to/locks.md",
+    "GL-402": "how-to/troubleshooting.md#health-check-failing",
+    "GL-403": "how-to/troubleshooting.md#service-wont-start",
+    "GL-404": "how-to/troubleshooting.md#service-wont-start",
+    "GL-405": "how-to/troubleshooting.md#migration-failed",
+    "GL-406": "how-to/haproxy.md",
+    "GL-407": "how-to/troubleshooting.md#rollback-failed",
+    "GL-408": "how-to/resume-abort.md#ctrl-c",
+    "GL-503": "how-to/ssh.md#host-keys",
+    "GL-504": "how-to/ssh.md",
+    "GL-505": "how-to/sudo.md",
+    "GL-506": "how-to/resume-abort.md",
+    "GL-508": "how-to/locks.md#why-a-zombie-cannot-act",
+}
+"""Code to the page that helps, in the folder docs of the repository."""
+
 
 def render_code(kind: type[GaplessError], width: int = 100) -> str:
     """The page of one code."""
@@ -61,6 +84,7 @@ def render_code(kind: type[GaplessError], width: int = 100) -> str:
     lines += labelled("exit", _exit(kind), width)
     if kind.code in ADVICE:
         lines += labelled("advice", ADVICE[kind.code], width)
+    lines += labelled("more", f"docs/{GUIDES.get(kind.code, 'reference/errors.md')}", width)
     return screen(lines)
 
 

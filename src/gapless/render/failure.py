@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from gapless.model import NO_RELEASE, NOT_INSTALLED, Verdict
 from gapless.render.layout import INDENT, LABEL, WIDTH, block, cut, head, labelled
 from gapless.render.words import clean, hosts, plural, seconds
-from gapless.report.report import Failure, LeftOut, Report, ServiceReport, Undone
+from gapless.report.report import Failure, LeftOut, Report, SchemaBack, ServiceReport, Undone
 
 LOG_LINES = 5
 FAILURES = 4
@@ -126,6 +126,14 @@ def not_restored(report: Report, width: int = WIDTH) -> Iterator[str]:
             yield from block("manual", (f"$ {c}" for c in item.manual))
 
 
+def schemas(items: tuple[SchemaBack, ...], width: int = WIDTH) -> Iterator[str]:
+    """What became of the data of services that went back."""
+    for number, item in enumerate(items):
+        was = f"from {item.was} " if item.was is not None else ""
+        text = item.why or f"taken back {was}to {item.to}"
+        yield from labelled("" if number else "schema", f"{item.service}  {text}", width)
+
+
 def left_out(items: tuple[LeftOut, ...], width: int = WIDTH) -> Iterator[str]:
     """Instances kept out of traffic, with the command that ends it."""
     for item in items:
@@ -139,29 +147,32 @@ def left_out(items: tuple[LeftOut, ...], width: int = WIDTH) -> Iterator[str]:
 def now(report: Report, width: int = WIDTH) -> Iterator[str]:
     """What serves now, per host."""
     first = True
+    taken = "restarted" if report.verb == "restart" and not report.outcome.good else ""
     for service in report.services:
-        text = _serving(service)
+        text = _serving(service, taken)
         if text:
             yield from labelled("now" if first else "", f"{service.name}  {text}", width)
             first = False
 
 
-def _serving(service: ServiceReport) -> str:
+def _serving(service: ServiceReport, taken: str) -> str:
     if service.skipped and not service.serving:
         return f"not begun: {service.skipped}"
     groups: dict[str, list[str]] = {}
     for host, version in service.serving.items():
         groups.setdefault(version, []).append(host)
-    text = "   ".join(f"{v}: {_marked(v, names, service)}" for v, names in groups.items())
+    text = "   ".join(f"{v}: {_marked(v, names, service, taken)}" for v, names in groups.items())
     return f"{text}   (not begun: {service.skipped})" if service.skipped else text
 
 
-def _marked(version: str, names: list[str], service: ServiceReport) -> str:
-    """Hosts by what happened to them; those that simply got the new version bear no mark."""
-    marks = ("", "restored", "not restored", "not changed", NOT_TOUCHED)
+def _marked(version: str, names: list[str], service: ServiceReport, taken: str) -> str:
+    """Hosts by what happened to them; those that simply got the new version bear no mark, and
+    where there is no new version ``taken``."""
+    marks = (taken, "", "restored", "not restored", "not changed", NOT_TOUCHED)
     told: dict[str, list[str]] = {mark: [] for mark in marks}
     for name in names:
-        told[_mark(name, service) if version != NOT_TOUCHED else ""].append(name)
+        mark = _mark(name, service) if version != NOT_TOUCHED else ""
+        told[taken if mark == "" and name in service.done else mark].append(name)
     return ", ".join(
         hosts(group) + (f" ({mark})" if mark else "") for mark, group in told.items() if group
     )

@@ -26,6 +26,7 @@ FIXED_ROWS = 3
 TREE_ROWS = 10
 LEAST_TREE_ROWS = 2
 BAR = 20
+LEAST_BAR = 5
 
 
 class Tone(StrEnum):
@@ -52,7 +53,7 @@ def frame(
     tree_rows = max(LEAST_TREE_ROWS, min(TREE_ROWS, height - FIXED_ROWS - FAILURE_ROWS - 1))
     rows = [
         Row(_header(progress, now), Tone.TITLE),
-        Row(_counters(progress)),
+        Row(_counters(progress, width)),
         *_filled(list(_tree(progress, now, tree_rows)), tree_rows),
         *_filled(list(_pinned(progress)), FAILURE_ROWS),
         Row(last, Tone.DIM),
@@ -77,10 +78,21 @@ def _header(progress: Progress, now: float) -> str:
     return "  ".join(word for word in (paused, *words) if word)
 
 
-def _counters(progress: Progress) -> str:
+def _counters(progress: Progress, width: int) -> str:
+    """The bar gives way to the numbers: they are what matters."""
+    told = _counts(progress)
+    bar = _bar(progress, min(BAR, width - len(told) - 1))
+    return f"{bar} {told}" if bar else told
+
+
+def _bar(progress: Progress, room: int) -> str:
     total = len(progress.instances)
-    done = progress.count(Stage.DONE)
-    filled = BAR * done // total if total else 0
+    filled = room * progress.count(Stage.DONE) // total if total and room >= LEAST_BAR else 0
+    return "█" * filled + "░" * (room - filled) if room >= LEAST_BAR else ""
+
+
+def _counts(progress: Progress) -> str:
+    total, done = len(progress.instances), progress.count(Stage.DONE)
     counts = {
         "under way": progress.count(Stage.RUNNING),
         "failed": progress.count(Stage.FAILED, Stage.KEPT, Stage.LOST),
@@ -89,8 +101,7 @@ def _counters(progress: Progress) -> str:
         "waiting": progress.count(Stage.WAITING),
     }
     told = "".join(f", {n:,} {word}" for word, n in counts.items() if n)
-    bar = f"{'█' * filled}{'░' * (BAR - filled)} {done:,} of {plural(total, 'instance')} done{told}"
-    return bar + _gap(progress)
+    return f"{done:,} of {plural(total, 'instance')} done{told}{_gap(progress)}"
 
 
 def _gap(progress: Progress) -> str:

@@ -9,14 +9,20 @@ from gapless.render.layout import WIDTH, labelled
 from gapless.render.words import plural, seconds
 from gapless.report.report import Gap
 
+SHOWN = 3
+"""Failed requests that are told one by one."""
+
 
 def gap(reading: Gap | None, width: int = WIDTH) -> Iterator[str]:
     """What clients missed, as lines of a screen."""
     if reading is None:
         return
     yield from labelled("gap", gap_line(reading), width)
-    for failure in reading.first_failures[:3]:
+    shown = reading.first_failures[:SHOWN]
+    for failure in shown:
         yield from labelled("", _failed(failure), width)
+    if shown and reading.failed > len(shown):
+        yield from labelled("", f"and {reading.failed - len(shown):,} more", width)
     if reading.versions:
         told = "   ".join(f"{name}: {count:,}" for name, count in reading.versions.items())
         yield from labelled("", f"answered by {told}", width)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
 from gapless.render.words import clean
 
+_HARD = "\N{NO-BREAK SPACE}"
+_ENDS = "or|and|then|with|on|to|if|when|where|for|in|is|was|shows?|—|→"
+_COMMAND = re.compile(
+    r"(?<![\w./-])(?:gapless|journalctl|systemctl|sudo|ssh)"
+    rf"(?: (?!(?:{_ENDS})\b)(?:'[^']*'|\"[^\"]*\"|[^\s;,()→—'\"])+)+"
+)
+"""A command in a sentence: from its program up to a word that is none of its arguments."""
 WIDTH = 100
 INDENT = "   "
 LABEL = 8
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Lines of at most ``width``; words longer than that (URLs) stay whole."""
-    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
-    return lines or [""]
+    """Lines of at most ``width``; words longer than that (URLs) and commands stay whole."""
+    whole = _COMMAND.sub(lambda command: command[0].replace(" ", _HARD), text)
+    lines = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
+    return [line.replace(_HARD, " ") for line in lines] or [""]
 
 
 def head(mark: str, text: str, right: str = "", width: int = WIDTH) -> list[str]:

@@ -71,6 +71,11 @@ def _rollout(word: str) -> _Teller:
     return tell
 
 
+def _resumed(event: Event, data: Mapping[str, Any]) -> str:
+    word = "is taken up again, to be taken back" if data.get("to") == "abort" else "goes on"
+    return f"rollout {event.rollout} {word}{_why(event, data)}"
+
+
 def _service(word: str) -> _Teller:
     def tell(event: Event, data: Mapping[str, Any]) -> str:
         return f"{event.service} {word}{_why(event, data)}"
@@ -87,6 +92,8 @@ def _step_done(event: Event, data: Mapping[str, Any]) -> str:
         return ""
     took = float(data.get("seconds") or 0.0)
     words = _STEP_WORDS.get(event.step, event.step)
+    if event.step == "ready" and data.get("asked") is False:
+        words = "running"
     facts = [_fact(event.step, data), f"in {seconds(took)}" if took else ""]
     return f"{_where(event)}  {words} {' '.join(f for f in facts if f)}".rstrip()
 
@@ -113,6 +120,8 @@ def _fact(step: str, data: Mapping[str, Any]) -> str:
         return f"({str(data['evidence']).lower()}{f', {left} connections cut' if left else ''})"
     if step == "admit" and data.get("left_out"):
         return "(left out on purpose)"
+    if step == "ready" and data.get("asked") is False:
+        return "(no health asked)"
     return ""
 
 
@@ -140,7 +149,9 @@ def _step_skipped(event: Event, data: Mapping[str, Any]) -> str:
 
 def _migration(word: str) -> _Teller:
     def tell(event: Event, data: Mapping[str, Any]) -> str:
-        return f"{_where(event)}  migration {word}{_why(event, data)}"
+        to, was = data.get("to"), data.get("was")
+        route = "" if to is None else f" back {f'from {was} ' if was is not None else ''}to {to}"
+        return f"{_where(event)}  migration{route} {word}{_why(event, data)}"
 
     return tell
 
@@ -210,7 +221,7 @@ _TELLERS: Mapping[str, _Teller] = {
     "rollout.planned": _planned,
     "rollout.started": _started,
     "rollout.paused": _rollout("paused"),
-    "rollout.resumed": _rollout("goes on"),
+    "rollout.resumed": _resumed,
     "rollout.succeeded": _rollout("succeeded"),
     "rollout.failed": _ended,
     "rollout.refused": _rollout("refused"),

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from gapless.model import NO_RELEASE
+from gapless.planning.refusals import refusals
 from gapless.plans import Batch, Plan, ServicePlan, Verb
 from gapless.render.layout import INDENT, WIDTH, cut, screen, wrap
 from gapless.render.words import about, hosts, plural, seconds
+from gapless.undo import was_absent
 
 BATCH_LINES = 6
 """Batches shown per service before the middle is folded."""
@@ -45,7 +48,7 @@ def _title(plan: Plan) -> str:
 
 def _service(service: ServicePlan, plan: Plan, width: int) -> Iterator[str]:
     wave = f"wave {service.wave}"
-    facts = [_change(service), _capacity(service), _pace(service)]
+    facts = [_change(service, plan), _capacity(service, plan), _pace(service)]
     after = f"after {', '.join(service.after)}" if service.after else ""
     told = f"{service.name}  " + ", ".join(fact for fact in (*facts, after) if fact)
     first, *rest = wrap(told, width - 10)
@@ -59,7 +62,9 @@ def _service(service: ServicePlan, plan: Plan, width: int) -> Iterator[str]:
         yield from (f"                      {line}" for line in rest)
 
 
-def _change(service: ServicePlan) -> str:
+def _change(service: ServicePlan, plan: Plan) -> str:
+    if plan.verb is Verb.ROLLBACK:
+        return "; ".join(_back(service))
     target = str(service.to.get("name", ""))
     if not target:
         return "restart"
@@ -67,9 +72,30 @@ def _change(service: ServicePlan) -> str:
     return f"{' '.join(sources[:3])} → {target}" if sources else f"deploy {target}"
 
 
-def _capacity(service: ServicePlan) -> str:
+def _back(service: ServicePlan) -> Iterator[str]:
+    """From what to what, with the hosts where that is not the same for all."""
+    ways: dict[str, list[str]] = {}
+    for host in service.hosts:
+        ways.setdefault(_way_back(service, host), []).append(host)
+    for way, where in ways.items():
+        yield way if len(ways) == 1 else f"{way} on {hosts(where)}"
+
+
+def _way_back(service: ServicePlan, host: str) -> str:
+    kept = service.snapshots.get(host) or {}
+    if was_absent(kept):
+        return "removed, as it was not there before"
+    release, now = kept.get("release"), service.from_.get(host, "")
+    if not release and not now:
+        return "the unit files from before"
+    return f"{now or 'what runs'} → {release['name'] if release else NO_RELEASE}"
+
+
+def _capacity(service: ServicePlan, plan: Plan) -> str:
     if _all_new(service):
         return "not installed yet"
+    if _flips(service, plan):
+        return "serves all the while"
     if service.floor <= 0:
         return "out while it is replaced" if service.total == 1 else "none kept serving"
     return f"≥ {_kept(service):,} of {service.total:,} serve"
@@ -78,6 +104,11 @@ def _capacity(service: ServicePlan) -> str:
 def _kept(service: ServicePlan) -> int:
     """Instances that serve at any moment: the floor, as far as they are there at all."""
     return min(service.floor, service.total - len(service.installs) - len(service.absent))
+
+
+def _flips(service: ServicePlan, plan: Plan) -> bool:
+    """Whether its old copies serve until the new ones do."""
+    return _definition(plan, service).get("process") is not None
 
 
 def _all_new(service: ServicePlan) -> bool:
@@ -107,7 +138,8 @@ def _notes(service: ServicePlan, plan: Plan) -> Iterator[str]:
     yield from service.notes
     if service.pause:
         yield f"waits {seconds(service.pause)} between batches"
-    if plan.skip_migrations and _definition(plan, service).get("migrate"):
+    forward = plan.verb is not Verb.ROLLBACK
+    if forward and plan.skip_migrations and _definition(plan, service).get("migrate"):
         yield "its migration is skipped (--skip-migrations)"
 
 
@@ -127,6 +159,12 @@ def _definition(plan: Plan, service: ServicePlan) -> dict[str, Any]:
     services = plan.definitions.get("project", {}).get("services")
     found = services.get(service.name) if isinstance(services, dict) else None
     return {k: v for k, v in found.items() if v} if isinstance(found, dict) else {}
+
+
+def _units(plan: Plan) -> bool:
+    """Whether any of it is a unit; a plan without definitions does not say that none is."""
+    definitions = [_definition(plan, service) for service in plan.services]
+    return not all("command" in found for found in definitions)
 
 
 def _spelled(value: Any) -> Iterator[str]:
@@ -161,7 +199,10 @@ def _untouched(plan: Plan, width: int) -> list[str]:
 
 def _sentence(plan: Plan) -> str:
     """How many, how long, how much capacity, what stops it, what undo does."""
+    refused = _refused(plan)
     instances = list(plan.instances())
+    if refused and not instances:
+        return refused
     machines = len({host for _, host in instances})
     parts = [
         f"{_verb(plan)} {plural(len(instances), 'instance')} on {plural(machines, 'host')} in "
@@ -169,14 +210,23 @@ def _sentence(plan: Plan) -> str:
         f"at any moment {_least(plan)}",
         f"{_stops(plan)}, and then {_undo(plan)}",
     ]
-    text = "; ".join(parts) + "."
+    text = f"{refused} If that is mended: " if refused else ""
+    text += "; ".join(parts) + "."
     if plan.deadline:
         text += f" The limit for all of it is {seconds(plan.deadline)}."
     if plan.force:
         text += f" FORCED, health gates are skipped: {plan.force}."
     if not plan.observed:
-        text += " Made offline: no host was asked."
+        journal = plan.verb is Verb.ROLLBACK
+        text += f" Made {'from the journal' if journal else 'offline'}: no host was asked."
     return text
+
+
+def _refused(plan: Plan) -> str:
+    names = list(refusals(plan.services))
+    which = f" because of {_named(names)}" if len(plan.services) > 1 else ""
+    told = f"Refused as things are{which}, before anything is changed: the notes say why."
+    return told if names else ""
 
 
 def _verb(plan: Plan) -> str:
@@ -195,12 +245,16 @@ def _basis(plan: Plan) -> str:
 def _least(plan: Plan) -> str:
     """The smallest shares first: those are what a reader has to know."""
     new = [service.name for service in plan.services if _all_new(service)]
-    kept = [s for s in plan.services if s.floor > 0 and s.name not in new]
+    flip = [s.name for s in plan.services if _flips(s, plan) and s.name not in new]
+    settled = {*new, *flip}
+    kept = [s for s in plan.services if s.floor > 0 and s.name not in settled]
     ranked = sorted(kept, key=lambda service: _kept(service) / max(1, service.total))
     serve = [f"at least {_kept(s):,} of {s.total:,} {s.name} serve" for s in ranked[:3]]
     if len(ranked) > 3:
         serve.append(f"no smaller share of {len(ranked) - 3} others")
-    out = [s.name for s in plan.services if s.floor <= 0 and s.name not in new]
+    out = [s.name for s in plan.services if s.floor <= 0 and s.name not in settled]
+    if flip:
+        serve.append(f"all of {_named(flip)} {'serves' if len(flip) == 1 else 'serve'}")
     if new:
         serve.append(f"{_named(new)} {_are(new)} not installed yet")
     if out:
@@ -232,6 +286,13 @@ def _stops(plan: Plan) -> str:
 
 def _undo(plan: Plan) -> str:
     ways = {service.on_failure for service in plan.services}
+    if plan.verb is Verb.ROLLBACK:
+        return "what went back stays so and a person decides about the rest"
+    if ways == {"rollback"} and plan.verb is Verb.RESTART:
+        kept = "it gets back the unit file it had" if _units(plan) else "it is started once more"
+        if all(_flips(service, plan) for service in plan.services):
+            kept = "its old copy serves on"
+        return f"{kept}; what is restarted already has nothing to undo"
     if ways == {"rollback"}:
         return "every instance it switched goes back and is checked again"
     if ways == {"stop"}:

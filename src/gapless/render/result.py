@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from gapless.errors import UndoRequested
+from gapless.errors import FenceRefused, LockHeld, UndoRequested
 from gapless.model import NOT_INSTALLED
 from gapless.render import failure
 from gapless.render.gap import gap
@@ -24,8 +24,13 @@ def render_report(report: Report, *, verbose: bool = False, width: int = WIDTH) 
 def _done(report: Report, verbose: bool, width: int) -> Iterator[str]:
     done = sum(len(service.done) for service in report.services)
     names = ", ".join(service.name for service in report.services if service.done)
-    took = f" in {seconds(report.seconds)}"
-    yield from head("✓", f"{_verb(report)} {names}: {plural(done, 'instance')}{took}", width=width)
+    missed = report.gap.failed if report.gap else 0
+    text = f"{_verb(report)} {names}: {plural(done, 'instance')} in {seconds(report.seconds)}"
+    if missed:  # done, and not what --prove was to show
+        yield from head("!", f"{text}, but {plural(missed, 'request')} failed", width=width)
+    else:
+        yield from head("✓", text, width=width)
+    yield from failure.schemas(report.schemas, width)
     yield from gap(report.gap, width)
     yield from failure.now(report, width)
     yield from _rest(report, width)
@@ -43,9 +48,12 @@ def _failed(report: Report, verbose: bool, width: int) -> Iterator[str]:
     yield from failure.failures(report, verbose=verbose, width=width)
     if not report.failures:
         yield from head("✗", report.what or "the rollout failed", report.code, width)
+        if report.evidence:
+            yield from labelled("answer", report.evidence, width)
     yield from failure.undone(report, width)
     yield from failure.not_restored(report, width)
     yield from failure.left_out(report.left_out, width)
+    yield from failure.schemas(report.schemas, width)
     yield from gap(report.gap, width)
     yield from failure.now(report, width)
     yield from _rest(report, width)
@@ -65,14 +73,26 @@ def _verdict(report: Report, width: int) -> Iterator[str]:
 
 
 def _unharmed(report: Report) -> str:
-    if any(service.restored for service in report.services):
-        return f"{_how(report)}; {_restored(report)}"
     names = ", ".join(dict.fromkeys(f.service for f in report.failures if f.service))
-    return f"{_how(report)} before anything of {names or 'it'} that runs was changed"
+    restored = any(service.restored for service in report.services)
+    restarted = [s for s in report.services if s.done and not s.target]
+    came_to = [_restored(report)] if restored else []
+    if restarted and (report.verb == "restart" or not (restored or names)):
+        came_to.append("what was restarted runs the release it had, and is checked")
+    if came_to:
+        return f"{_how(report)}; {', and '.join(came_to)}"
+    return f"{_how(report)} before anything{f' of {names}' if names else ''} that runs was changed"
 
 
 def _how(report: Report) -> str:
-    return "Aborted" if report.code == UndoRequested.code else "Failed"
+    return _HOW.get(report.code, "Failed")
+
+
+_HOW: Mapping[str, str] = {
+    UndoRequested.code: "Aborted",
+    FenceRefused.code: "Interrupted, the state is recorded",
+    LockHeld.code: "It does not go on, the state is recorded",
+}
 
 
 def _restored(report: Report) -> str:
@@ -109,8 +129,8 @@ def _paused(report: Report, verbose: bool, width: int) -> Iterator[str]:
     yield from head("‖", f"Paused: {report.what}", width=width)
     yield from _standing(report, verbose, width)
     ways = (
-        f"gapless promote {report.rollout}   go on\n"
-        f"gapless abort {report.rollout}     take back what was switched"
+        f"gapless resume {report.rollout}   go on\n"
+        f"gapless abort {report.rollout}    take back what was switched"
     )
     yield from labelled("next", report.next or ways, width)
 

@@ -50,6 +50,11 @@ class StatusRow(Protocol):
         """The worst answer of its checks."""
         ...
 
+    @property
+    def last_good(self) -> str:
+        """The release that was verified last, where another one is linked."""
+        ...
+
 
 class RolloutRow(Protocol):
     """One rollout of the journal."""
@@ -146,6 +151,55 @@ class LockRow(Protocol):
     @property
     def host(self) -> str:
         """The host on which an ended rollout left it behind, else ""."""
+        ...
+
+
+class HostLockRow(Protocol):
+    """One service owned by a rollout that only hosts know."""
+
+    @property
+    def service(self) -> str:
+        """The service."""
+        ...
+
+    @property
+    def owner(self) -> str:
+        """Who owns it."""
+        ...
+
+    @property
+    def controller(self) -> str:
+        """On which machine."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """In which process."""
+        ...
+
+    @property
+    def since(self) -> float:
+        """Since when."""
+        ...
+
+    @property
+    def rollout(self) -> str:
+        """For which rollout."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        ...
+
+    @property
+    def live(self) -> bool:
+        """Whether its controller is connected to one of them."""
+        ...
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that say so."""
         ...
 
 

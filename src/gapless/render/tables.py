@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from gapless.engine.standing import ways_on
 from gapless.model import Verdict
-from gapless.render.layout import INDENT, labelled, screen, table
-from gapless.render.rows import FindingRow, LockRow, RolloutRow, StatusRow
-from gapless.render.words import ago, hosts, moment, plural, seconds
+from gapless.render.layout import INDENT, labelled, screen, table, wrap
+from gapless.render.rows import FindingRow, HostLockRow, LockRow, RolloutRow, StatusRow
+from gapless.render.words import ago, clean, hosts, moment, plural, seconds
 
 
 def render_status(
@@ -20,8 +22,35 @@ def render_status(
     """One line per instance; then mixed versions, and rollouts that are not over."""
     header = ("SERVICE", "HOST", "STATE", "RELEASE", "TRAFFIC", "SINCE", "RESTARTS", "CHECKS")
     spare = ("RESTARTS", "SINCE", "TRAFFIC")
-    lines = table(header, (_status(row, now) for row in rows), width, spare)
-    return screen([*lines, *_mixed(rows), *(line for row in unfinished for line in _open(row))])
+    cells = [_status(row, now) for row in rows]
+    lines = table(header, cells, width, spare)
+    cut = bool(width) and any(line.endswith("…") for line in lines)
+    if cut:  # an answer that is cut says nothing: it has lines of its own
+        short = [(*row[:-1], row[-1].partition(" ")[0]) for row in cells]
+        lines = table(header, short, width, spare)
+    asked = [line for row in rows for line in _answer(row, width)] if cut else []
+    open_ = (line for row in unfinished for line in _open(row))
+    return screen([*lines, *asked, *_mixed(rows), *_switched(rows), *open_])
+
+
+def _answer(row: StatusRow, width: int) -> Iterator[str]:
+    """What was asked, answered and wanted of an instance that does not pass."""
+    if row.verdict is not None and not row.verdict.passed:
+        told = f"{row.service} on {row.host}: {_checks(row.verdict)}"
+        first, *rest = wrap(clean(told), width - len(INDENT))
+        yield from (first, *(INDENT + line for line in rest))
+
+
+def _switched(rows: Sequence[StatusRow]) -> Iterator[str]:
+    """Whoever moved the link by hand did not restart anything: what runs is not known."""
+    for row in rows:
+        if row.last_good:
+            linked = f"{row.release} is linked" if row.release else "no release is linked"
+            yield from (
+                "",
+                f"{row.service} on {row.host}: {linked}, {row.last_good} was verified last: what"
+                " runs may be either",
+            )
 
 
 def _mixed(rows: Sequence[StatusRow]) -> Iterator[str]:
@@ -38,13 +67,14 @@ def _mixed(rows: Sequence[StatusRow]) -> Iterator[str]:
 def _open(row: RolloutRow) -> Iterator[str]:
     yield ""
     yield f"{row.verb} of {', '.join(row.services)} is {row.state} (rollout {row.id})"
-    yield from labelled("next", _WAYS.get(str(row.state), "gapless watch {id}").format(id=row.id))
+    yield from labelled("next", ways_on(row))
 
 
-_WAYS = {
-    "interrupted": "gapless resume {id}   or   gapless abort {id}",
-    "paused": "gapless resume {id}   or   gapless promote {id}   or   gapless abort {id}",
-}
+def render_waiting(row: RolloutRow) -> str:
+    """A rollout that begins nothing new until somebody says how it goes on."""
+    why = {"interrupted": "nobody works on it", "paused": "it is paused already"}
+    told = f"Rollout {row.id} begins nothing new: {why[str(row.state)]}"
+    return screen([told, *labelled("next", ways_on(row))])
 
 
 def _status(row: StatusRow, now: float) -> tuple[str, ...]:
@@ -82,7 +112,8 @@ def render_history(rows: Sequence[RolloutRow], now: float, width: int = 0) -> st
 
 
 def _rollout(row: RolloutRow, now: float) -> tuple[str, ...]:
-    outcome = row.outcome or str(row.state)
+    waits = str(row.state) in ("interrupted", "paused")
+    outcome = str(row.state) if waits else row.outcome or str(row.state)
     took = seconds(max(0.0, (row.ended or now) - row.started))
     many = f" and {len(row.services) - 3} more" if len(row.services) > 3 else ""
     services = " ".join(row.services[:3]) + many
@@ -90,18 +121,32 @@ def _rollout(row: RolloutRow, now: float) -> tuple[str, ...]:
     return (*words, outcome.replace("_", " "), row.actor, services, row.reason)
 
 
-def render_locks(rows: Sequence[LockRow], now: float) -> str:
-    """Who owns what."""
-    if not rows:
-        return "Nothing is locked.\n"
+def render_locks(
+    rows: Sequence[LockRow],
+    now: float,
+    open_: Sequence[RolloutRow] = (),
+    on_hosts: Sequence[HostLockRow] = (),
+    silent: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Who owns what: as this controller knows, with the rollouts that wait for somebody, and as
+    only hosts know; and the hosts that did not say."""
     header = ("SERVICE", "OWNER", "WHERE", "SINCE", "ROLLOUT", "ALIVE", "REASON")
-    lines = table(header, (_lock(row, now) for row in rows))
-    dead = dict.fromkeys(row.rollout for row in rows if not row.live and not row.host)
-    ways = (_WAYS["interrupted"].format(id=rollout) for rollout in dead)
-    behind = [_LEFT_BEHIND] if any(row.host for row in rows) else []
-    return screen([*lines, *behind, *(labelled("next", "\n".join(ways)) if dead else ())])
+    owned = [*(_lock(row, now) for row in rows), *(_known(row, now) for row in on_hosts)]
+    lines = table(header, owned) if owned else []
+    if not owned:
+        lines.append("Nothing is locked, as far as could be asked." if silent else _FREE)
+    lines += [_LEFT_BEHIND] if any(row.host for row in rows) else []
+    if on_hosts:
+        where = ", ".join(dict.fromkeys(row.controller for row in on_hosts))
+        lines.append(f"What only hosts know is {where}'s: go on there, or break it.")
+    lines += (f"Not asked: {host}: {why}" for host, why in silent.items())
+    waiting = [ways_on(row) for row in open_]
+    broken = [f"gapless lock break {name}" for name in dict.fromkeys(r.service for r in on_hosts)]
+    next_ = "\n".join(dict.fromkeys([*waiting, *broken]))
+    return screen([*lines, *(labelled("next", next_) if next_ else ())])
 
 
+_FREE = "Nothing is locked."
 _LEFT_BEHIND = "What an ended rollout left on a host is taken over by the next rollout."
 
 
@@ -111,12 +156,18 @@ def _lock(row: LockRow, now: float) -> tuple[str, ...]:
     return (row.service, row.owner, where, ago(row.since, now), row.rollout, alive, row.reason)
 
 
+def _known(row: HostLockRow, now: float) -> tuple[str, ...]:
+    alive = f"{'yes' if row.live else 'no'}, says {hosts(row.hosts)}"
+    where = f"{row.controller} pid {row.pid}"
+    return (row.service, row.owner, where, ago(row.since, now), row.rollout, alive, row.reason)
+
+
 def render_doctor(findings: Sequence[FindingRow]) -> str:
     """What is wrong first, each with its remedy; then one line about what is well."""
     bad = [finding for finding in findings if not finding.verdict.passed]
     lines = [line for finding in bad for line in _finding(finding)]
     good = len(findings) - len(bad)
-    machines = hosts(dict.fromkeys(finding.host for finding in findings))
+    machines = hosts(dict.fromkeys(finding.host or "here" for finding in findings))
     told = f"{plural(len(findings), 'check')} on {machines or 'no host'}: {good:,} passed"
     lines.append(f"{told}, {plural(len(bad), 'problem')}.")
     if findings and not bad:

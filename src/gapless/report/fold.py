@@ -12,6 +12,7 @@ from gapless.report.parse import (
     failure_of,
     gap_of,
     left_out_of,
+    schema_back_of,
     texts,
     undone_instances,
     undone_of,
@@ -176,6 +177,11 @@ def _migration_failed(progress: Progress, event: Event) -> None:
         progress.failures.append(failure_of(event))
 
 
+def _schema_back(progress: Progress, event: Event) -> None:
+    if event.type == "migration.skipped" or event.data.get("to") is not None:
+        progress.schemas.append(schema_back_of(event))
+
+
 def _undo_started(progress: Progress, event: Event) -> None:
     for service, host in undone_instances(event):
         item = progress.instance(service, host)
@@ -250,6 +256,8 @@ HANDLERS: Mapping[str, Handler] = {
     "instance.done": _instance_done,
     "instance.failed": _instance_failed,
     "migration.failed": _migration_failed,
+    "migration.succeeded": _schema_back,
+    "migration.skipped": _schema_back,
     "rollback.started": _undo_started,
     "rollback.succeeded": _undo_ended,
     "rollback.failed": _undo_ended,

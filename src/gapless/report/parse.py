@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapless.events.event import Event
-from gapless.report.report import Failure, Gap, LeftOut, Undone, parse_verdict
+from gapless.report.report import Failure, Gap, LeftOut, SchemaBack, Undone, parse_verdict
 
 
 def texts(value: Any) -> tuple[str, ...]:
@@ -68,6 +68,13 @@ def left_out_of(event: Event) -> LeftOut:
         str(data.get("why", "")),
         str(data.get("next") or ""),
     )
+
+
+def schema_back_of(event: Event) -> SchemaBack:
+    """What became of the data of a service that went back."""
+    data = event.data
+    to, was = data.get("to"), data.get("was")
+    return SchemaBack(event.service, to, was, "" if to is not None else str(data.get("why", "")))
 
 
 def gap_of(data: Mapping[str, Any]) -> Gap:

@@ -58,6 +58,16 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class SchemaBack:
+    """The data of a service that went back: the version it has again, or why it stays."""
+
+    service: str
+    to: int | None = None
+    was: int | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """What clients missed, measured through the front door. Times in seconds."""
 
@@ -124,6 +134,7 @@ class Report:
     failures: tuple[Failure, ...] = ()
     undone: tuple[Undone, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    schemas: tuple[SchemaBack, ...] = ()
     gap: Gap | None = None
     what: str = ""
     """Why it was refused, paused or aborted."""
@@ -172,6 +183,7 @@ class Report:
         plain["failures"] = tuple(_load(Failure, f) for f in data.get("failures", ()))
         plain["undone"] = tuple(_load(Undone, u) for u in data.get("undone", ()))
         plain["left_out"] = tuple(_load(LeftOut, item) for item in data.get("left_out", ()))
+        plain["schemas"] = tuple(_load(SchemaBack, item) for item in data.get("schemas", ()))
         plain["gap"] = _load(Gap, data["gap"]) if data.get("gap") else None
         plain["sinks"] = tuple(data.get("sinks", ()))
         return cls(**plain)

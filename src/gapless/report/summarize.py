@@ -43,6 +43,7 @@ def report_of(progress: Progress, sinks: tuple[str, ...] = ()) -> Report:
         failures=tuple(progress.failures),
         undone=tuple(_named(undone, data) for undone in progress.undone.values()),
         left_out=tuple(progress.left_out),
+        schemas=tuple(progress.schemas),
         gap=progress.gap,
         what=_why_it_ended(progress),
         evidence=str(data.get("evidence") or ""),

@@ -27,6 +27,7 @@ from itertools import islice
 
 from gapless.config.quantities import resolve_amount
 from gapless.config.services import ServiceConfig
+from gapless.drivers.runtimes.brought import brings
 from gapless.plans import Batch, StepKind, Verb
 
 
@@ -114,4 +115,4 @@ _IN_PLACE = (
 
 def has_something_new(service: ServiceConfig) -> bool:
     """Whether a deploy brings anything to its hosts."""
-    return service.release is not None or bool(service.systemd and service.systemd.file)
+    return service.release is not None or brings(service)

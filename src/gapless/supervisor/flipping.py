@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 FLIPPED, REFUSED, KEPT, DOWN = 0, 3, 4, 5
 """Codes of a reply: flipped; nothing to go back to; the old copy serves on; nothing serves."""
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+_SLACK = 5.0
+"""Seconds that the service manager waits longer than our own limits."""
 
 
 class Flipping:
@@ -78,6 +80,10 @@ class Flipping:
                 caller.answer(self._reply(DOWN, "it is being stopped"))
             return
         self.requests.ask(kind, caller)
+        spec = self._current()
+        if self.site.said_ready:  # it may wait for another flip, and for an old copy's end
+            once = spec.start_timeout + spec.settle + spec.stop.delay + spec.stop.timeout
+            self.site.manager.allow(2 * once + _SLACK)
         self._next()
 
     def stop(self, number: int) -> None:
@@ -85,6 +91,7 @@ class Flipping:
         ones go on draining; all of them within their limits."""
         self.stopping = True
         self.site.manager.tell("STOPPING=1")
+        self.site.manager.allow(self._current().stop.timeout + _SLACK)
         for caller in [*self.requests.clear(), *self._take_callers(), *self.until_idle]:
             caller.answer(self._reply(DOWN, "it is being stopped"))
         if self.trial is not None:

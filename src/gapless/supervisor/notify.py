@@ -104,10 +104,15 @@ class Manager:
             to.connect(self._address)
             to.sendmsg(["\n".join(lines).encode()], rights if fds else [])
 
+    def allow(self, seconds: float) -> None:
+        """What it waits for (start, reload or stop) may take so long from now on: our limits hold,
+        and it hears the truth."""
+        self.tell(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}")
+
     def keep(self, name: str, fd: int) -> None:
         """Have a listener kept while we are away (FileDescriptorStoreMax= of the unit)."""
         self.tell("FDSTORE=1", f"FDNAME={name}", fds=(fd,))
 
     def drop(self, name: str) -> None:
-        """A listener that is not used any more."""
+        """A listener that is not used any more: it would be kept open for nobody."""
         self.tell("FDSTOREREMOVE=1", f"FDNAME={name}")

@@ -112,10 +112,11 @@ class Site:
         if spec.proxy:
             self._raise_limit()
         proxied = [_proxied_listen(proxy.listen) for proxy in spec.proxy]
-        for name in self.listeners.open((*spec.listen, *proxied), self._given):
-            held = self.listeners.of(one for one in spec.listen if one.name == name)
-            for listener in held.values():
-                self.manager.keep(name, listener.fileno())
+        for address in self.listeners.open((*spec.listen, *proxied), self._given):
+            self.manager.keep(sockets.kept_as(address), self.listeners.fileno(address))
+        for name in [name for name in self._given if name.startswith(sockets.KEPT)]:
+            os.close(self._given.pop(name))  # of a configuration before we were started again
+            self.manager.drop(name)
 
     # -- when it has taken over -------------------------------------------------------------------
 
@@ -200,7 +201,8 @@ class Site:
         wanted = {proxy.listen for proxy in spec.proxy}
         for address in self.proxies.keys() - wanted:
             self.proxies[address].pause()
-        self.listeners.keep_only((*spec.listen, *map(_proxied_listen, wanted)))
+        for address in self.listeners.keep_only((*spec.listen, *map(_proxied_listen, wanted))):
+            self.manager.drop(sockets.kept_as(address))
         self.tidy(wanted)
 
     def tidy(self, wanted: set[str]) -> None:

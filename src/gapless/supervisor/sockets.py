@@ -14,6 +14,8 @@ from gapless.supervisor.spec import Listen
 
 FIRST = 3
 """Number of the first inherited socket, as systemd has it."""
+KEPT = "gapless "
+"""Begins the names of those that the service manager keeps for us."""
 
 
 class Listeners:
@@ -24,13 +26,16 @@ class Listeners:
         self._paths: dict[str, tuple[int, int]] = {}
 
     def open(self, wanted: Iterable[Listen], given: dict[str, int]) -> list[str]:
-        """Hold what is wanted as well: what was given to us, else bound now. Returns the names
-        that are new. Raises OSError, which names the address, having changed nothing."""
+        """Hold what is wanted as well: what was given to us, else bound now. Returns the addresses
+        that were bound. Raises OSError, which names the address, having changed nothing."""
         fresh: dict[str, socket.socket] = {}
+        bound = []
         try:
             for one in wanted:
                 if one.address not in self._held:
-                    fresh[one.address] = _taken(one, given) or _named(one)
+                    taken = _taken(one, given)
+                    fresh[one.address] = taken or _named(one)
+                    bound += [] if taken else [one.address]
         except OSError:
             for made in fresh.values():
                 made.close()
@@ -40,17 +45,23 @@ class Listeners:
             if path := _path(address):
                 found = os.stat(path)
                 self._paths[address] = (found.st_dev, found.st_ino)
-        return [one.name for one in wanted if one.address in fresh]
+        return bound
 
     def of(self, wanted: Iterable[Listen]) -> dict[str, socket.socket]:
         """By name, as a copy inherits them."""
         return {one.name: self._held[one.address] for one in wanted}
 
-    def keep_only(self, wanted: Iterable[Listen]) -> None:
-        """Close the others. Copies that inherited them still have them."""
+    def fileno(self, address: str) -> int:
+        """Of one that is held."""
+        return self._held[address].fileno()
+
+    def keep_only(self, wanted: Iterable[Listen]) -> list[str]:
+        """Close the others; their addresses. Copies that inherited them still have them."""
         addresses = {one.address for one in wanted}
-        for address in [address for address in self._held if address not in addresses]:
+        others = [address for address in self._held if address not in addresses]
+        for address in others:
             self._drop(address)
+        return others
 
     def to_json(self) -> dict[str, list[int]]:
         """For the one that takes our place: descriptor, and the path's inode."""
@@ -78,6 +89,12 @@ class Listeners:
                     os.unlink(path)
 
 
+def kept_as(address: str) -> str:
+    """The name under which the service manager keeps one for us: of ASCII, and without colons."""
+    plain = (c if c.isascii() and c.isprintable() and c != ":" else "_" for c in address)
+    return f"{KEPT}{''.join(plain)}"[:255]
+
+
 def given_to_us(environment: Mapping[str, str]) -> dict[str, int]:
     """What was passed to us as LISTEN_FDS, by name; by number where there is none."""
     if environment.get("LISTEN_PID") != str(os.getpid()):
@@ -101,10 +118,14 @@ def _named(one: Listen) -> socket.socket:
 
 
 def _taken(one: Listen, given: dict[str, int]) -> socket.socket | None:
-    """Of what was given: that of the same name, else that on the same address."""
+    """Of what was given: that of the same name, what we had kept ourselves, else that on the same
+    address."""
+    for name in (one.name, kept_as(one.address)):
+        if name in given:
+            return socket.socket(fileno=given.pop(name))
     for name, fd in given.items():
         held = socket.socket(fileno=os.dup(fd))
-        if name == one.name or _is_at(held, one.address):
+        if _is_at(held, one.address):
             del given[name]
             os.close(fd)
             return held

@@ -172,7 +172,7 @@ class BalancerSuite:
             for _ in range(2):
                 members = await balancer.admit(rig.instance, ())
                 assert len(members) == rig.nodes and _states(members) == {MemberState.UP}
-            assert await balancer.serving() == 2
+            assert await balancer.serving(_both(rig)) == 2
 
         self.play(case)
 
@@ -182,7 +182,9 @@ class BalancerSuite:
         async def case(rig: BalancerRig) -> None:
             balancer = rig.balancer()
             await balancer.drain(rig.instance, ())
-            assert await balancer.serving() == 1
+            assert await balancer.serving(_both(rig)) == 1
+            assert await balancer.serving([rig.instance]) == 0
+            assert await balancer.serving([rig.other]) == 1
             members = await balancer.admit(rig.instance, ())
             assert all(member.checked for member in members)
             for node in range(rig.nodes):
@@ -200,7 +202,7 @@ class BalancerSuite:
             await rig.healthy(False)
             admit = asyncio.create_task(balancer.admit(rig.instance, ()))
             assert not (await asyncio.wait({admit}, timeout=1.5))[0], "admitted while down"
-            assert await balancer.serving() == 1
+            assert await balancer.serving(_both(rig)) == 1
             await rig.healthy(True)
             members = await asyncio.wait_for(admit, PATIENCE)
             assert _states(members) == {MemberState.UP} and all(m.checked for m in members)
@@ -249,7 +251,7 @@ class BalancerSuite:
             if rig.nodes > 1:
                 answers = {await rig.ask(0) for _ in range(8)}
                 assert rig.instance.host in answers
-            await _traffic_error(balancer.serving())
+            await _traffic_error(balancer.serving(_both(rig)))
 
         self.play(case, "silence")
 
@@ -336,7 +338,7 @@ class BalancerSuite:
             try:
                 await balancer.drain(rig.instance, ())
             except FloorBroken:
-                assert await balancer.serving() == 2
+                assert await balancer.serving(_both(rig)) == 2
             else:
                 raise AssertionError("the floor did not hold")
 
@@ -403,3 +405,7 @@ async def _traffic_error(verb: Awaitable[object]) -> TrafficError:
     except TrafficError as error:
         return error
     raise AssertionError("it should have been refused")
+
+
+def _both(rig: BalancerRig) -> tuple[Instance, Instance]:
+    return rig.instance, rig.other

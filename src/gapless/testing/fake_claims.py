@@ -42,11 +42,11 @@ class FakeClaims:
         """Grant the next number, or name the owner."""
         record = self._records.setdefault(claim.service, _Record())
         if record.owned and record.rollout not in (claim.rollout, over) and not take_over:
-            return Claimed(None, record.claim, self._live(record))
+            return Claimed(None, record.claim, self._live(record), self._host)
         record.number += 1
         record.rollout, record.claim, record.session = claim.rollout, claim, session
         record.released = False
-        return Claimed(record.fence(claim.service), None, True)
+        return Claimed(record.fence(claim.service), None, True, self._host)
 
     def release(self, fence: Fence) -> None:
         """Give back; an old fence gives nothing back."""
@@ -58,8 +58,8 @@ class FakeClaims:
         """Who owns it now."""
         record = self._records.get(service, _Record())
         if not record.owned:
-            return Claimed(None)
-        return Claimed(record.fence(service), record.claim, self._live(record))
+            return Claimed(None, place=self._host)
+        return Claimed(record.fence(service), record.claim, self._live(record), self._host)
 
     def admit(self, fence: Fence | None) -> None:
         """Refuse an old fence and remember a new one."""

@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gapless.drivers.releases.excludes import Excludes
+from gapless.drivers.secret_forms import raw, secret_forms
 from gapless.errors import HostFault
+from gapless.hostside.veil import veil
 from gapless.model import Command, Completed
 from gapless.testing.fake_actions import FakeActions
 from gapless.testing.fake_claims import FakeClaims
@@ -178,10 +181,13 @@ class FakeHost:
         """Run one command within its limit; ``broken`` is the status of one that fails."""
         clock = self.world.clock
         began = clock.monotonic()
+        hidden = secret_forms(command.secrets.values())
+        command = replace(command, env={**command.env, **command.secrets})
         try:
             async with asyncio.timeout(command.timeout):
                 if broken is None:
-                    status, out, err = await execute(self, command)
+                    status, *said = await execute(self, command)
+                    out, err = (veil(raw(text), hidden).decode("utf-8", "replace") for text in said)
                 else:
                     status, out, err = broken, "", f"{command.argv[0]}: injected failure\n"
         except TimeoutError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from gapless.errors import (
     TrafficError,
     Unreachable,
 )
-from gapless.model import Fence, Instance
+from gapless.model import Fence, Instance, Verdict
 from gapless.testing.faults import Fault, What, When
 
 if TYPE_CHECKING:
@@ -139,11 +139,16 @@ class FakeBalancer:
         await self._ask("members", instance)
         return self._report(instance)
 
-    async def serving(self) -> int:
-        """Members reported up."""
+    async def serving(self, instances: Collection[Instance]) -> int:
+        """How many of them are reported up."""
         await self._ask("serving", None)
         known = [unit for name in self._traffic.services for unit in self._world.units(name)]
-        return sum(unit.serving and self._traffic.sends_to(unit) for unit in known)
+        asked = [unit for unit in known if Instance(unit.service, unit.host.name) in instances]
+        return sum(unit.serving and self._traffic.sends_to(unit) for unit in asked)
+
+    async def examine(self, instances: Collection[Instance]) -> Mapping[str, tuple[Verdict, ...]]:
+        """It is always fit."""
+        return {}
 
     async def drain(self, instance: Instance, fences: Sequence[Fence]) -> Drained:
         """Take out and wait until idle."""

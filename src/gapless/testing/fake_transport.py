@@ -273,6 +273,7 @@ class FakeTransport:
                 python="3.11.2",
                 disk_free=dict.fromkeys(paths, free),
                 problems=host.problems,
+                place=host.name,
             )
 
         return await self._simple("facts", work)

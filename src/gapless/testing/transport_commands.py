@@ -72,6 +72,25 @@ class CommandCases(TransportCases):
 
         self.check(case, needs="shell")
 
+    def test_secrets_are_taken_out_of_the_output(self) -> None:
+        """Command.secrets reach the program and come back as ***, whole or cut off."""
+
+        async def case(host: Transport) -> None:
+            word = "geheim-7531"
+            echo = sh("echo got $WORD; echo $WORD >&2", secrets={"WORD": word})
+            done = await host.run(echo)
+            assert (done.stdout, done.stderr) == ("got ***\n", "***\n")
+            settled = await host.act(action_of("k1", echo))
+            assert settled.completed[0].stdout == "got ***\n"
+            script = "printf 'a%049d%s%099d%s' 0 $WORD 0 $WORD | head -c 166; exec sleep 0"
+            cut = await host.run(sh(script, secrets={"WORD": word}, output_limit=110))
+            assert cut.dropped == 56
+            assert cut.stdout.startswith("a" + "0" * 49 + "***\n")
+            half = sh("printf 'at the end geheim-'; kill -9 $$", secrets={"WORD": word})
+            assert (await host.run(half)).stdout == "at the end ***"
+
+        self.check(case, needs="shell")
+
     def test_bytes_that_are_no_text_are_replaced(self) -> None:
         """Decoded with replacement."""
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.faults.shop import Shop
+from tests.simulation.killing import ControllerKilled
 
 
 def test_floor_after_a_resume_counts_untouched_hosts(shop: Shop) -> None:
-    """web2 is sick and nobody asked for it: web1 may not go out, resumed or not."""
-    shop.unit("web2").healthy = False
-    shop.kill_at("web1/api/preflight")
+    """web2 became sick and nobody asked for it: web1 may not go out when it is resumed."""
+
+    def die() -> None:
+        shop.unit("web2").healthy = False
+        shop.kill()
+        raise ControllerKilled
+
+    shop.at("web1/api/preflight", die)
     shop.killed("restart", "api", "--hosts", "web1", "--yes")
     ended = shop.gapless("resume", code=4)
     assert "would leave 1 of 3 instances of api; the floor is 2" in ended.text

@@ -31,7 +31,7 @@ def test_an_abort_takes_back_what_depends_on_a_tolerated_loss(back: bool) -> Non
         assert goes.versions("s0") == ["v1"] * 3
         assert goes.versions("s1") == ["v1"] * 2
         assert aborted is not None
-        assert aborted.serving["s1"]["h4"] == "(restored)"
+        assert aborted.serving["s1"]["h4"] == "no release (restored)"
         assert aborted.serving["s0"]["h3"] == ("not touched" if back else "unknown")
 
     run_virtual(course())
@@ -166,7 +166,7 @@ def test_a_refused_resume_keeps_the_claims_of_what_is_half_done() -> None:
         transport = goes.world.transport("h3")
         await transport.connect()
         await transport.claim(somebody, take_over=True)
-        assert ended(await goes.go()) == ("interrupted", 6)
+        assert ended(await goes.go()) == ("mixed", 5)
         holders = [goes.world.host(host).claims.holder("sim.s0").holder for host in ("h1", "h2")]
         assert [held and held.rollout for held in holders] == [goes.rollout] * 2
         assert goes.told[-1].type == "rollout.interrupted"

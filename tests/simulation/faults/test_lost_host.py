@@ -70,6 +70,18 @@ def test_refused_by_the_floor_is_not_called_broken(shop: Shop) -> None:
     assert "sudo systemctl stop api.service" in ended.text
 
 
+def test_a_way_back_that_was_not_begun_says_why(shop: Shop) -> None:
+    shop.release("2")
+    shop.at("web3/api/soak", lambda: shop.host("web3").cut(FOREVER))
+    ended = shop.gapless("deploy", "--yes", code=5)
+    new = shop.live()[0]
+    assert "unknown why" not in ended.text
+    assert "api on web2: the way back failed: it was not begun, because" in ended.text
+    assert "it: web1: taking web1 out would leave 1 of 3 instances of api" in ended.text
+    assert f"{new} (new release, way back refused by the floor): web1" in ended.text
+    assert f"{new} (new release, way back not begun): web2" in ended.text
+
+
 def test_the_next_commands_of_a_lost_host_work(shop: Shop) -> None:
     shop.release("2")
     shop.at("web2/api/soak", lambda: shop.host("web2").cut(FOREVER))

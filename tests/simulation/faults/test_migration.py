@@ -179,3 +179,27 @@ def test_schema_stays_when_an_instance_could_not_go_back(shop: Shop) -> None:
     assert schema.ran == ["web1 up"]
     assert schema.version == 2
     assert [host for host in HOSTS if shop.unit(host).version == new] == ["web2"]
+
+
+def test_the_way_back_of_a_schema_is_told(shop: Shop) -> None:
+    Schema(shop)
+    shop.edit("to: /srv/api", "to: /srv/api, schema: {file: VERSION}")
+    (shop.folder / "release" / "VERSION").write_text("2")
+    shop.bad_release(NEVER_READY)
+    ended = shop.gapless("deploy", "--yes", "--progress=plain", code=4)
+    assert "migration started" in ended.text
+    assert "migration back from 2 to 1 started" in ended.text
+    assert "migration back from 2 to 1 done" in ended.text
+    assert "schema api taken back from 2 to 1" in ended.text
+    assert (
+        "schema api taken back from 2 to 1" in shop.gapless("history", shop.last().id, code=0).text
+    )
+
+
+def test_a_schema_that_stays_is_told(shop: Shop) -> None:
+    Schema(shop)
+    shop.edit(", down: 'migrate down {version}'", "")
+    shop.bad_release(NEVER_READY)
+    assert "schema api the schema stays migrated: no down command" in " ".join(
+        shop.gapless("deploy", "--yes", code=4).text.split()
+    )

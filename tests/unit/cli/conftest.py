@@ -17,6 +17,7 @@ from gapless.clock import LoopClock
 from gapless.engine.journal import LockRecord, RolloutRecord, RolloutState
 from gapless.events.event import Event
 from gapless.lockbreaking import BrokenLock
+from gapless.lockholders import HostLocks
 from gapless.plans import Plan
 from gapless.report.report import Report
 from gapless.report.summarize import summarize
@@ -62,10 +63,12 @@ class Api(types.ModuleType):
 
     calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = field(default_factory=list)
     plan: Plan = field(default_factory=streams.shop_plan)
+    back: Plan = field(default_factory=streams.rollback_plan)
     stream: Callable[[], list[Event]] = streams.success
     problem: BaseException | None = None
     journal: FakeJournal = field(default_factory=FakeJournal)
     unreachable: tuple[str, ...] = ()
+    on_hosts: HostLocks = field(default_factory=HostLocks)
 
     def __post_init__(self) -> None:
         super().__init__("gapless.api")
@@ -83,7 +86,8 @@ class Api(types.ModuleType):
 
     def load(self, path: str = "gapless.yaml", environment: str | None = None) -> Any:
         self._note("load", path=path, environment=environment)
-        config = types.SimpleNamespace(project="shop", prove=None)
+        services = dict.fromkeys(("shop.postgresql", "shop.api"))
+        config = types.SimpleNamespace(project="shop", prove=None, services=services)
         return types.SimpleNamespace(
             connections=None,
             journal=self.journal,
@@ -106,6 +110,12 @@ class Api(types.ModuleType):
         self._note("make_plan", verb=verb, services=services, **more)
         return self.plan
 
+    def make_rollback(
+        self, project: Any, target: str | None = None, hosts: str | None = None
+    ) -> Plan:
+        self._note("make_rollback", target=target, hosts=hosts)
+        return self.back
+
     async def execute(self, project: Any, plan: Plan, **more: Any) -> Report:
         return self._rollout("execute", plan, **more)
 
@@ -114,9 +124,6 @@ class Api(types.ModuleType):
 
     async def abort(self, project: Any, rollout: str | None = None, **more: Any) -> Report:
         return self._rollout("abort", self.plan, rollout=rollout, **more)
-
-    async def rollback(self, project: Any, target: str | None = None, **more: Any) -> Report:
-        return self._rollout("rollback", self.plan, target=target, **more)
 
     def _rollout(self, name: str, plan: Plan, **more: Any) -> Report:
         self._note(name, **more)
@@ -140,6 +147,13 @@ class Api(types.ModuleType):
             "shop.api", "rtoudvw-6e21", "bob", "deploy1", 4711, streams.T0, "hotfix", 3, True
         )
         return [lock]
+
+    async def locks_on_hosts(self, project: Any) -> HostLocks:
+        return self.on_hosts
+
+    async def lock_owners(self, project: Any, service: str) -> tuple[LockRecord | None, HostLocks]:
+        self._note("lock_owners", service=service)
+        return self.locks(project)[0], self.on_hosts
 
     async def break_lock(self, project: Any, service: str, **more: Any) -> BrokenLock:
         self._note("break_lock", service=service, **more)

@@ -34,7 +34,7 @@ def test_a_wrong_answer_leaves_the_old_file(gl: Run, here: Path) -> None:
 def test_answers_in_a_pipe_are_not_ignored(gl: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("a\nb\n"))
     ended = gl("init", "--project", "shop")
-    assert (ended.code, "gapless init --yes" in ended.err) == (2, True)
+    assert (ended.code, "gapless init --project shop --yes" in ended.err) == (2, True)
 
 
 def test_each_unit_has_its_own_address(gl: Run) -> None:
@@ -56,4 +56,4 @@ def test_the_next_command_names_the_file(gl: Run, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("gapless.cli.asking.units_here", lambda: ())
     ended = gl("init", "--yes", "-c", "other.yaml")
     assert "gapless check -c other.yaml, then gapless doctor -c other.yaml" in ended.err
-    assert "in place of example.service" in ended.err
+    assert "in place of example;" in ended.err

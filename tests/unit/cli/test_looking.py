@@ -15,7 +15,7 @@ from gapless.cli.exit_codes import MEANINGS, ExitCode
 from gapless.cli.explaining import error_kinds, key_docs
 from gapless.config.source import load_config
 from gapless.events.event import TYPES, Event
-from gapless.render.codes import ADVICE
+from gapless.render.codes import ADVICE, GUIDES
 from gapless.report.outcome import EXIT_CODES
 from tests.unit.cli.conftest import Api, Ended
 from tests.unit.render import streams
@@ -79,7 +79,7 @@ def test_lock_break_asks_for_a_reason_and_consent(api: Api, gl: Run) -> None:
     assert gl("lock", "break", "shop.api", "--yes").code == 2
     assert gl("lock", "break", "shop.api", "--reason", "bob is gone").code == 2
     ended = gl("lock", "break", "shop.api", "--reason", "bob is gone", "--yes")
-    assert (ended.code, "rollout rtoudvw-6e21 of bob" in ended.err) == (0, True)
+    assert (ended.code, "Rollout rtoudvw-6e21 of bob on deploy1" in ended.err) == (0, True)
     assert api.called("break_lock") == {"service": "shop.api", "reason": "bob is gone"}
 
 
@@ -163,3 +163,10 @@ def test_plain_tables_are_aligned(api: Api, gl: Run) -> None:
     header, row = gl("lock").out.splitlines()
     assert header.index("OWNER") == row.index("bob")
     assert streams.T0 > 0
+
+
+def test_a_code_may_be_its_number_and_names_the_page_that_helps(gl: Run) -> None:
+    assert gl("explain", "402").out == gl("explain", "GL-402").out
+    assert "docs/how-to/troubleshooting.md#health-check-failing" in gl("explain", "402").out
+    for page in GUIDES.values():
+        assert (Path(__file__).parents[3] / "docs" / page.partition("#")[0]).is_file(), page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import click
 import pytest
 
-from gapless.cli import rolling
+from gapless.cli import going_back, rolling
 from gapless.errors import ConfigError, LockHeld, Problem, StalePlan
 from gapless.planning import store
 from tests.unit.cli.conftest import Api, Ended, record
@@ -101,7 +102,7 @@ def test_prove_needs_something_to_ask(api: Api, gl: Run) -> None:
 def test_a_terminal_is_shown_the_plan_and_asked(
     api: Api, gl: Run, monkeypatch: pytest.MonkeyPatch, answer: bool, code: int
 ) -> None:
-    monkeypatch.setattr(rolling, "_terminal", lambda: True)
+    monkeypatch.setattr(rolling, "terminal", lambda: True)
     monkeypatch.setattr(click, "confirm", lambda *args, **more: answer)
     ended = gl("deploy", "--progress", "quiet")
     assert ended.code == code
@@ -183,10 +184,79 @@ def test_a_bug_is_short_and_leaves_a_private_file(api: Api, gl: Run, tmp_path: P
 
 
 def test_rollback(api: Api, gl: Run) -> None:
-    assert gl("rollback", "shop.api", "--hosts", "web3").code == 2
     gl("rollback", "shop.api", "--hosts", "web3", "--yes", "--reason", "bad")
-    done = api.called("rollback")
-    assert (done["target"], done["hosts"], done["reason"]) == ("shop.api", "web3", "bad")
+    assert api.called("make_rollback") == {"target": "shop.api", "hosts": "web3"}
+    assert api.called("execute")["reason"] == "bad"
+    api.calls.clear()
+    gl("rollback", "--yes")
+    assert api.called("execute")["reason"] == "takes rtouehn-7f3a back"
+
+
+@pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 3)])
+def test_rollback_shows_its_plan_and_asks(
+    api: Api, gl: Run, monkeypatch: pytest.MonkeyPatch, answer: bool, code: int
+) -> None:
+    monkeypatch.setattr(going_back, "terminal", lambda: True)
+    monkeypatch.setattr(click, "confirm", lambda *args, **more: answer)
+    ended = gl("rollback", "shop.api", "--progress", "quiet")
+    assert ended.code == code
+    assert f"{streams.NEW} → {streams.OLD} on web1 web2" in ended.err
+    assert "execute" in [name for name, _, _ in api.calls] or not answer
+
+
+def test_rollback_refuses_when_the_journal_moved_while_it_was_asked(
+    api: Api, gl: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def moves(*args: object, **more: object) -> bool:
+        api.back = streams.shop_plan(parent="another")
+        return True
+
+    monkeypatch.setattr(going_back, "terminal", lambda: True)
+    monkeypatch.setattr(click, "confirm", moves)
+    ended = gl("rollback", "shop.api")
+    assert (ended.code, "GL-203" in ended.err) == (3, True)
+
+
+def test_plan_rollback_is_its_dry_run(api: Api, gl: Run) -> None:
+    planned = gl("plan", "rollback", "shop.api", "--hosts", "web3")
+    assert api.called("make_rollback") == {"target": "shop.api", "hosts": "web3"}
+    assert planned.out == gl("rollback", "shop.api", "--hosts", "web3", "--dry-run").out
+    assert planned.code == 0
+    for words in (("a", "b"), ("--batch", "2"), ("-o", "x.json")):
+        assert gl("plan", "rollback", *words).code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("restart store --hosts here", "gapless restart store --hosts here"),
+        ("deploy api --reason 'bad day' -v", "gapless deploy api --reason 'bad day' -v"),
+        ("rollback api --hosts 'web[1:2]'", "gapless rollback api --hosts 'web[1:2]'"),
+        ("restart -e prod a b -c x.yaml", "gapless restart -c x.yaml -e prod a b"),
+        ("deploy --skip-migrations --batch 25%", "gapless deploy --batch 25% --skip-migrations"),
+        ("lock break api --reason 'is gone'", "gapless lock break api --reason 'is gone'"),
+    ],
+)
+def test_the_command_that_is_told_does_no_more_than_was_asked(
+    api: Api, gl: Run, words: str, told: str
+) -> None:
+    ended = gl(*shlex.split(words))
+    text = " ".join(ended.err.split())
+    assert ended.code == 2
+    assert f"{told} --yes" in text
+    assert words.startswith("lock") or f"next {told} --dry-run, then" in text
+    assert api.calls == []
+
+
+def test_a_plan_goes_without_services(api: Api, gl: Run) -> None:
+    ended = gl("deploy", "p5.json", "web", "--yes")
+    assert (ended.code, "p5.json is a plan" in ended.err) == (2, True)
+
+
+def test_a_verb_that_was_spelled_wrong(api: Api, gl: Run) -> None:
+    ended = gl("plan", "deply", "shop.api")
+    assert "neither a verb nor a service 'deply'" in ended.err
+    assert "next    gapless plan deploy shop.api" in ended.err
 
 
 def test_abort_and_resume(api: Api, gl: Run) -> None:

@@ -82,7 +82,7 @@ def test_a_question_that_is_left_with_ctrl_c_says_so(
     def left(*args: object, **more: object) -> bool:
         raise click.Abort
 
-    monkeypatch.setattr(rolling, "_terminal", lambda: True)
+    monkeypatch.setattr(rolling, "terminal", lambda: True)
     monkeypatch.setattr(click, "confirm", left)
     ended = gl("restart")
     assert (ended.code, "Nothing was changed." in ended.err) == (130, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -100,3 +101,23 @@ def test_version(gl: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(shell: str, gl: Callable[..., Any]) -> None:
     assert "_GAPLESS_COMPLETE" in gl("completion", shell).out
+
+
+def test_usage_errors_look_like_all_others_also_for_programs(gl: Callable[..., Any]) -> None:
+    ended = gl("restart", "--json", "--nonsense")
+    error = json.loads(ended.out)
+    assert (ended.code, error["exit_code"], error["error"]["code"]) == (2, 2, "GL-101")
+    assert "✗  No such option '--nonsense'" in ended.err
+    assert "next    gapless restart --help" in ended.err
+    assert "Usage:" not in ended.err
+
+
+@pytest.mark.parametrize("said", ["0.05", "50ms", "0.05s"])
+def test_durations_with_and_without_a_unit(gl: Callable[..., Any], said: str) -> None:
+    ended = gl("prove", "--url", "http://127.0.0.1:9/", "--for", said, "--json")
+    assert json.loads(ended.out)["exit_code"] == 5
+
+
+@pytest.mark.parametrize("said", ["x", "0", "25h", "-1", "nan", "2 weeks"])
+def test_what_is_no_duration(gl: Callable[..., Any], said: str) -> None:
+    assert gl("prove", "--url", "http://127.0.0.1:9/", f"--for={said}").code == 2

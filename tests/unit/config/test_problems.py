@@ -195,3 +195,46 @@ def test_no_problem_shows_a_secret(tmp_path: Path) -> None:
 def test_a_file_without_a_service_is_no_project(tmp_path: Path) -> None:
     (told,) = problems(tmp_path, "project: a\nhosts: {}\nservices: {}\n")
     assert told.startswith("3:1: there is no service")
+
+
+@pytest.mark.parametrize(
+    ("to", "why"),
+    [
+        ("/", "is a folder of the system"),
+        ("//", "is a folder of the system"),
+        ("/etc", "is a folder of the system"),
+        ("/etc/", "is a folder of the system"),
+        ("/srv/../etc", "is a folder of the system"),
+        ("/etc/systemd/system", "is a folder of the system"),
+        ("/usr/local", "is a folder of the system"),
+        ("/var/lib", "is a folder of the system"),
+        ("/home", "is a folder of the system"),
+        ("/root", "is a folder of the system"),
+        ("/home/deploy", "is a user's home"),
+        ("/var/lib/gapless", "holds the state of gapless (/var/lib/gapless)"),
+        ("/var/lib/gapless/x", "holds the state of gapless (/var/lib/gapless)"),
+        ("/data", "holds the state of gapless (/data/state)"),
+    ],
+)
+def test_no_release_goes_to_a_folder_that_others_own(tmp_path: Path, to: str, why: str) -> None:
+    release = f"{{directory: ., to: {to}, in_place: true}}"
+    text = service(release=release).replace("[web]}", "[web], state_dir: /data/state}", 1)
+    hint = "gapless removes what is not in the release there; give it a folder of its own, as /srv/shop/api"
+    column = 13 + len("{directory: ., to: ") + 1
+    assert problems(tmp_path, text) == [f"8:{column}: to: '{to}' {why} — {hint}"]
+
+
+@pytest.mark.parametrize(
+    "to", ["/srv/api", "/opt/api", "/home/deploy/api", "/etc/shop", "/data/api"]
+)
+def test_a_folder_of_its_own_is_right(tmp_path: Path, to: str) -> None:
+    release = f"{{directory: ., to: {to}, in_place: true}}"
+    text = service(release=release).replace("[web]}", "[web], state_dir: /data/state}", 1)
+    assert problems(tmp_path, text) == []
+
+
+@pytest.mark.parametrize("indent", ["\t", "  \t"])
+def test_a_tab_is_called_a_tab(tmp_path: Path, indent: str) -> None:
+    text = f"project: shop\nhosts:\n{indent}web1: {{}}\n"
+    told = "not valid YAML: there is a tab — YAML is indented with spaces only"
+    assert problems(tmp_path, text) == [f"3:{len(indent)}: {told}"]

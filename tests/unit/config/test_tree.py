@@ -77,7 +77,10 @@ def test_a_merged_key_stands_at_its_anchor() -> None:
         ("a: !!bool yes\n", "f:1:4: 'yes' is not !!bool"),
         ("? [a]\n: 1\n", "f:1:3: a key must be text"),
         ("a: {<<: 3}\n", "f:1:5: << takes a mapping or a list of mappings"),
-        ("\ta: 1\n", "f:1:1: not valid YAML: found character that cannot start any token"),
+        (
+            "\ta: 1\n",
+            "f:1:1: not valid YAML: there is a tab — YAML is indented with spaces only",
+        ),
     ],
 )
 def test_problems(text: str, problem: str) -> None:

@@ -15,18 +15,21 @@ import pytest
 import yaml
 
 from gapless.cli.group import cli as root
+from gapless.config.compiling import compile_file
 from gapless.config.source import check_config, load_config
 from gapless.drivers.sinks.webhook import signature
 
 from .pages import PAGES, ROOT, Block, anchors, blocks, inline_code, links
 
 CONFIGS = [block for block in blocks("yaml") if "project:" in block.text]
+RUN_FILES = [b for b in blocks("yaml") if re.search("^command:", b.text, re.MULTILINE)]
 SHELL = blocks("sh", "console")
 _PLACEHOLDER = re.compile(r"[A-Z][A-Z_]+|…|\.\.\.")
 
 
 def test_there_are_examples() -> None:
     assert len(CONFIGS) > 20
+    assert len(RUN_FILES) > 2
     assert len(SHELL) > 20
 
 
@@ -37,6 +40,13 @@ def test_example_configuration_passes_the_loader(block: Block, tmp_path: Path) -
     assert [str(problem) for problem in check_config(file)] == []
     if "environments:" not in block.text:
         assert load_config(file).project.services
+
+
+@pytest.mark.parametrize("block", RUN_FILES, ids=str)
+def test_example_run_file_can_be_compiled(block: Block, tmp_path: Path) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text(block.text, "utf-8")
+    assert compile_file(file).command
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)

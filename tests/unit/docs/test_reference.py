@@ -13,6 +13,8 @@ from docs.generators import cli, config, errors, exit_codes, screens
 from docs.generators.markdown import code
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.group import cli as root
+from gapless.config.base import Section
+from gapless.config.process import ProcessConfig
 from gapless.config.project import ProjectConfig
 from gapless.events.event import TYPES
 from gapless.render.codes import ADVICE
@@ -45,9 +47,12 @@ def test_check_tells_what_is_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert generate.main(["--check"]) == 1
 
 
-def test_every_config_key_is_documented() -> None:
-    text = (REFERENCE / "config.md").read_text("utf-8")
-    for model in config.sections(ProjectConfig):
+@pytest.mark.parametrize(
+    ("page", "root"), [("config.md", ProjectConfig), ("run.md", ProcessConfig)]
+)
+def test_every_config_key_is_documented(page: str, root: type[Section]) -> None:
+    text = (REFERENCE / page).read_text("utf-8")
+    for model in config.sections(root):
         section = text.split(f"\n## {config.title(model)}\n")[1].split("\n## ")[0]
         for key, field, _ in config.keys(model):
             if key == "environment":

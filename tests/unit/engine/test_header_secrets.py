@@ -105,7 +105,7 @@ def test_a_resumed_rollout_changes_nothing_more_until_it_can_be_read(
         return refused, asked, await resumed()
 
     refused, asked, done = run_virtual(story())
-    assert (refused.outcome, refused.exit_code) == ("interrupted", 5)
+    assert (refused.outcome, refused.exit_code) == ("interrupted", 130)
     assert refused.error is not None
     assert f"env:{TOKEN}" in refused.error.what
     assert asked == []

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gapless.drivers.transports.ssh_errors import Target, connection_error
+from gapless.engine.opening import _refusal
 from gapless.engine.outcome import Ending
-from gapless.errors import GaplessError
+from gapless.errors import GaplessError, PreflightFailed
+from gapless.plans import Batch, ServicePlan
 from gapless.render.result import render_report
 from gapless.report.summarize import summarize
 from gapless.testing.virtual_time import run_virtual
@@ -52,3 +56,15 @@ def test_a_refused_connection_is_said_in_words_once() -> None:
     error = connection_error(target, ConnectionRefusedError(111, "Connect call failed ('::1', 22)"))
     assert error.what == "cannot connect to web1: Connection refused"
     assert error.evidence == ""
+    assert error.next.endswith("By hand: ssh -p 22 deploy@web1")
+
+
+@pytest.mark.parametrize(("count", "told"), [(6, True), (21, False)])
+def test_the_next_command_leaves_no_host_out(count: int, told: bool) -> None:
+    hosts = {f"web{n}": PreflightFailed("sick") for n in range(count)}
+    service = ServicePlan(
+        "api", 1, (), (), (Batch("batch1", tuple(hosts)),), count, 1, 0, "rollback", 0.0, 1.0
+    )
+    error = _refusal([(service, hosts)])
+    named = f"gapless doctor --hosts {','.join(hosts)}"
+    assert error.next == (named if told else "gapless doctor")

@@ -102,3 +102,10 @@ class TestStore:
             save(plan, tmp_path / "no" / "plan.json")
         with pytest.raises(UsageError, match="cannot be read"):
             load(tmp_path)
+
+
+def test_a_place_that_cannot_be_written_says_where_to_look(tmp_path: Path) -> None:
+    plan = Plan("shop", Verb.RESTART, (), {})
+    with pytest.raises(UsageError) as caught:
+        save(plan, tmp_path / "no where" / "x")
+    assert caught.value.next == f"ls -ld '{tmp_path}/no where'"

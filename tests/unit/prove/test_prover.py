@@ -18,6 +18,7 @@ import pytest
 from gapless.clock import LoopClock
 from gapless.config.project import ProveConfig
 from gapless.prove import Failure, Gap, Prover, Record
+from gapless.prove.prover import _words
 
 from .server import Server
 
@@ -327,3 +328,23 @@ def test_nobody_listening_is_counted() -> None:
         assert prover.gap().failed == prover.gap().sent
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 9)"), "Connection refused"),
+        (
+            OSError(
+                "Multiple exceptions: [Errno 111] Connect call failed ('::1', 9, 0, 0), "
+                "[Errno 111] Connect call failed ('127.0.0.1', 9)"
+            ),
+            "Connection refused",
+        ),
+        (OSError(113, "Connect call failed ('10.0.0.1', 9)"), "No route to host"),
+        (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_errors_are_told_without_their_numbers(problem: OSError, words: str) -> None:
+    assert _words(problem) == words

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gapless import undo
 from gapless.events.event import Event
 from gapless.model import Verdict, VerdictStatus
 from gapless.plans import Batch, Plan, ServicePlan, StepKind, Untouched, Verb
@@ -99,6 +100,19 @@ def shop_plan(**changes: Any) -> Plan:
         "created": T0,
     }
     return Plan(**(fields | changes))
+
+
+def rollback_plan() -> Plan:
+    """The way back of a deploy of three instances; on web5 there was nothing before it."""
+    kept = {"web1": {"name": OLD}, "web2": {"name": OLD}, "web5": None}
+    gone = {"runtime": {"facts": {"absent": "yes"}}}
+    targets = {
+        "shop.api": {host: {"release": name} if name else gone for host, name in kept.items()}
+    }
+    api = shop_plan().services[1]
+    batches = (Batch("batch1", ("web1", "web2")), Batch("batch2", ("web5",)))
+    original = shop_plan(services=(replace(api, wave=1, after=(), batches=batches),))
+    return undo.rollback_plan(original, targets, now=T0, parent="rtouehn-7f3a")
 
 
 @dataclass

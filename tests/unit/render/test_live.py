@@ -16,6 +16,7 @@ from gapless.render.live import LiveView, Screen
 from gapless.render.moments import moment_line
 from gapless.render.output import Output
 from gapless.report.fold import apply
+from gapless.report.parse import gap_of
 from gapless.report.progress import Progress
 from tests.unit.render import goldens, streams
 
@@ -241,3 +242,13 @@ def test_ascii_terminals_get_ascii() -> None:
     stream = io.TextIOWrapper(raw, encoding="ascii")
     Output(stream).write("✗ a → b — ü\n")
     assert raw.getvalue() == b"x a -> b - ?\n"
+
+
+def test_eighty_columns_do_not_cut_the_gap_off() -> None:
+    progress = Progress(streams.shop_plan())
+    for event in streams.success()[:20]:
+        apply(progress, event)
+    progress.gap = gap_of({**streams.GAP, "sent": 501, "failed": 3, "longest_silence": 0.079})
+    counters = frame(progress, "", streams.T0, width=80)[1].text
+    assert counters.endswith("gap 79 ms, 3 of 501 failed")
+    assert len(counters) <= 80

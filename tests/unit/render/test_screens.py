@@ -9,8 +9,9 @@ import pytest
 
 from gapless.errors import ConfigError, LockHeld, Problem, StalePlan
 from gapless.events.event import Event
-from gapless.plans import NOT_ASKED_FOR, Batch, ServicePlan, Untouched
+from gapless.plans import NOT_ASKED_FOR, Batch, ServicePlan, Untouched, Verb
 from gapless.render.error import error_json, render_error
+from gapless.render.moments import sentence
 from gapless.render.plan import render_plan
 from gapless.render.result import render_report
 from gapless.report.outcome import Outcome
@@ -116,6 +117,10 @@ def test_plan() -> None:
     goldens.check("plan", render_plan(streams.shop_plan()))
 
 
+def test_plan_of_a_rollback() -> None:
+    goldens.check("plan_rollback", render_plan(streams.rollback_plan()))
+
+
 def test_plan_verbose() -> None:
     goldens.check("plan_verbose", render_plan(streams.shop_plan(), verbose=True))
 
@@ -206,3 +211,32 @@ def test_a_plan_is_wrapped_and_loses_nothing() -> None:
     text = render_plan(streams.shop_plan(), verbose=True, width=60)
     assert max(map(len, text.splitlines())) <= 60
     assert "about 42 s each" in " ".join(text.split())
+
+
+def test_failed_requests_are_no_plain_success() -> None:
+    events = streams.success()
+    failures = [{"at": 1.0, "what": "Connection refused"}] * 5
+    data = {**streams.GAP, "failed": 38, "first_failures": failures}
+    events = [
+        replace(event, data=data) if event.type.startswith("prove.") else event for event in events
+    ]
+    report = summarize(streams.shop_plan(), events)
+    text = render_report(report)
+    assert report.exit_code == 0
+    assert text.startswith("!  Deployed shop.postgresql, shop.api: 5 instances")
+    assert "but 38 requests failed" in " ".join(text.split())
+    assert text.count("Connection refused") == 3
+    assert "and 35 more" in text
+
+
+def test_a_restart_promises_no_way_back() -> None:
+    text = " ".join(render_plan(streams.shop_plan(verb=Verb.RESTART)).split())
+    assert "goes back" not in text
+    assert "what is restarted already has nothing to undo" in text
+
+
+def test_a_ready_that_asked_nothing_is_not_called_ready() -> None:
+    event = Event(
+        "step.succeeded", "r", "api", "web1", step="ready", data={"seconds": 0.006, "asked": False}
+    )
+    assert sentence(event) == "web1 api  running (no health asked) in 6 ms"

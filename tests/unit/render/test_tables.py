@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gapless.engine.journal import LockRecord, RolloutRecord, RolloutState
 from gapless.finding import Finding
 from gapless.model import Verdict, VerdictStatus
@@ -54,7 +56,8 @@ def test_locks() -> None:
         "shop.api", "rtouehn-7f3a", "alice", "deploy1", 4711, streams.T0, "fix", 3, True
     )
     dead = LockRecord("shop.web", "rtoudvw-6e21", "bob", "laptop", 99, streams.T0 - 90_000, "", 1)
-    goldens.check("locks", render_locks([live, dead], streams.T0 + 61))
+    waits = _rollout("rtoudvw-6e21", "", state=RolloutState.INTERRUPTED)
+    goldens.check("locks", render_locks([live, dead], streams.T0 + 61, [waits]))
     assert render_locks([], NOW) == "Nothing is locked.\n"
 
 
@@ -88,3 +91,23 @@ def test_a_healthy_site_is_told_with_what_was_asked() -> None:
     good = Verdict(VerdictStatus.PASS, "ssh", "connect to web1", "as deploy")
     text = render_doctor([Finding("web1", "ssh", good), Finding("web1", "shop.api", good)])
     assert "asked   ssh, shop.api" in text
+
+
+def test_a_narrow_status_still_says_what_was_wanted() -> None:
+    rows = [
+        StatusRow("shop.api", "web2", "running", "3c9a41d05b7e", "c3", NOW, 3, "up", streams.BUSY),
+        StatusRow("shop.api", "web3", "running", "3c9a41d05b7e", "c3", NOW, 0, "up", None),
+    ]
+    narrow = render_status(rows, NOW, width=80)
+    assert all(len(line) <= 80 for line in narrow.splitlines())
+    told = " ".join(narrow.split())
+    assert "shop.api on web2: FAIL GET http://127.0.0.1:3001/health → 503" in told
+    assert "(wanted status 200, status: healthy)" in told
+    assert "…" not in narrow
+
+
+def test_a_link_that_was_moved_by_hand_is_told() -> None:
+    row = StatusRow("shop.api", "web2", "running", "bad", "c3", NOW, 0, "up", last_good="good")
+    told = render_status([row, replace(row, release="", host="web3")], NOW)
+    assert "shop.api on web2: bad is linked, good was verified last" in told
+    assert "shop.api on web3: no release is linked, good was verified last" in told

@@ -15,7 +15,7 @@ from gapless.cli.options import Where, hosts_option, json_option, where_option
 @json_option
 @where_option
 def command(hosts: str | None, where: Where, *, as_json: bool) -> int:
-    """Examine each host: ssh, sudo, clock, disk, units, health. Exits 3 when something is wrong."""
+    """Examine hosts and balancers: ssh, sudo, disk, units, health … Exits 3 if one is not fit."""
     from gapless import api
     from gapless.cli.output import result, result_json
     from gapless.render.tables import render_doctor

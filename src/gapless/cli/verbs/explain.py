@@ -10,8 +10,8 @@ from gapless.cli.exit_codes import MEANINGS, ExitCode
 @click.command("explain")
 @click.argument("word")
 def command(word: str) -> int:
-    """Explain an error code (GL-402), event (step.failed), key (services.rollout.batch), exit code
-    (4) or exit-codes."""
+    """Explain an error code (GL-402 or 402), event (step.failed), key (services.rollout.batch),
+    exit code (4) or exit-codes."""
     from gapless.cli.explaining import explain
     from gapless.cli.output import result
 

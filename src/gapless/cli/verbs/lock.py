@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,15 +14,21 @@ from gapless.cli.completing import complete_services
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.options import Where, json_option, where_option
 
+if TYPE_CHECKING:
+    from gapless.engine.journal import LockRecord, RolloutRecord
+    from gapless.project import Project
+
 
 @click.group("lock", invoke_without_command=True)
 @json_option
 @where_option
 @click.pass_context
 def command(ctx: click.Context, where: Where, *, as_json: bool) -> int:
-    """Show who owns which service, since when and why."""
+    """Show who owns which service, since when and why.
+
+    The hosts are asked, too: they know the rollouts of other controllers."""
     from gapless import api
-    from gapless.cli.output import result, result_json
+    from gapless.cli.output import note, result, result_json
     from gapless.cli.spelling import spelled
     from gapless.render.tables import render_locks
 
@@ -28,12 +36,26 @@ def command(ctx: click.Context, where: Where, *, as_json: bool) -> int:
     if ctx.invoked_subcommand is not None:
         return ExitCode.DONE
     project = where.load()
-    rows = api.locks(project)
+    rows, found = api.locks(project), asyncio.run(api.locks_on_hosts(project))
     if as_json:
-        result_json([dataclasses.asdict(row) for row in rows])
+        own = [dataclasses.asdict(row) for row in rows]
+        result_json([*own, *(dataclasses.asdict(lock) for lock in found.locks)])
+        for host, why in found.silent.items():
+            note(f"Not asked: {host}: {why}\n")
     else:
-        result(spelled(render_locks(rows, project.clock.now())))
+        now = project.clock.now()
+        result(spelled(render_locks(rows, now, _waiting(project, rows), found.locks, found.silent)))
     return ExitCode.DONE
+
+
+def _waiting(project: Project, rows: Sequence[LockRecord]) -> list[RolloutRecord]:
+    """Rollouts that own something and wait for somebody."""
+    from gapless.cli.standing import standing
+    from gapless.engine.journal import RolloutState
+
+    owners = dict.fromkeys(row.rollout for row in rows if not row.host)
+    stand = [standing(project, project.journal.load(owner)[0]) for owner in owners]
+    return [row for row in stand if row.state in (RolloutState.PAUSED, RolloutState.INTERRUPTED)]
 
 
 @command.command("break")
@@ -44,28 +66,22 @@ def command(ctx: click.Context, where: Where, *, as_json: bool) -> int:
 def break_(where: Where, service: str, reason: str, *, yes: bool) -> int:
     """Take SERVICE away from the rollout that owns it. Its controller can act no more."""
     from gapless import api
+    from gapless.cli.again import again
+    from gapless.cli.confirming import confirmed
     from gapless.cli.output import note
+    from gapless.cli.spelling import spelled
     from gapless.errors import UsageError
+    from gapless.render.locks import render_broken, render_owners
 
+    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("nobody can be asked: this is not a terminal", next=again("--yes"))
+    project = where.load()
     if not yes:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError(
-                "nobody can be asked: this is not a terminal",
-                next=f"gapless lock break {service} --reason … --yes",
-            )
-        click.confirm(f"Break the lock of {service}?", abort=True, err=True)
-    broken = asyncio.run(api.break_lock(where.load(), service, reason=reason))
-    held = broken.held
-    note(
-        f"The lock of {service} is broken; rollout {held.rollout} of {held.owner} had it.\n"
-        if held
-        else f"Nobody here owned {service}; its hosts were told all the same.\n"
-    )
-    if not broken.unreachable:
-        return ExitCode.DONE
-    hosts = ",".join(broken.unreachable)
-    note(
-        f"Not reached, and so still obeying the lock they know: {hosts}\n"
-        f"   next    gapless doctor --hosts {hosts}, then the same command again\n"
-    )
-    return ExitCode.MIXED
+        held, on_hosts = asyncio.run(api.lock_owners(project, service))
+        note(render_owners(service, held, on_hosts.locks, project.clock.now()))
+        if not confirmed(f"Break the lock of {service}?"):
+            return ExitCode.REFUSED
+    broken = asyncio.run(api.break_lock(project, service, reason=reason))
+    told = (broken.held, broken.on_hosts, broken.unreachable)
+    note(spelled(render_broken(service, *told, project.clock.now())))
+    return ExitCode.MIXED if broken.unreachable else ExitCode.DONE

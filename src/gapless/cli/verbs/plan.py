@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import click
 
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.options import (
     Choice,
-    Consent,
     Where,
     choice_option,
     json_option,
@@ -42,21 +39,20 @@ def command(
 ) -> int:
     """Show what would be done, and change nothing.
 
-    The first of SERVICES may be restart or deploy; without, it is restart.
+    The first of SERVICES may be restart, deploy or rollback; without, it is restart. After rollback
+    comes what gapless rollback takes: a rollout's id or a service, or nothing.
     """
-    import asyncio
-
     from gapless.cli.output import note, result, result_json, width
-    from gapless.cli.rolling import make, refuse_force_without_reason
+    from gapless.cli.planning import planned, verb_of
+    from gapless.cli.rolling import refuse_force_without_reason
     from gapless.cli.spelling import spelled
     from gapless.planning import store
     from gapless.plans import to_json
     from gapless.render.plan import render_plan
 
     refuse_force_without_reason(choice, reason)
-    verb, names = _verb(services)
-    consent = Consent(reason, yes=True)
-    plan = asyncio.run(make(where.load(), verb, names, choice, consent, offline=offline))
+    verb, names = verb_of(services)
+    plan = planned(where, verb, names, choice, reason, offline=offline, written=bool(output))
     if as_json:
         result_json({**to_json(plan), "digest": plan.digest})
     else:
@@ -65,9 +61,3 @@ def command(
         store.save(plan, output)
         note(spelled(f"Written to {output}; carry it out with: gapless {verb} {output}\n"))
     return ExitCode.PENDING if exit_code and plan.services else ExitCode.DONE
-
-
-def _verb(words: tuple[str, ...]) -> tuple[Literal["restart", "deploy"], tuple[str, ...]]:
-    if words[:1] == ("deploy",):
-        return "deploy", words[1:]
-    return "restart", words[1:] if words[:1] == ("restart",) else words

@@ -6,6 +6,7 @@ import asyncio
 
 import click
 
+from gapless.cli.durations import DurationType
 from gapless.cli.options import Where, json_option, where_option
 
 DAY = 86400.0
@@ -18,10 +19,10 @@ DAY = 86400.0
 @click.option(
     "--for",
     "seconds",
-    type=click.FloatRange(0, DAY, min_open=True),
-    default=10.0,
+    type=DurationType(most=DAY),
+    default="10s",
     show_default=True,
-    help="Seconds.",
+    help="How long: 10, 10s, 5m.",
 )
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
 @json_option

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from gapless.cli.completing import complete_targets
@@ -22,36 +20,24 @@ from gapless.cli.options import (
 @click.argument("target", required=False, shell_complete=complete_targets)
 @hosts_option
 @consent_option
+@click.option(
+    "--dry-run", is_flag=True, help="Show the plan only; the same as gapless plan rollback."
+)
 @show_option
 @where_option
 def command(
-    target: str | None, hosts: str | None, consent: Consent, show: Show, where: Where
+    target: str | None,
+    hosts: str | None,
+    consent: Consent,
+    show: Show,
+    where: Where,
+    *,
+    dry_run: bool,
 ) -> int:
     """Take back what a rollout switched, and check the old version as it was checked before.
 
     TARGET is a rollout's id or a service; without, the last rollout that changed anything.
     """
-    from gapless import api
-    from gapless.cli.running import run_rollout
-    from gapless.errors import UsageError
+    from gapless.cli.going_back import go_back
 
-    asked = sys.stdin.isatty() and sys.stderr.isatty()
-    if not (consent.yes or asked):
-        raise UsageError(
-            "nobody can be asked: this is not a terminal", next="gapless rollback --yes"
-        )
-    project = where.load()
-    if not consent.yes:
-        what = target or "the last rollout"
-        click.confirm(f"Take {what} back{f' on {hosts}' if hosts else ''}?", abort=True, err=True)
-    return run_rollout(
-        lambda observe, interrupts: api.rollback(
-            project,
-            target,
-            hosts=hosts,
-            reason=consent.reason,
-            observer=observe,
-            interrupts=interrupts,
-        ),
-        show,
-    )
+    return go_back(where, target, hosts, consent, show, dry_run=dry_run)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from gapless.model import Fence, Instance
+from gapless.model import Fence, Instance, Verdict
 
 
 class Evidence(StrEnum):
@@ -100,8 +100,14 @@ class Balancer(Protocol):
         """The instance as every node sees it now."""
         ...
 
-    async def serving(self) -> int:
-        """Least number of members any node reports up: what the floor is held against."""
+    async def serving(self, instances: Collection[Instance]) -> int | None:
+        """Least number of these that any node reports up: what the floor is held against. None
+        where nobody can know."""
+        ...
+
+    async def examine(self, instances: Collection[Instance]) -> Mapping[str, tuple[Verdict, ...]]:
+        """Whether it could be steered, by host (as in ``hosts``): what is there and answers, and
+        whether these are in it. Changes nothing. Each remedy is in ``wanted``."""
         ...
 
     async def drain(self, instance: Instance, fences: Sequence[Fence]) -> Drained:

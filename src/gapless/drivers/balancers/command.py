@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from gapless.clock import Clock
@@ -17,10 +17,11 @@ from gapless.drivers.balancers.base import (
 )
 from gapless.drivers.balancers.command_node import CommandNode
 from gapless.drivers.balancers.fanout import Fanout
-from gapless.drivers.balancers.fill import own_name
-from gapless.drivers.balancers.sight import together
+from gapless.drivers.balancers.sight import NoAnswer, Sight, together
+from gapless.drivers.fill import own_name
 from gapless.drivers.transports.base import Transport
-from gapless.model import Fence, Instance
+from gapless.errors import TrafficError
+from gapless.model import Fence, Instance, Verdict
 
 _POLL = 0.25  # each look is a process on a host,
 _REPEAT = 2.0  # and each order an action in its journal
@@ -32,7 +33,7 @@ class CommandBalancer:
     With a state command the balancer's own word is waited for; the evidence of a drain is COUNTED
     when every answer had a number (``draining 3``, ``drained 0``), else INFERRED. Without one a
     drain lasts all of ``drain_timeout`` and says TIMED, and an admit is believed: its members say
-    UNKNOWN, ``checked`` False and "not observed". ``members`` is who may be in it, for ``serving``.
+    UNKNOWN, ``checked`` False and "not observed", and who is up in it is not known.
     """
 
     def __init__(
@@ -43,7 +44,6 @@ class CommandBalancer:
         clock: Clock,
         *,
         address: Callable[[str], str] = own_name,
-        members: Sequence[Instance] = (),
     ) -> None:
         if config.command is None:
             raise ValueError(f"balancer {name} has no commands")
@@ -57,8 +57,6 @@ class CommandBalancer:
             for host in self._hosts
         ]
         self._fanout = Fanout(name, config, self._nodes, clock, poll=_POLL, repeat=_REPEAT)
-        self._all = tuple(members)
-        self._taken_out: set[Instance] = set()
 
     @property
     def name(self) -> str:
@@ -79,38 +77,48 @@ class CommandBalancer:
         """The instance as every node reports it now."""
         return tuple(sight.member for sight in await self._fanout.look(instance))
 
-    async def serving(self) -> int:
-        """Least number of known members any node reports up.
-
-        Without a state command nobody can know: those which were not taken out by us.
-        """
+    async def serving(self, instances: Collection[Instance]) -> int | None:
+        """Least number of them any node reports up; None without a state command."""
         if not self._observable:
-            return len([one for one in self._all if one not in self._taken_out])
-        looks = await together(self.members(instance) for instance in self._all)
-        up = [[member.state is MemberState.UP for member in look] for look in looks]
-        return min((sum(node) for node in zip(*up, strict=True)), default=0)
+            return None
+        return min(await together(self._up(node, instances) for node in self._nodes))
+
+    async def examine(self, instances: Collection[Instance]) -> Mapping[str, tuple[Verdict, ...]]:
+        """The programs are there, and the state command knows each instance."""
+        found = await together(node.examine(instances) for node in self._nodes)
+        return dict(zip(self._hosts, found, strict=True))
 
     async def drain(self, instance: Instance, fences: Sequence[Fence]) -> Drained:
         """Out, until reported drained; without a state command, until the time is over."""
         if self._observable:
-            drained = await self._fanout.drain(instance, fences)
-        else:
-            drained = await self._drain_blindly(instance, fences)
-        self._taken_out.add(instance)
-        return drained
+            return await self._fanout.drain(instance, fences)
+        return await self._drain_blindly(instance, fences)
 
     async def admit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
         """In, until reported up; without a state command, believed and said to be so."""
         if self._observable:
-            members = await self._fanout.admit(instance, fences)
-        else:
-            members = await self._admit_blindly(instance, fences)
-        self._taken_out.discard(instance)
-        return members
+            return await self._fanout.admit(instance, fences)
+        return await self._admit_blindly(instance, fences)
 
     async def counters(self, instance: Instance) -> Counters:
         """Nothing is counted."""
         return Counters()
+
+    async def _up(self, node: CommandNode, instances: Collection[Instance]) -> int:
+        """How many of them the node reports up, asked at the same time. One of which it says
+        nothing that can be understood (it is not in the pool yet) is not up; a node that is
+        silent is an error."""
+
+        async def see(instance: Instance) -> Sight | None:
+            try:
+                return await node.see(instance)
+            except NoAnswer:
+                raise
+            except TrafficError:
+                return None
+
+        seen = await together(see(instance) for instance in instances)
+        return sum(one is not None and one.member.state is MemberState.UP for one in seen)
 
     async def _drain_blindly(self, instance: Instance, fences: Sequence[Fence]) -> Drained:
         begun = self._clock.monotonic()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Collection
 
 from gapless.config.balancers import CommandBalancerConfig
 from gapless.drivers.balancers.base import Member, MemberState
-from gapless.drivers.balancers.fill import fill, own_name
 from gapless.drivers.balancers.node_host import NodeHost
-from gapless.drivers.balancers.sight import Sight
+from gapless.drivers.balancers.sight import Sight, examined, together
+from gapless.drivers.fill import filled, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import TrafficError
-from gapless.model import Command, Completed, CriticalAction, Fence, Instance
+from gapless.model import Command, Completed, CriticalAction, Fence, Instance, Verdict
 
 _ANSWER = re.compile(r"(up|drained|draining|down|missing)(?:\s+(\d+))?(?:\s|$)", re.IGNORECASE)
 
@@ -59,6 +60,47 @@ class CommandNode:
             )
         return self._sight(instance, command, MemberState(answer[1].lower()), answer[2])
 
+    async def examine(self, instances: Collection[Instance]) -> tuple[Verdict, ...]:
+        """Whether the programs are there and the state command knows each instance."""
+        chosen = [("drain", self._config.drain), ("admit", self._config.admit)]
+        found = [
+            await self._program(verb, program)
+            for verb, program in {
+                (verb, self._command(argv, instance).argv[0]): None
+                for verb, argv in chosen
+                for instance in instances
+            }
+        ]
+        if self._config.state is not None:
+            found += await together(
+                self._answer(self._command(self._config.state, instance), instance)
+                for instance in instances
+            )
+        return tuple(found)
+
+    async def _program(self, verb: str, program: str) -> Verdict:
+        asked = f"{verb}: command -v {shlex.quote(program)}"
+        try:
+            done = await self._run(Command(("sh", "-c", 'command -v -- "$1"', "sh", program)))
+        except TrafficError as error:
+            return examined(asked, "", error)
+        if done.ok:
+            return examined(asked, done.stdout.strip())
+        place = f"balancers.{self._balancer} in gapless.yaml"
+        trouble = TrafficError(
+            f"there is no program {program} on {self.label}",
+            next=f"install it there, or correct {verb}: of {place}",
+        )
+        return examined(asked, "", trouble)
+
+    async def _answer(self, command: Command, instance: Instance) -> Verdict:
+        asked = f"state: {command}"
+        try:
+            sight = await self.see(instance)
+        except TrafficError as error:
+            return examined(asked, "", error)
+        return examined(asked, sight.member.raw, sight.trouble)
+
     async def put_out(self, instance: Instance, fence: Fence | None) -> None:
         """Run the drain command."""
         await self._order("drain", self._command(self._config.drain, instance), instance, fence)
@@ -72,8 +114,8 @@ class CommandNode:
         self._out.discard(instance)
 
     def _command(self, argv: tuple[str, ...], instance: Instance) -> Command:
-        filled = tuple(fill(word, instance, self._address) for word in argv)
-        return Command(filled, timeout=self._config.timeout)
+        words = filled(argv, instance, self._address)
+        return Command(words, timeout=self._config.timeout)
 
     async def _order(
         self, verb: str, command: Command, instance: Instance, fence: Fence | None
@@ -132,7 +174,10 @@ class CommandNode:
         trouble = None
         if state is MemberState.MISSING:
             trouble = TrafficError(
-                f"{instance} is not in the balancer", where=self._balancer, evidence=str(command)
+                f"{instance} is not in the balancer",
+                where=self._balancer,
+                evidence=str(command),
+                next="add it to the balancer there, then: gapless doctor",
             )
         member = Member(self.label, str(instance), state, count, checked=up, raw=raw)
         return Sight(
@@ -151,7 +196,8 @@ class CommandNode:
         return Sight(member, out=False, idle=False, shut=True, accepted=False, counted=False)
 
     def _failed(self, command: Command, completed: Completed) -> TrafficError:
-        end = "took too long" if completed.timed_out else f"ended with {completed.status}"
+        late = f"did not end in {command.timeout:g} s"
+        end = late if completed.timed_out else f"ended with {completed.status}"
         return TrafficError(
             f"{command.argv[0]} {end} on {self.label}",
             where=self._balancer,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from gapless.clock import Clock
 from gapless.config.balancers import BalancerConfig
 from gapless.drivers.balancers.base import Capabilities, Counters, Drained, Evidence, Member
 from gapless.drivers.balancers.fanout import Fanout
-from gapless.drivers.balancers.fill import own_name
 from gapless.drivers.balancers.haproxy_node import HaproxyNode
 from gapless.drivers.balancers.haproxy_view import Server
 from gapless.drivers.balancers.sight import together
+from gapless.drivers.fill import own_name
 from gapless.drivers.transports.base import Transport
-from gapless.model import Fence, Instance
+from gapless.model import Fence, Instance, Verdict
 
 
 class HaproxyBalancer:
@@ -73,10 +73,14 @@ class HaproxyBalancer:
         """The instance as every node sees it now."""
         return tuple(sight.member for sight in await self._fanout.look(instance))
 
-    async def serving(self) -> int:
-        """Least number of servers that are up, and not only optimistically, on any node."""
-        views = await together(node.view() for node in self._nodes)
-        return min(sum(server.serving for server in view.servers.values()) for view in views)
+    async def serving(self, instances: Collection[Instance]) -> int:
+        """Least number of their servers that are up, and not only optimistically, on any node."""
+        return min(await together(node.serving(instances) for node in self._nodes))
+
+    async def examine(self, instances: Collection[Instance]) -> Mapping[str, tuple[Verdict, ...]]:
+        """The socket answers, backend and servers are there."""
+        found = await together(node.examine(instances) for node in self._nodes)
+        return dict(zip(self._hosts, found, strict=True))
 
     async def drain(self, instance: Instance, fences: Sequence[Fence]) -> Drained:
         """Out on every node, until each counts no session and no queued request for it.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from gapless.config.balancers import HaproxyConfig
 from gapless.drivers.balancers.base import Member, MemberState
-from gapless.drivers.balancers.fill import fill, own_name
 from gapless.drivers.balancers.haproxy_view import NonsenseError, Server, View, parse, questions
 from gapless.drivers.balancers.node_host import NodeHost
-from gapless.drivers.balancers.sight import NoAnswer, Sight
+from gapless.drivers.balancers.sight import NoAnswer, Sight, examined
+from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import TrafficError
-from gapless.model import Fence, Instance
+from gapless.model import Fence, Instance, Verdict
 
 # A name goes into a line in which ";" begins the next command.
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
@@ -65,6 +65,24 @@ class HaproxyNode:
             life=view.life,
             others=sum(s.serving for s in view.servers.values() if s.name != name),
         )
+
+    async def serving(self, instances: Collection[Instance]) -> int:
+        """How many of the instances' servers are up, and not only optimistically."""
+        servers = (await self.view()).servers
+        names = {self._server(instance) for instance in instances}
+        return sum(servers[name].serving for name in names & servers.keys())
+
+    async def examine(self, instances: Collection[Instance]) -> tuple[Verdict, ...]:
+        """Whether the socket answers and backend and servers are there."""
+        asked = f"show stat {self._config.backend} on {self._config.socket}"
+        try:
+            view = await self.view()
+            names = [self._server(instance) for instance in instances]
+        except TrafficError as error:
+            return (examined(asked, "", error),)
+        missing = [self._missing(name, view).trouble for name in names if name not in view.servers]
+        count = f"it has {len(names) - len(missing)} of {len(names)} servers"
+        return (examined(asked, count), *(examined(asked, "", trouble) for trouble in missing))
 
     async def server(self, instance: Instance) -> Server | None:
         """The instance's server line, None when there is none."""

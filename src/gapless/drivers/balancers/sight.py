@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from gapless.drivers.balancers.base import Member
 from gapless.errors import TrafficError
-from gapless.model import Fence, Instance
+from gapless.model import Fence, Instance, Verdict, VerdictStatus
 
 _T = TypeVar("_T")
 
@@ -65,6 +65,14 @@ class Node(Protocol):
     ) -> None:
         """Order it in. ``fresh``: it was replaced, so only a check passed from now on counts."""
         ...
+
+
+def examined(asked: str, answer: str, trouble: TrafficError | None = None) -> Verdict:
+    """What a node answered to a question that changes nothing; ``trouble`` is why it is no good."""
+    if trouble is None:
+        return Verdict(VerdictStatus.PASS, "balancer", asked, answer)
+    told = "\n".join(filter(None, (trouble.what, trouble.evidence)))
+    return Verdict(VerdictStatus.FAIL, "balancer", asked, told, trouble.next)
 
 
 def all_seen(seen: Sequence[Sight | NoAnswer]) -> list[Sight]:

@@ -6,21 +6,20 @@ for them, because a service may answer with what it was sent.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gapless.config.secrets import SecretValue, resolve_secrets
+from gapless.drivers.secret_forms import secret_forms
 from gapless.drivers.transports.base import Probe
 from gapless.errors import UsageError
+from gapless.hostside.veil import veil
 from gapless.model import Verdict
 
 SECRETS = "secrets"
 """Key in a probe's spec: header name to secret reference."""
 
 
-_WORD = 4
-"""Letters from which a part of a value counts as secret, too."""
 _CUT = "…"
 """How an answer ends that was too long to be told."""
 
@@ -29,49 +28,22 @@ _CUT = "…"
 class Veil:
     """Takes secret values out of verdicts."""
 
-    _values: tuple[str, ...] = ()
+    _hidden: tuple[bytes, ...] = ()
 
     def __call__(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
         """The verdicts with ``***`` in the place of each value, and of the part of one with which
         an answer was cut off."""
-        if not self._values:
+        if not self._hidden:
             return tuple(verdicts)
         return tuple(
             replace(v, asked=self._hide(v.asked), answer=self._hide(v.answer)) for v in verdicts
         )
 
     def _hide(self, text: str) -> str:
-        for value in self._values:
-            text = text.replace(value, "***")
-        if not text.endswith(_CUT):
-            return text
-        told = text.removesuffix(_CUT)
-        begun = max(_begun(told, value) for value in self._values)
-        return f"{told[: len(told) - begun]}***{_CUT}" if begun else text
-
-
-def _begun(told: str, value: str) -> int:
-    """With how many letters of a value a text ends; 0 when they are too few to be secret."""
-    longest = min(len(told), len(value))
-    return next((n for n in range(longest, _WORD - 1, -1) if told.endswith(value[:n])), 0)
-
-
-def _forms(value: str) -> Iterator[str]:
-    """A value as a service may write it: as it is, in JSON, on one line, in another encoding."""
-    yield value
-    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
-        yield text[1:-1]
-        yield text[1:-1].replace("/", r"\/")
-    yield value.encode("latin-1").decode("utf-8", "replace")
-
-
-def _seen(value: str) -> Iterator[str]:
-    """All that must not be told of a value."""
-    # a header like "Bearer abc" is given back as "abc" as well
-    for part in (value, *(word for word in value.split()[1:] if len(word) >= _WORD)):
-        for form in _forms(part):
-            yield form
-            yield " ".join(form.split())
+        cut = text.endswith(_CUT)
+        told = (text.removesuffix(_CUT) if cut else text).encode("utf-8", "surrogatepass")
+        seen = veil(told, self._hidden, cut=cut).decode("utf-8", "surrogatepass")
+        return seen + _CUT if cut else seen
 
 
 class KeptSecrets:
@@ -124,5 +96,4 @@ async def revealed(
             values = {name: found[reference] for name, reference in headers.items()}
             rest["headers"] = {**rest.get("headers", {}), **values}
         shown.append(replace(probe, spec=rest))
-    hidden = {text for value in found.values() for text in _seen(value) if text}
-    return shown, Veil(tuple(sorted(hidden, key=len, reverse=True)))
+    return shown, Veil(secret_forms(found.values()))

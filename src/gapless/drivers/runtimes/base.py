@@ -11,12 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gapless.drivers.transports.base import Transport
-from gapless.model import Command, Observation, Verdict
+from gapless.model import Command, Completed, Observation, Verdict
+
+NOT_FOUND = "not-found"
+"""What an observation holds as LoadState of what was never installed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSnapshot:
-    """What is needed to go back, besides the release: unit fragments by path, with content.
+    """What is needed to go back, besides the release: unit fragments or run file by path, with
+    content.
 
     ``files`` maps absolute path to (base64 content, octal mode); ``stored`` is the folder on the
     host that holds the same files, for the manual commands.
@@ -50,7 +54,8 @@ class RuntimeSnapshot:
 class Replacement:
     """How an instance is replaced: the commands, the manner, and the time they may take.
 
-    ``manner``: reload, restart, install or remove. ``fallback`` commands run as a second action
+    ``manner``: reload, restart, install, remove, or keep (going back to a copy that was never
+    stopped). ``fallback`` commands run as a second action
     when the first manner fails (reload → restart).
     """
 
@@ -58,6 +63,16 @@ class Replacement:
     commands: tuple[Command, ...]
     timeout: float
     fallback: tuple[Command, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a replacement came to nothing, in the runtime's own words, with the new copy's last
+    lines."""
+
+    what: str
+    evidence: str = ""
+    log: str = ""
 
 
 class Runtime(Protocol):
@@ -99,6 +114,15 @@ class Runtime(Protocol):
         state). Where there was nothing: stop and remove."""
         ...
 
+    def home(self, host: str, now: Observation) -> str:
+        """Where the file belongs that a deploy brings (a unit file, a run file)."""
+        ...
+
+    def refusal(self, last: Completed) -> Refusal | None:
+        """What the command that failed in a replacement has to say; None when its own output is
+        all there is."""
+        ...
+
     def replaced(self, before: Observation, now: Observation, manner: str) -> bool:
         """Whether the identity shows a replacement (restart) or the reload was taken."""
         ...
@@ -109,4 +133,8 @@ class Runtime(Protocol):
 
     def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:
         """The commands a person types when the way back failed."""
+        ...
+
+    def look(self, host: str) -> str:
+        """The command with which a person sees on the host what state it is in."""
         ...

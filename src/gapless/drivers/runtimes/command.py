@@ -1,22 +1,41 @@
-"""Anything that has commands to start and stop it, and one that says which copy is running."""
+"""Anything that has commands to start and stop it, and one that says which copy is running.
+
+In each command {host}, {name}, {service} and {address} stand for the instance's, as in balancers.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gapless.config.services import CommandRuntimeConfig
-from gapless.drivers.runtimes.base import Replacement, RuntimeSnapshot
+from gapless.drivers.fill import filled, own_name
+from gapless.drivers.runtimes.base import Refusal, Replacement, RuntimeSnapshot
 from gapless.drivers.transports.base import Transport
-from gapless.model import Command, InstanceState, Observation, Verdict, VerdictStatus
+from gapless.model import (
+    Command,
+    Completed,
+    Instance,
+    InstanceState,
+    Observation,
+    Verdict,
+    VerdictStatus,
+)
 
 
 class CommandRuntime:
     """``status`` exits 0 while it runs and prints an identity that changes when it is replaced."""
 
-    def __init__(self, config: CommandRuntimeConfig, service: str) -> None:
+    def __init__(
+        self,
+        config: CommandRuntimeConfig,
+        service: str,
+        *,
+        address: Callable[[str], str] = own_name,
+    ) -> None:
         self.config = config
         self.service = service
+        self._address = address
 
     @property
     def unit(self) -> str:
@@ -24,10 +43,10 @@ class CommandRuntime:
         return ""
 
     async def observe(self, transport: Transport) -> Observation:
-        """Running with the printed identity, or stopped."""
-        done = await transport.run(self._command(self.config.status))
+        """Running with the printed identity, or stopped; unknown without an answer, and why."""
+        done = await transport.run(self._command(self.config.status, transport.host))
         if done.timed_out or done.status == 127:
-            return Observation(InstanceState.UNKNOWN, detail={"status": done.evidence(1)})
+            return Observation(InstanceState.UNKNOWN, detail={"status": self._silence(done)})
         if done.status != 0:
             return Observation(InstanceState.STOPPED, detail={"status": done.evidence(1)})
         return Observation(InstanceState.RUNNING, identity=done.stdout.strip())
@@ -35,21 +54,19 @@ class CommandRuntime:
     async def preflight(self, transport: Transport) -> tuple[Verdict, ...]:
         """The status command works and says that it runs."""
         now = await self.observe(transport)
-        fine = now.state is InstanceState.RUNNING
-        answer = now.state.value + (f": {now.detail['status']}" if now.detail.get("status") else "")
-        return (
-            Verdict(
-                VerdictStatus.PASS if fine else VerdictStatus.FAIL,
-                "status",
-                str(self._command(self.config.status)),
-                answer,
-                "exit 0",
-            ),
-        )
+        said = now.detail.get("status", "")
+        status, wanted = VerdictStatus.PASS, ""
+        if now.state is InstanceState.UNKNOWN:
+            status, wanted = VerdictStatus.INCONCLUSIVE, "a status command that answers"
+        elif now.state is not InstanceState.RUNNING:
+            start = self._command(self.config.start, transport.host)
+            status, wanted = VerdictStatus.FAIL, f"exit 0; {start} starts it"
+        answer = now.state.value + (f": {said}" if said else "")
+        return (Verdict(status, "status", self.look(transport.host), answer, wanted),)
 
     async def snapshot(self, transport: Transport, folder: str) -> RuntimeSnapshot:
         """Nothing but the release is needed to go back."""
-        return RuntimeSnapshot(facts={"service": self.service})
+        return RuntimeSnapshot(facts={"service": self.service, "host": transport.host})
 
     async def fingerprint(self, transport: Transport) -> str:
         """The commands themselves."""
@@ -59,15 +76,24 @@ class CommandRuntime:
         self, transport: Transport, install: Mapping[str, str], reload_allowed: bool
     ) -> Replacement:
         """Reload where there is a command for it, else stop and start."""
-        restart = (self._command(self.config.stop), self._command(self.config.start))
+        host = transport.host
+        restart = (self._command(self.config.stop, host), self._command(self.config.start, host))
         limit = 3 * self.config.timeout
         if reload_allowed and self.config.reload is not None:
-            return Replacement("reload", (self._command(self.config.reload),), limit, restart)
+            return Replacement("reload", (self._command(self.config.reload, host),), limit, restart)
         return Replacement("restart", restart, limit)
 
     async def restoration(self, transport: Transport, snapshot: RuntimeSnapshot) -> Replacement:
         """Stop and start: the release link was put back in the same action."""
         return await self.replacement(transport, {}, False)
+
+    def home(self, host: str, now: Observation) -> str:
+        """A deploy brings no file but the release."""
+        return ""
+
+    def refusal(self, last: Completed) -> Refusal | None:
+        """The commands speak for themselves."""
+        return None
 
     def replaced(self, before: Observation, now: Observation, manner: str) -> bool:
         """A restart shows in the identity; a reload is taken when it still runs."""
@@ -82,7 +108,18 @@ class CommandRuntime:
     def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:
         """The configured commands."""
         chosen = (self.config.stop, self.config.start, self.config.status)
-        return tuple(str(self._command(argv)) for argv in chosen)
+        host = str(snapshot.facts.get("host", ""))
+        return tuple(str(self._command(argv, host)) for argv in chosen)
 
-    def _command(self, argv: tuple[str, ...]) -> Command:
-        return Command(argv, timeout=self.config.timeout)
+    def look(self, host: str) -> str:
+        """The status command."""
+        return str(self._command(self.config.status, host))
+
+    def _command(self, argv: tuple[str, ...], host: str) -> Command:
+        words = filled(argv, Instance(self.service, host), self._address)
+        return Command(words, timeout=self.config.timeout)
+
+    def _silence(self, done: Completed) -> str:
+        if done.timed_out:
+            return f"no answer in {self.config.timeout:g} s"
+        return done.evidence(1) or f"{done.argv[0]} could not be run"

@@ -24,10 +24,10 @@ from gapless.config.services import SystemdConfig
 from gapless.drivers.runtimes import systemd_files as files
 from gapless.drivers.runtimes import systemd_preflight as preflight
 from gapless.drivers.runtimes import systemd_view as view
-from gapless.drivers.runtimes.base import Replacement, RuntimeSnapshot
+from gapless.drivers.runtimes.base import Refusal, Replacement, RuntimeSnapshot
 from gapless.drivers.transports.base import Transport
 from gapless.errors import Refused
-from gapless.model import Command, InstanceState, Observation, Verdict
+from gapless.model import Command, Completed, InstanceState, Observation, Verdict
 
 _STEADY = ("InvocationID", "NRestarts", "MainPID", "ActiveState", "SubState")
 _STEADY_ELSEWHERE = ("InvocationID", "ActiveState")
@@ -119,6 +119,15 @@ class SystemdRuntime:
         )
         return (stop, *self._clear(), disable, *aside, self._systemctl("daemon-reload"))
 
+    def home(self, host: str, now: Observation) -> str:
+        """The unit may come from /usr/lib; an administrator's copy belongs into /etc."""
+        live = now.detail.get("FragmentPath", "")
+        return live if live.startswith("/etc/") else f"/etc/systemd/system/{self.unit}"
+
+    def refusal(self, last: Completed) -> Refusal | None:
+        """systemctl speaks for itself."""
+        return None
+
     def replaced(self, before: Observation, now: Observation, manner: str) -> bool:
         """A restart shows in a new InvocationID. A reload keeps it; that the unit went through
         "reloading" shows in the time of its last change of state, where systemd tells it."""
@@ -137,7 +146,7 @@ class SystemdRuntime:
         return {name: ready.detail[name] for name in names if name in ready.detail}
 
     def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:
-        """Stop, restore, daemon-reload, start, look."""
+        """Stop, restore, daemon-reload, forget the failures that forbid a start, start, look."""
         unit = shlex.quote(self.unit)
         if snapshot.absent:
             return (
@@ -153,9 +162,14 @@ class SystemdRuntime:
             f"sudo systemctl stop {unit}",
             *copies,
             "sudo systemctl daemon-reload",
+            f"sudo systemctl reset-failed {unit}",
             f"sudo systemctl start {unit}",
             f"sudo systemctl status {unit}",
         )
+
+    def look(self, host: str) -> str:
+        """systemctl status."""
+        return f"systemctl status {shlex.quote(self.unit)}"
 
     async def _show(self, transport: Transport) -> Mapping[str, str]:
         return await transport.unit(self.unit, view.PROPERTIES)

@@ -14,6 +14,7 @@ import base64
 import hashlib
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from gapless.drivers.runtimes.base import RuntimeSnapshot
 from gapless.drivers.transports.base import Transport
@@ -24,7 +25,7 @@ _OURS = "/etc/systemd/system"
 
 
 async def keep(
-    transport: Transport, paths: Sequence[str], folder: str, facts: Mapping[str, str]
+    transport: Transport, paths: Sequence[str], folder: str, facts: Mapping[str, Any]
 ) -> RuntimeSnapshot:
     """Copy ``paths`` below ``folder`` and read them."""
     kept = await transport.digest([folder + path for path in paths])

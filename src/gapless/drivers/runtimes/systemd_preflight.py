@@ -67,11 +67,11 @@ def _loaded(unit: str, shown: Mapping[str, str]) -> Verdict:
 
 
 def _active(unit: str, shown: Mapping[str, str]) -> Verdict:
-    answer, wanted = words(shown), f"active; systemctl start {unit}, or --force with a reason"
+    answer, wanted = words(shown), f"active; systemctl start {unit}"
     if crashed(shown):
         count = shown.get("NRestarts", "?")
         answer = f"in a crash loop: systemd has restarted it {count} times"
-        wanted = f"journalctl -u {unit} -n 50 tells why; or --force with a reason"
+        wanted = f"journalctl -u {unit} -n 50 tells why"
     runs = state(shown) is InstanceState.RUNNING
     return _verdict(runs, "active", f"systemctl is-active {unit}", answer, wanted)
 

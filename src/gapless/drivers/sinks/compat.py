@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -46,9 +46,14 @@ class CompatWriter:
 
     def __init__(self) -> None:
         self._undoing: dict[str, _Undo] = {}
+        self._reasons: dict[str, str] = {}
 
     def translate(self, event: Event) -> list[dict[str, Any]]:
-        """The older events this one means: none, one, or one per service."""
+        """The older events this one means: none, one, or one per service. Why a rollout was begun
+        is in its first event only."""
+        if event.type == "rollout.planned" and event.reason:
+            self._reasons[event.rollout] = event.reason
+        event = replace(event, reason=event.reason or self._reasons.get(event.rollout, ""))
         if event.type in _SERVICE:
             return [_older(_SERVICE[event.type], event.service, event)]
         if event.type not in _ROLLBACK:

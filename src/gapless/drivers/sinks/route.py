@@ -81,9 +81,9 @@ class Route:
     def _complaint(self, waiting: int) -> str:
         told = []
         if waiting:
-            told.append(f"{waiting} events wait on disk and are sent at the next run")
+            told.append(f"{_waiting(waiting)} at the next run")
         if self.lost:
-            told.append(f"{self.lost} events not delivered (gapless events has them)")
+            told.append(f"{_events(self.lost)} not delivered (gapless events has them)")
         last = f"; last answer: {self.problem}" if self.problem else ""
         return f"{self.sink.name}: {', '.join(told)}{last}" if told else ""
 
@@ -125,3 +125,12 @@ class Route:
             return error.after
         self.lost += 1
         return None
+
+
+def _events(number: int) -> str:
+    return "1 event" if number == 1 else f"{number} events"
+
+
+def _waiting(number: int) -> str:
+    wait = "waits on disk and is sent" if number == 1 else "wait on disk and are sent"
+    return f"{_events(number)} {wait}"

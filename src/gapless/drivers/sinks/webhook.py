@@ -129,11 +129,17 @@ def _post(request: urllib.request.Request, timeout: float) -> None:
             f"answered {error.code}", retry=later, after=_retry_after(error.headers)
         ) from None
     except urllib.error.URLError as error:
-        raise SinkError(str(error.reason)) from None
+        raise SinkError(_words(error.reason)) from None
     except (ValueError, InvalidURL):  # later is no better, and its text would quote the address
         raise SinkError("its address cannot be asked", retry=False) from None
     except (OSError, HTTPException) as error:
-        raise SinkError(str(error) or type(error).__name__) from None
+        raise SinkError(_words(error)) from None
+
+
+def _words(error: BaseException | str) -> str:
+    """The reason without the number and the call it came from."""
+    reason = error.strerror if isinstance(error, OSError) else ""
+    return reason or str(error) or type(error).__name__
 
 
 def _retry_after(headers: Message) -> float:

@@ -55,12 +55,14 @@ class Claim:
 class Claimed:
     """The host's answer to a claim: the fence when granted, else the holder it obeys.
 
-    ``live`` tells whether the holder's session is still open on the host.
+    ``live`` tells whether the holder's session is still open on the host; ``place`` is the same
+    for two names of one machine with one state folder.
     """
 
     fence: Fence | None
     holder: Claim | None = None
     live: bool = False
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ class HostFacts:
     """What ``doctor`` and preflight want to know of a host, from one question.
 
     ``clock`` is the host's wall time in seconds since the epoch at the moment of the answer;
-    ``booted`` the start time of its PID 1; ``disk_free`` bytes per path asked for.
+    ``booted`` the start time of its PID 1; ``disk_free`` bytes per path asked for; ``place`` as in
+    ``Claimed``.
     """
 
     clock: float
@@ -79,6 +82,7 @@ class HostFacts:
     python: str = ""
     disk_free: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    place: str = ""
 
 
 class Transport(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gapless.drivers.secret_forms import secret_forms
 from gapless.drivers.transports.base import Claim, Claimed, HostFacts, Probe
 from gapless.hostside.wire import pack_bytes
 from gapless.model import Command, Completed, Fence, Settled, Settlement, Verdict, VerdictStatus
@@ -17,7 +18,8 @@ def command_to_json(command: Command) -> dict[str, Any]:
         "timeout": command.timeout,
         "input": pack_bytes(command.input),
         "cwd": command.cwd,
-        "env": dict(command.env),
+        "env": {**command.env, **command.secrets},
+        "hidden": [pack_bytes(form) for form in secret_forms(command.secrets.values())],
         "privileged": command.privileged,
         "user": command.user,
         "output_limit": command.output_limit,
@@ -57,6 +59,7 @@ def claimed(data: Mapping[str, Any]) -> Claimed:
         fence=Fence(**fence) if fence else None,
         holder=Claim(**holder) if holder else None,
         live=data["live"],
+        place=data["place"],
     )
 
 
@@ -96,4 +99,5 @@ def host_facts(data: Mapping[str, Any]) -> HostFacts:
         python=data["python"],
         disk_free=data["disk_free"],
         problems=tuple(data["problems"]),
+        place=data["place"],
     )

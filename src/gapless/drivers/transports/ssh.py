@@ -162,4 +162,4 @@ class SshTransport(HelperVerbs):
 
 def _is_plain(command: Command) -> bool:
     # What the guard can do. An environment may hold secrets, which never go into an argv.
-    return not (command.input or command.env or command.cwd or command.user)
+    return not (command.input or command.env or command.secrets or command.cwd or command.user)

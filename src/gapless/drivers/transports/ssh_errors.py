@@ -75,7 +75,7 @@ async def authentication_failed(
         f"{target.user or 'the login'} was not let in at {target.place}",
         where=target.host,
         evidence=f"{error}\noffered: {'; '.join(offered) or 'no keys at all'}",
-        next=f"ssh -p {target.port} {target.user + '@' if target.user else ''}{target.address}",
+        next=_by_hand(target),
     )
 
 
@@ -103,10 +103,14 @@ def connection_error(target: Target, error: BaseException) -> TransportError:
 def _remedy(target: Target, error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         return f"getent hosts {shlex.quote(target.address)}; or give the host an address: here"
-    by_hand = f"ssh -p {target.port} {shlex.quote(target.address)}"
     if isinstance(error, ConnectionRefusedError):
-        return f"is sshd running there, on port {target.port}? By hand: {by_hand}"
-    return f"by hand: {by_hand}"
+        return f"is sshd running there, on port {target.port}? By hand: {_by_hand(target)}"
+    return f"by hand: {_by_hand(target)}"
+
+
+def _by_hand(target: Target) -> str:
+    login = f"{target.user}@{target.address}" if target.user else target.address
+    return f"ssh -p {target.port} {shlex.quote(login)}"
 
 
 def _reason(error: BaseException) -> str:

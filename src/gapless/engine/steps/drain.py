@@ -9,7 +9,7 @@ from gapless.engine.journal import StepRecord
 from gapless.engine.left_out import was_left_out
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import FloorBroken
-from gapless.model import Fence
+from gapless.model import Fence, Instance
 from gapless.plans import StepKind
 
 
@@ -68,18 +68,18 @@ async def _hold_floor(ctx: InstanceContext, balancer: Balancer) -> None:
         return
     clock = ctx.rollout.clock
     deadline = clock.monotonic() + FLOOR_WITHIN
+    hosts = ctx.rollout.floors[ctx.service.name].hosts
+    others = [Instance(ctx.service.name, host) for host in sorted(hosts) if host != ctx.host]
     while True:
-        serving = await balancer.serving()
-        members = await balancer.members(ctx.instance)
-        others = serving - any(m.state is MemberState.UP for m in members)
-        if others >= ctx.service.floor:
-            return
+        serving = await balancer.serving(others)
+        if serving is None or serving >= ctx.service.floor:
+            return  # a balancer that cannot count leaves the floor to our own count
         if clock.monotonic() >= deadline:
             raise FloorBroken(
-                f"{balancer.name} reports {others} other servers up; the floor is"
-                f" {ctx.service.floor}",
+                f"{balancer.name} reports {serving or 'none'} of the other instances up; the floor"
+                f" is {ctx.service.floor}",
                 where=str(ctx.instance),
-                next="gapless status",
+                next=f"gapless status {ctx.service.name}",
             )
         await clock.sleep(0.25)
 

@@ -27,23 +27,25 @@ class Migrate(Step):
 
     kind = StepKind.MIGRATE
     critical = True
-    shown = ("output", "host")
+    shown = ("output", "host", "to", "was")
 
     async def observe(self, ctx: InstanceContext) -> Facts:
-        """The schema version before, for the way back, the folder it runs in, and the host: only
-        that one knows what became of it."""
+        """The schema version before, for the way back, the folder it runs in, the host (only that
+        one knows what became of it), and where to when it goes back."""
         migrate = ctx.config.migrate
         assert migrate is not None, "the plan has this step only for services that migrate"
         cwd = await migration_folder(ctx.transport, ctx.runtime, migrate, _release(ctx))
         version = await live_version(ctx.transport, migrate, cwd)
-        return {"schema_before": version, "cwd": cwd, "host": ctx.host}
+        route = _back(ctx, migrate, version)
+        return {"schema_before": version, "cwd": cwd, "host": ctx.host, **route}
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Run it on the first host."""
         migrate = ctx.config.migrate
         assert migrate is not None, "the plan has this step only for services that migrate"
         command = await _command(ctx, migrate, before)
-        ctx.emit("migration.started", self.kind, command=" ".join(command.argv))
+        route = {name: before[name] for name in ("to", "was") if name in before}
+        ctx.emit("migration.started", self.kind, command=" ".join(command.argv), **route)
         settled = await ctx.transport.act(
             CriticalAction(key, (command,), ctx.fence, migrate.timeout + 5.0)
         )
@@ -91,24 +93,29 @@ async def _settle(ctx: InstanceContext, there: InstanceContext, key: str) -> Set
 
 async def _command(ctx: InstanceContext, migrate: MigrateConfig, before: Facts) -> Command:
     return Command(
-        _direction(ctx, migrate, before.get("schema_before")),
+        _direction(migrate, before),
         timeout=migrate.timeout,
         cwd=before.get("cwd"),
-        env={**migrate.env, **await resolve_secrets(migrate.secrets)},
+        env=migrate.env,
+        secrets=await resolve_secrets(migrate.secrets),
         user=migrate.user,
     )
 
 
-def _direction(ctx: InstanceContext, migrate: MigrateConfig, live: int | None) -> tuple[str, ...]:
-    """Forward, or down when the release is older than the live schema lets it be (the plan has
-    checked that there is a way down)."""
+def _direction(migrate: MigrateConfig, before: Facts) -> tuple[str, ...]:
+    if migrate.down is None or "to" not in before:
+        return migrate.run
+    return tuple(word.replace("{version}", str(before["to"])) for word in migrate.down)
+
+
+def _back(ctx: InstanceContext, migrate: MigrateConfig, live: int | None) -> dict[str, int]:
+    """Where to and where from when the release is older than the live schema lets it be (the plan
+    has checked that there is a way down); nothing when it goes forward."""
     ref = ReleaseRef.from_json(ctx.service.to) if ctx.service.to else None
     if live is None or ref is None or ref.schema is None or migrate.down is None:
-        return migrate.run
+        return {}
     _, newest = ref.reads or (ref.schema, ref.schema)
-    if live <= newest:
-        return migrate.run
-    return tuple(word.replace("{version}", str(ref.schema)) for word in migrate.down)
+    return {} if live <= newest else {"to": ref.schema, "was": live}
 
 
 def _release(ctx: InstanceContext) -> str | None:

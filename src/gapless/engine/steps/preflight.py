@@ -9,7 +9,7 @@ from gapless.engine.first_install import installs, removes
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.health import ask, tell, timing, worst
 from gapless.errors import PreflightFailed
-from gapless.model import InstanceState, Verdict
+from gapless.model import InstanceState, Verdict, VerdictStatus
 from gapless.plans import StepKind, Verb
 
 
@@ -32,11 +32,11 @@ class Preflight(Step):
 
 async def examine(ctx: InstanceContext) -> Sequence[Verdict]:
     """Every preflight verdict of one instance; --force leaves out the health gates, not the
-    runtime's own findings (a unit that does not exist cannot be forced). A unit that the deploy is
-    to install need not be there, nor healthy."""
+    runtime's own findings (a unit that does not exist cannot be forced). What the deploy is to
+    install need not be there, nor healthy."""
     found = list(await ctx.runtime.preflight(ctx.transport))
     if ctx.host in ctx.service.installs and installs(ctx, await ctx.runtime.observe(ctx.transport)):
-        return [v for v in found if v.check != "unit"]
+        return [v for v in found if v.check not in _INSTALLED]
     if ctx.rollout.plan.force:
         # down or crash-looping is what --force is for; a unit that is not there is not
         observation = await ctx.runtime.observe(ctx.transport)
@@ -67,9 +67,34 @@ async def hinders(ctx: InstanceContext, finding: Verdict) -> bool:
 def unfit(ctx: InstanceContext, finding: Verdict) -> PreflightFailed:
     """The refusal: the answer, once; then what was asked and what would have been right."""
     wanted = f"\nwanted {finding.wanted}" if finding.wanted else ""
-    return PreflightFailed(
+    doctor = f"gapless doctor --hosts {ctx.host}"
+    verb = ctx.rollout.plan.verb
+    going_on = forced(verb, [ctx.service.name], [ctx.host]) if forcible(finding) else ""
+    error = PreflightFailed(
         f"{finding.check}: {finding.answer}",
         where=str(ctx.instance),
         evidence=f"asked {finding.asked}{wanted}",
-        next=f"gapless doctor --hosts {ctx.host}",
+        next=f"{doctor}   or   {going_on}" if going_on else doctor,
     )
+    error.forcible = bool(going_on)
+    return error
+
+
+def forcible(finding: Verdict) -> bool:
+    """Whether ``--force`` is for this finding: the service is down, or its checks say no. Of a
+    state that nobody knows it makes no better one."""
+    if finding.check in _QUESTIONS:
+        return True
+    return finding.check in _STATES and finding.status is VerdictStatus.FAIL
+
+
+def forced(verb: Verb, services: Sequence[str], hosts: Sequence[str]) -> str:
+    """The command that goes on all the same."""
+    names, places = " ".join(dict.fromkeys(services)), ",".join(dict.fromkeys(hosts))
+    return f'gapless {verb.value} {names} --hosts {places} --force --reason "..."'
+
+
+_INSTALLED = frozenset(("unit", "run file"))
+"""What a deploy brings where it is not there yet."""
+_STATES = frozenset(("active", "status"))
+_QUESTIONS = frozenset(("http", "tcp", "unix", "command"))

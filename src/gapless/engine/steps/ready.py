@@ -21,7 +21,7 @@ class Ready(Step):
     """Polled on the host. A unit that is failed for two looks in a row is not waited for."""
 
     kind = StepKind.READY
-    shown = ("identity",)
+    shown = ("identity", "asked")
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Wait for the state and the checks, whichever fails first decides."""
@@ -41,7 +41,8 @@ class Ready(Step):
         finding = worst(verdicts)
         if finding is not None:
             raise not_ready(ctx, finding, patience.timeout)
-        return await self._identity(ctx, patience.timeout)
+        identity = await self._identity(ctx, patience.timeout)
+        return {**identity, "asked": bool(verdicts)}
 
     async def _ask(self, ctx: InstanceContext, patience: HealthConfig) -> Sequence[Verdict]:
         probes = ctx.rollout.assembly.health(ctx.service.name, ctx.host)

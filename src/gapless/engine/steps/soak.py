@@ -49,7 +49,7 @@ class Soak(Step):
         finding = worst(verdicts)
         if finding is not None:
             error = Unstable(
-                f"did not stay up for {seconds:g} s: {finding.answer}",
+                f"did not stay up for {seconds:g} s",
                 where=str(ctx.instance),
                 evidence=str(finding),
             )

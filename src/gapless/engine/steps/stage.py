@@ -1,4 +1,5 @@
-"""stage: bring the new release (and unit file) next to the old one; nothing running changes."""
+"""stage: bring the new release (and unit or run file) beside the old one; nothing that runs
+changes."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import asyncio
 from pathlib import PurePosixPath
 
 from gapless.drivers.releases.base import ReleaseRef
-from gapless.drivers.runtimes.unit_file import read_unit_file
+from gapless.drivers.runtimes.brought import brought
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import ActionFailed
@@ -28,24 +29,20 @@ class Stage(Step):
             ref = ReleaseRef.from_json(ctx.service.to)
             facts["bytes"] = await release.stage(ctx.transport, ref)
             facts["release_name"] = ref.name
-        install = await self._stage_unit(ctx)
+        install = await self._stage_file(ctx)
         return {**facts, "install": install}
 
-    async def _stage_unit(self, ctx: InstanceContext) -> dict[str, str]:
-        systemd = ctx.config.systemd
-        content = await asyncio.to_thread(read_unit_file, systemd)
-        if systemd is None or content is None:
+    async def _stage_file(self, ctx: InstanceContext) -> dict[str, str]:
+        file = await asyncio.to_thread(brought, ctx.service.name, ctx.config)
+        if file is None:
             return {}
-        staged = f"{ctx.folder}/staged/{systemd.unit}"
+        staged = f"{ctx.folder}/staged/{file.name}"
         folder = Command(("mkdir", "-p", "-m", "0700", str(PurePosixPath(staged).parent)))
         made = await ctx.transport.run(folder)
         if not made.ok:
             raise ActionFailed(
-                "the unit file cannot be staged", where=ctx.host, evidence=made.evidence()
+                f"{file.name} cannot be staged", where=ctx.host, evidence=made.evidence()
             )
-        await ctx.transport.put(content, staged, mode=0o644)
-        observation = await ctx.runtime.observe(ctx.transport)
-        # the unit may come from /usr/lib; an administrator's copy belongs into /etc
-        live = observation.detail.get("FragmentPath", "")
-        final = live if live.startswith("/etc/") else f"/etc/systemd/system/{systemd.unit}"
-        return {staged: str(PurePosixPath(final))}
+        await ctx.transport.put(file.content, staged, mode=file.mode)
+        now = await ctx.runtime.observe(ctx.transport)
+        return {staged: str(PurePosixPath(ctx.runtime.home(ctx.host, now)))}

@@ -13,6 +13,7 @@ from gapless.engine.steps.base import Facts, Step
 from gapless.errors import ActionFailed
 from gapless.model import (
     Command,
+    Completed,
     CriticalAction,
     InstanceState,
     Observation,
@@ -133,17 +134,12 @@ class Switch(Step):
                 raise ActionFailed(
                     f"{ctx.runtime.unit} was removed and is still {now.state.value}",
                     where=str(ctx.instance),
-                    next=f"systemctl status {ctx.runtime.unit}",
+                    next=ctx.runtime.look(ctx.host),
                 )
         elif before:
             old = Observation.from_json(before["observation"])
             if not ctx.runtime.replaced(old, now, manner):
-                raise ActionFailed(
-                    f"the {manner} was accepted but the instance is still the old one",
-                    where=str(ctx.instance),
-                    evidence=f"identity {now.identity or 'none'}, state {now.state.value}",
-                    next=f"systemctl status {ctx.runtime.unit}",
-                )
+                raise _not_replaced(ctx, now, manner)
         return _facts(now, manner)
 
     async def _is_live(self, ctx: InstanceContext) -> bool:
@@ -184,6 +180,25 @@ def release_commands(ctx: InstanceContext) -> tuple[Command, ...]:
     return release.deactivation() if leaves_none(ctx) else ()
 
 
+def _not_replaced(ctx: InstanceContext, now: Observation, manner: str) -> ActionFailed:
+    """What is there instead: nothing that runs, nobody knows what, or the copy from before."""
+    look, did = ctx.runtime.look(ctx.host), _DONE.get(manner, "started")
+    if now.state in _UP:
+        what = f"the {manner} was accepted but the instance is still the old one"
+    else:
+        what = f"it was {did}, but `{look}` says {now.state.value}"
+    known = now.detail.get("status", "")
+    return ActionFailed(
+        what,
+        where=str(ctx.instance),
+        evidence=known or f"identity {now.identity or 'none'}, state {now.state.value}",
+        next=look,
+    )
+
+
+_DONE = {"reload": "reloaded", "install": "installed and started"}
+
+
 def _facts(now: Observation, manner: str) -> dict[str, Any]:
     return {"manner": manner, "identity": now.identity, "observation": now.to_json()}
 
@@ -193,13 +208,25 @@ def refused_by_host(ctx: InstanceContext, settled: Settled) -> ActionFailed:
     last = settled.completed[-1] if settled.completed else None
     if last is None:
         return ActionFailed("the host did not run the action", where=str(ctx.instance))
-    how = "did not end in time" if last.timed_out else f"ended with status {last.status}"
+    told = ctx.runtime.refusal(last)
+    if told is not None:
+        look = ctx.runtime.look(ctx.host)
+        error = ActionFailed(told.what, where=str(ctx.instance), evidence=told.evidence, next=look)
+        error.log = told.log
+        return error
+    how = _late(last) if last.timed_out else f"ended with status {last.status}"
     return ActionFailed(
         f"{' '.join(last.argv)} {how}",
         where=str(ctx.instance),
         evidence=last.evidence(10),
         next=f"journalctl -u {ctx.runtime.unit} -n 50" if ctx.runtime.unit else "",
     )
+
+
+def _late(last: Completed) -> str:
+    if not last.elapsed:  # those before it took all of the action's time
+        return "was not begun in time"
+    return f"did not end in {round(last.elapsed, 0 if last.elapsed >= 1 else 1):g} s"
 
 
 def running(observation: Observation) -> bool:

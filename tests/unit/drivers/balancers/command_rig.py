@@ -87,7 +87,6 @@ class CommandRig:
             config,
             lambda host: transport(At(self.locals[host], self.folders[int(host[-1]) - 1])),
             LoopClock(),
-            members=(self.instance, self.other),
         )
 
     async def hold(self, node: int) -> Loosen:

@@ -35,14 +35,27 @@ def test_without_a_state_command_a_drain_is_only_timed(rig: CommandRig) -> None:
     assert balancer.capabilities().drain_evidence is Evidence.TIMED
 
     async def case() -> None:
-        assert await balancer.serving() == 2
+        assert await balancer.serving([rig.instance, rig.other]) is None
         drained = await balancer.drain(rig.instance, ())
         assert drained.evidence is Evidence.TIMED and drained.seconds >= 0.3
-        assert await balancer.serving() == 1 and await rig.ask(0) == rig.other.host
+        assert await rig.ask(0) == rig.other.host
         members = await balancer.admit(rig.instance, ())
         assert {member.state for member in members} == {MemberState.UNKNOWN}
         assert all(not m.checked and "not observed" in m.raw for m in members)
-        assert await balancer.serving() == 2
+        assert await balancer.serving([rig.instance, rig.other]) is None
+
+    asyncio.run(case())
+
+
+def test_an_instance_of_which_nothing_is_known_is_not_up(rig: CommandRig) -> None:
+    say = ["sh", "-c", "[ {host} = web1.shop.example ] && echo up || exit 4"]
+    balancer = rig.balancer(command={"state": say})
+
+    async def case() -> None:
+        assert await balancer.serving([rig.instance, rig.other]) == 1
+        await rig.stop(1)
+        with pytest.raises(TrafficError, match="could not be run on lb2"):
+            await balancer.serving([rig.instance, rig.other])
 
     asyncio.run(case())
 

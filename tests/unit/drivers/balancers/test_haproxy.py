@@ -40,7 +40,7 @@ def play(folder: Path, case: Case, **how: str) -> None:
         async with haproxy_rig(folder, **how) as rig:
 
             async def up() -> bool:
-                return await rig.balancer().serving() == 2
+                return await rig.balancer().serving([rig.instance, rig.other]) == 2
 
             await until(up, "both are up")
             await case(rig)
@@ -244,5 +244,24 @@ def test_a_template_names_the_server(tmp_path: Path) -> None:
         odd = Instance("shop.api", "web1; set server x")
         with pytest.raises(TrafficError, match="cannot be a name"):
             await rig.balancer(haproxy={"server": "{host}"}).members(odd)
+
+    play(tmp_path, case)
+
+
+def test_an_examination_tells_what_is_there_and_what_is_not(tmp_path: Path) -> None:
+    async def case(rig: HaproxyRig) -> None:
+        stranger = Instance("shop.api", "web9.shop.example")
+        for verdicts in (await rig.balancer().examine([rig.instance, rig.other])).values():
+            assert [(v.passed, v.answer) for v in verdicts] == [(True, "it has 2 of 2 servers")]
+        for verdicts in (await rig.balancer().examine([rig.instance, stranger])).values():
+            known, missing = verdicts
+            assert known.passed
+            assert not missing.passed
+            assert "has no server" in missing.answer
+            assert "set 'server' of the balancer" in missing.wanted
+        await rig.stop(0)
+        silent, *_ = (await rig.balancer().examine([rig.instance])).values()
+        assert "does not answer" in silent[0].answer
+        assert "haproxy runs there" in silent[0].wanted
 
     play(tmp_path, case)

@@ -46,7 +46,7 @@ def test_the_machine_itself_obeys_the_newest_rollout_only(tmp_path: Path) -> Non
             try:
 
                 async def up() -> bool:
-                    return await balancer.serving() == 2
+                    return await balancer.serving([rig.instance, rig.other]) == 2
 
                 await until(up, "both are up")
                 old = (await local.claim(claim("r1"))).fence
@@ -58,7 +58,7 @@ def test_the_machine_itself_obeys_the_newest_rollout_only(tmp_path: Path) -> Non
                 assert new
                 with pytest.raises(FenceRefused):
                     await balancer.drain(rig.instance, [old])
-                assert await balancer.serving() == 2
+                assert await balancer.serving([rig.instance, rig.other]) == 2
                 await balancer.drain(rig.instance, [new])
                 await rig.stop(0)
                 with pytest.raises(TrafficError, match="does not answer"):

@@ -255,6 +255,7 @@ def test_the_manual_way_back_has_real_paths() -> None:
             f"sudo systemctl stop {UNIT}",
             f"sudo cp -a {STORE}{FILE} {FILE}",
             "sudo systemctl daemon-reload",
+            f"sudo systemctl reset-failed {UNIT}",
             f"sudo systemctl start {UNIT}",
             f"sudo systemctl status {UNIT}",
         )

@@ -95,3 +95,11 @@ def test_compat_goes_on_after_a_resume() -> None:
     writer = CompatWriter()
     writer.translate(Event("rollback.started", "r", "api", "web1"))
     assert writer.translate(Event("rollback.started", "r", "api", "web2")) == []
+
+
+def test_compat_says_why_the_rollout_was_begun() -> None:
+    writer = CompatWriter()
+    assert writer.translate(Event("rollout.planned", "r", reason="release 42")) == []
+    for kind in ("service.started", "service.succeeded"):
+        older = writer.translate(Event(kind, "r", "api"))[0]
+        assert older["metadata"] == {"rollout": "r", "reason": "release 42"}

@@ -78,7 +78,7 @@ def test_what_will_never_succeed_is_counted_and_not_in_the_way(tmp_path: Path, c
         server.answers = [code]
         complaints = tell(server, tmp_path, events(3))
     assert seqs(server) == [2, 3]
-    assert "1 events not delivered" in complaints[0]
+    assert "1 event not delivered" in complaints[0]
     assert f"answered {code}" in complaints[0]
 
 

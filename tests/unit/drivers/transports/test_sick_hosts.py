@@ -138,6 +138,23 @@ def test_secrets_are_in_no_command_line() -> None:
     local(case, sudo=False)
 
 
+def test_the_secrets_of_an_action_are_not_in_what_the_host_keeps(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+
+    async def case(host: LocalTransport) -> None:
+        url = f"postgres://shop:hunter2-{os.getpid()}@db/shop"
+        for name, script in (("good", "echo $URL"), ("bad", "echo $URL >&2; exit 1")):
+            fence = fence_of(await host.claim(claim_of(name, f"shop.{name}")))
+            command = sh(script, secrets={"URL": url})
+            done = (await host.act(CriticalAction(name, (command,), fence))).completed[0]
+            assert done.stdout + done.stderr == "***\n"
+        kept = b"".join(file.read_bytes() for file in state.rglob("*") if file.is_file())
+        assert b"***" in kept
+        assert b"hunter2" not in kept
+
+    local(case, state_dir=str(state), sudo=False)
+
+
 def test_damaged_state_names_the_file(tmp_path: Path) -> None:
     async def case(host: LocalTransport) -> None:
         await host.claim(claim_of("r1"))

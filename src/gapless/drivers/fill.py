@@ -1,9 +1,9 @@
-"""Names and commands of a balancer with an instance filled in."""
+"""Names and commands of a balancer or a service with an instance filled in."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from gapless.model import Instance
 
@@ -22,6 +22,13 @@ def fill(template: str, instance: Instance, address: Callable[[str], str]) -> st
         "address": address(instance.host),
     }
     return _FIELD.sub(lambda match: values[match.group(1)], template)
+
+
+def filled(
+    argv: Iterable[str], instance: Instance, address: Callable[[str], str]
+) -> tuple[str, ...]:
+    """Every word of a command, filled in."""
+    return tuple(fill(word, instance, address) for word in argv)
 
 
 def own_name(host: str) -> str:

@@ -1,0 +1,33 @@
+"""Durations on the command line: ``2``, ``2s``, ``1m30s``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+_NUMBER = re.compile(r"\d+(\.\d*)?|\.\d+")
+
+
+class DurationType(click.ParamType[float]):
+    """Seconds from a number, or from what gapless.yaml takes; more than 0, at most ``most``."""
+
+    name = "duration"
+
+    def __init__(self, most: float) -> None:
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Seconds. What reads units is imported only here: help has to be quick."""
+        from gapless.config.quantities import format_duration, parse_duration
+
+        text = str(value).strip()
+        try:
+            seconds = float(text) if _NUMBER.fullmatch(text) else parse_duration(text)
+        except ValueError:
+            self.fail(f"'{value}' is not a duration; write 10, 10s, 5m or 1h30m", param, ctx)
+        if not 0 < seconds <= self._most:
+            most = format_duration(self._most)
+            self.fail(f"'{value}' is not more than 0 and at most {most}", param, ctx)
+        return seconds

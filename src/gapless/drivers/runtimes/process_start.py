@@ -1,0 +1,64 @@
+"""Starting a supervisor that outlives whoever started it, and waiting until its program serves.
+
+1. Where systemd runs and we are root: a transient unit. systemd starts it anew when it dies, keeps
+   its listening sockets meanwhile, and has its output in the journal.
+2. Elsewhere: the leader of a session of its own, whose output goes to a file.
+
+Either way the command ends with 0 when the program serves; else nothing is left, and the last lines
+are on its standard error. The mark by which a host knows what belongs to an action is taken off: the
+supervisor belongs to none.
+"""
+
+from __future__ import annotations
+
+from gapless.model import Command
+
+_UNIT = """\
+unit=$1 limit=$2 gapless=$3 file=$4 name=$5
+systemd-run --quiet --collect --no-ask-password --unit "$unit" \
+  --description "$name, supervised by gapless" \
+  -p Type=notify -p NotifyAccess=all -p KillMode=mixed \
+  -p TimeoutStartSec="$limit" -p TimeoutStopSec="$limit" \
+  -p Restart=on-failure -p RestartSec=200ms -p FileDescriptorStoreMax=64 \
+  -- "$gapless" run -c "$file" --name "$name" && exit
+code=$?
+journalctl -u "$unit" -n 20 -o cat --no-pager -q >&2
+systemctl stop "$unit" 2>/dev/null
+systemctl reset-failed "$unit" 2>/dev/null
+exit $code
+"""
+_SESSION = """\
+log=$1 gapless=$2 file=$3 name=$4
+(umask 077 && mkdir -p -- "$(dirname -- "$log")" && : >>"$log") || exit
+unset GAPLESS_RUN
+setsid "$gapless" run -c "$file" --name "$name" </dev/null >>"$log" 2>&1 &
+pid=$!
+while kill -0 $pid 2>/dev/null; do
+  "$gapless" run wait --pid $pid >/dev/null 2>&1
+  case $? in
+    0) exit 0 ;;
+    3) sleep 0.05 ;;
+    *) wait $pid ;;
+  esac
+done
+tail -n 20 "$log" >&2
+exit 1
+"""
+
+
+def unit_of(name: str) -> str:
+    """The transient unit of a supervisor."""
+    return f"gapless-run-{name}.service"
+
+
+def as_unit(gapless: str, file: str, name: str, limit: float) -> Command:
+    """Start it as a transient unit."""
+    seconds = f"{limit:.0f}s"
+    argv = ("sh", "-c", _UNIT, "gapless-start", unit_of(name), seconds, gapless, file, name)
+    return Command(argv, timeout=limit)
+
+
+def as_session(gapless: str, file: str, name: str, log: str, limit: float) -> Command:
+    """Start it as the leader of a session of its own."""
+    argv = ("sh", "-c", _SESSION, "gapless-start", log, gapless, file, name)
+    return Command(argv, timeout=limit)

@@ -1,0 +1,115 @@
+"""What came of a flip, and which copies of a process there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gapless.render.layout import INDENT, LABEL, WIDTH, block, cut, head, labelled, screen, table
+from gapless.render.words import clean, moment, plural, seconds
+
+Facts = Mapping[str, Any]
+LOG_LINES = 10
+_DONE = {"flip": "Flipped", "rollback": "Rolled back"}
+
+
+def render_outcome(
+    verb: str, name: str, reply: Facts, status: Facts | None, width: int = WIDTH
+) -> str:
+    """One line when all is well, else the failure screen; ``status`` is what serves now."""
+    if not reply.get("ok"):
+        return screen(_failed(name, reply, status, width))
+    if not reply.get("pid"):
+        what = "a flip is queued" if reply.get("what") == "queued" else reply.get("what", "done")
+        return screen(head("✓", f"{name}: {what}", "", width))
+    done = f"{_DONE[verb]} {name}" if verb in _DONE else name
+    return screen(head("✓", f"{done}: {_new(reply)}, old one told to stop", "", width))
+
+
+def _new(reply: Facts) -> str:
+    took = reply.get("seconds", {}).get("ready")
+    ready = f", ready in {seconds(took)}" if isinstance(took, (int, float)) else ""
+    return f"generation {reply['generation']}, pid {reply['pid']}{ready}"
+
+
+def _failed(name: str, reply: Facts, status: Facts | None, width: int) -> Iterator[str]:
+    yield from head("✗", f"{name}: {reply.get('what') or 'failed'}", "", width)
+    if reply.get("evidence"):
+        yield from labelled("answer", str(reply["evidence"]), width)
+    yield from _log(reply, width)
+    if reply.get("code") != 7:
+        yield from labelled("now", _serving(status), width)
+    yield from labelled("next", str(reply.get("next") or _way(name, reply)), width)
+
+
+def _way(name: str, reply: Facts) -> str:
+    return f"gapless flip {name}" if reply.get("code") == 4 else "gapless run status"
+
+
+def _log(reply: Facts, width: int) -> list[str]:
+    """The last lines of the new copy, or where they went."""
+    room = width - len(INDENT) - LABEL
+    lines = [cut(clean(str(line)), room) for line in reply.get("log") or ()]
+    if not lines and str(reply.get("log_source", "")).startswith("/"):
+        lines = [f"in {reply['log_source']}"]
+    return block("log", lines[-LOG_LINES:])
+
+
+def _serving(status: Facts | None) -> str:
+    active = (status or {}).get("active")
+    if not active:
+        return "nothing serves" if status else "nobody answers: nothing is supervised there"
+    up = active.get("seconds", {}).get("up", 0.0)
+    return f"generation {active['generation']} serves, pid {active['pid']}, up {seconds(up)}"
+
+
+def render_stop(name: str, *, done: bool) -> str:
+    """After ``run stop``."""
+    if done:
+        return screen(head("✓", f"Stopped {name}"))
+    return screen([*head("‖", f"{name} is being stopped"), *labelled("next", "gapless run status")])
+
+
+def render_processes(found: Sequence[Facts], width: int = 0) -> str:
+    """One line a copy; then what else there is to know of each process."""
+    if not found:
+        return "Nothing is supervised.\n"
+    header = ("NAME", "GENERATION", "STATE", "PID", "SLOT", "UP", "CONNECTIONS")
+    rows = [row for status in found for row in _copies(status)]
+    lines = table(header, rows, width, ("CONNECTIONS", "SLOT"))
+    return screen([*lines, *(line for status in found for line in _more(status))])
+
+
+def _copies(status: Facts) -> Iterator[tuple[str, ...]]:
+    copies = [status.get("active"), status.get("new"), *status.get("draining", ())]
+    there = [copy for copy in copies if copy]
+    for copy in there:
+        yield (
+            str(status["name"]),
+            str(copy["generation"]),
+            str(copy["state"]),
+            str(copy["pid"]),
+            str(copy["slot"]),
+            seconds(copy.get("seconds", {}).get("up", 0.0)),
+            str(copy["connections"]) if "connections" in copy else "-",
+        )
+    if not there:
+        yield str(status["name"]), "-", str(status["state"]), "-", "-", "-", "-"
+
+
+def _more(status: Facts) -> Iterator[str]:
+    yield ""
+    counts = f"{plural(status.get('flips', 0), 'flip')}, {status.get('failed', 0)} failed"
+    queued = ", one more flip is queued" if status.get("queued") else ""
+    since = moment(status.get("since", 0.0))
+    who = f"supervisor {status.get('pid')}, {status.get('state')}{queued}, since {since}, {counts}"
+    yield f"{status['name']}: {who}"
+    if listen := status.get("listen"):
+        yield from labelled(
+            "listen", ", ".join(f"{one['name']} {one['address']}" for one in listen)
+        )
+    last = status.get("last")
+    if last and not last.get("ok"):
+        yield from labelled("failed", f"{last.get('what')}\n{last.get('evidence', '')}".strip())
+    for warning in status.get("warnings", ()):
+        yield from labelled("warning", str(warning))

@@ -1,0 +1,26 @@
+"""The contract, kept by processes that gapless supervises."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from gapless.testing.runtime_suite import RuntimeSuite
+
+from .process_bench import RealProcess
+
+
+class TestProcessesOnThisMachine(RuntimeSuite):
+    def bench(self) -> RealProcess:
+        self.made = RealProcess()
+        return self.made
+
+    def run(self, case: Coroutine[Any, Any, None]) -> None:
+        async def main() -> None:
+            try:
+                await case
+            finally:
+                await self.made.close()
+
+        asyncio.run(main())
