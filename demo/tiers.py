@@ -1,14 +1,20 @@
-"""The demo's two tiers on this machine: a store, and an API that asks it."""
+"""The demo's two tiers on this machine: a store, and an API that asks it.
+
+Both ways of handing over are shown. The copies of the store share one listening socket. The API
+listens on a port of its own in each slot, behind the proxy: what has not settled gets no request.
+"""
 
 from __future__ import annotations
 
 import shutil
 import socket
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 SERVICE = Path(__file__).with_name("service.py")
 NAMES = ("shop.store", "shop.api")
+PORTS = ("store_port", "api_port", "port_a", "port_b")
 CONFIG = """\
 project: demo
 hosts:
@@ -30,11 +36,11 @@ services:
     on: here
     after: shop.store
     process:
-      command: python3 service.py api
+      command: "python3 service.py api {{slot:{port_a}|{port_b}}}"
       directory: {folder}/releases/{api}
       environment: {{STORE: "http://127.0.0.1:{store_port}/"}}
-      listen: 127.0.0.1:{api_port}
-      ready: {{http: "probe:/health", body: '"healthy"', timeout: 1s}}
+      proxy: {{listen: "127.0.0.1:{api_port}", to: "127.0.0.1:{{slot:{port_a}|{port_b}}}"}}
+      ready: {{http: "127.0.0.1:{{slot:{port_a}|{port_b}}}/health", body: '"healthy"', timeout: 1s}}
       start_timeout: 3s
       settle: 500ms
     health: {{http: "http://127.0.0.1:{api_port}/health", expect: {{json: {{status: healthy}}}}}}
@@ -47,17 +53,17 @@ class Tiers:
     """Everything lies in ``folder``, and goes with it."""
 
     folder: Path
-    versions: dict[str, str] = field(default_factory=lambda: dict.fromkeys(NAMES, "1"))
+    versions: dict[str, str] = field(default_factory=lambda: dict.fromkeys(NAMES, "v1"))
 
     def __post_init__(self) -> None:
-        self._ports = (_free_port(), _free_port())
-        self.publish("1")
+        self._ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
+        self.publish("v1")
         self.write()
 
     @property
     def url(self) -> str:
         """The front door."""
-        return f"http://127.0.0.1:{self._ports[1]}/"
+        return f"http://127.0.0.1:{self._ports['api_port']}/"
 
     def publish(self, version: str, behaviour: str = "ok") -> None:
         """A release: the program and what it is."""
@@ -74,15 +80,14 @@ class Tiers:
     def write(self) -> None:
         """gapless.yaml as it is now."""
         store, api = (self.versions[name] for name in NAMES)
-        store_port, api_port = self._ports
-        (self.folder / "gapless.yaml").write_text(
-            CONFIG.format(
-                folder=self.folder, store=store, api=api, store_port=store_port, api_port=api_port
-            )
-        )
+        text = CONFIG.format(folder=self.folder, store=store, api=api, **self._ports)
+        (self.folder / "gapless.yaml").write_text(text)
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+def _free_ports(count: int) -> list[int]:
+    """Different ones: each is held until all are known."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]

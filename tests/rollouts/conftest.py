@@ -1,4 +1,4 @@
-"""A fresh site for each test."""
+"""A fresh site, or a fresh host with gapless on it, for each test."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 
 from tests.lab import Lab, LabHost
 from tests.rollouts.site import Site, make_site
+from tests.rollouts.units.package import install_gapless
+from tests.rollouts.units.unit import Unit
 
 
 @pytest.fixture
@@ -25,3 +27,10 @@ def small_site(tmp_path: Path, lab: Lab, hosts: list[LabHost]) -> Iterator[Site]
     made = make_site(tmp_path, lab, hosts[:2])
     yield made
     made.proxy.stop()
+
+
+@pytest.fixture
+def web(host: LabHost) -> Unit:
+    """A host with gapless on it."""
+    install_gapless(host)
+    return Unit(host)

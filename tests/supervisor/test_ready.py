@@ -125,6 +125,20 @@ def test_proxied_programs_flip_without_a_loss(web: Web, tmp_path: Path) -> None:
     assert set(result.versions) >= set("1234")
 
 
+@pytest.mark.parametrize("behaviour", ["never-ready", "crash-in-settle:0.3"])
+def test_a_proxied_copy_gets_nothing_before_it_has_settled(
+    web: Web, tmp_path: Path, behaviour: str
+) -> None:
+    """Both would answer if they were asked."""
+    rig = proxied(web, tmp_path, settle=1.0, start_timeout=1.0).start()
+    rig.publish("2", behaviour)
+    with loading(rig.address, rate=150, connections=8, connect="both") as load:
+        assert rig.flip()["code"] == 4
+        result = load.end()
+    assert result.failures == 0, result
+    assert set(result.versions) == {"1"}
+
+
 def test_the_old_copy_waits_for_its_proxied_connections(web: Web, tmp_path: Path) -> None:
     rig = proxied(web, tmp_path, stop=Stop(timeout=20.0)).start()
     old = rig.active()

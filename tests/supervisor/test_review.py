@@ -310,7 +310,9 @@ def test_a_guard_that_was_killed_is_replaced(web: Web) -> None:
 # -- the control socket ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sent", [b"[" * 4000, b"\xff\xfe", b"{}", b'{"verb": []}', b"[]", b"1e999"])
+@pytest.mark.parametrize(
+    "sent", [b"[" * 4000, b"\xff\xfe", b"{}", b'{"verb": []}', b"[]", b"1e999"]
+)
 def test_garbage_is_answered(web: Web, sent: bytes) -> None:
     rig = web().start()
     with rundir.connect("web") as to:
@@ -350,9 +352,7 @@ def test_callers_that_do_not_listen_hold_up_nobody(web: Web, tmp_path: Path) -> 
     """A long answer, to many who never read it."""
     last_words = tmp_path / "last.py"
     last_words.write_text(
-        "import os, sys\n"
-        "for _ in range(40): os.write(2, b'\\xff' * 4000 + b'\\n')\n"
-        "sys.exit(1)\n"
+        "import os, sys\nfor _ in range(40): os.write(2, b'\\xff' * 4000 + b'\\n')\nsys.exit(1)\n"
     )
     program = tmp_path / "app"
     program.write_text(f"#!/bin/sh\nexec {' '.join(serve('--notify'))}\n")
@@ -406,9 +406,7 @@ def test_a_compiler_that_says_something_else(web: Web, tmp_path: Path) -> None:
     assert rig.flip()["code"] == 4
 
 
-def test_the_compiler_is_not_led_astray_by_the_working_directory(
-    web: Web, tmp_path: Path
-) -> None:
+def test_the_compiler_is_not_led_astray_by_the_working_directory(web: Web, tmp_path: Path) -> None:
     here = tmp_path / "here"
     here.mkdir()
     rig = configured(web, tmp_path)
@@ -661,9 +659,10 @@ def test_the_path_of_a_socket_that_was_given_stays(web: Web, tmp_path: Path) -> 
 
 def test_what_was_given_survives_an_address_that_cannot_be_had() -> None:
     """Nothing has changed, so that the next flip finds it."""
-    with socket.create_server(("127.0.0.1", 0)) as given, socket.create_server(
-        ("127.0.0.1", 0)
-    ) as others:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as given,
+        socket.create_server(("127.0.0.1", 0)) as others,
+    ):
         names = {"one": os.dup(given.fileno())}
         kept = dict(names)
         wanted = [

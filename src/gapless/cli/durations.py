@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+DAY = 86400.0
+"""The longest that anybody waits, in seconds."""
 _NUMBER = re.compile(r"\d+(\.\d*)?|\.\d+")
 
 

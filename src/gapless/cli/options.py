@@ -69,7 +69,6 @@ class Choice:
         values = (self.hosts, self.batch, self.canary, self.max_failed, self.on_failure)
         return any(v is not None for v in values) or self.skip_migrations or self.force
 
-
     @property
     def changes_rollback(self) -> bool:
         """Whether anything was said that a way back cannot take: all but its hosts."""

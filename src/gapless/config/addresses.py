@@ -98,6 +98,11 @@ def check_addresses(data: dict[str, Any]) -> Iterator[Finding]:
         yield from _told(("prove", "url"), prove.get("url"), url_objection)
 
 
+def own_fields(text: str) -> list[str]:
+    """The placeholders in a text, as they are written."""
+    return [f"{{{word}}}" for word in _OWN_FIELD.findall(text) if word in CHECK_FIELDS]
+
+
 def _question(path: Path, entry: dict[str, Any]) -> Iterator[Finding]:
     http = entry.get("http")
     url = (*path, "http", "url") if isinstance(http, dict) else (*path, "http")

@@ -56,8 +56,8 @@ class BalancerConfig(Section):
     admit_timeout: Limit = 30.0
     """How long the balancer may take to report the instance up."""
     floor: Count = 0
-    """Least number of servers that must be up in it besides the one being drained; HAProxy only. The
-    floor of each service is held in any balancer."""
+    """Least number of servers that must be up in it besides the one being drained; HAProxy only.
+    The floor of each service is held in any balancer."""
 
     @model_validator(mode="after")
     def _one_driver(self) -> Self:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePosixPath
 
+from gapless.config.addresses import own_fields
 from gapless.config.health import HealthConfig
 from gapless.config.hosts import HostConfig
 from gapless.config.process_rules import check as process_objections
@@ -37,6 +38,9 @@ def _folder(path: Path, release: ReleaseConfig, state: Collection[str]) -> Itera
     if not PurePosixPath(release.to).is_absolute():
         yield Finding(path, f"to: '{release.to}' must be an absolute path on the host")
         return
+    if filled := own_fields(release.to):
+        text = f"to: '{release.to}': {filled[0]} would be the name of a folder"
+        yield Finding(path, text, "nothing is filled in here: the folder is the same on each host")
     if why := objection(release.to, state):
         gone = "what is not in the release" if release.in_place else "what older releases left"
         hint = f"gapless removes {gone} there; give it a folder of its own, as /srv/shop/api"

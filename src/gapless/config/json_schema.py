@@ -24,9 +24,9 @@ def json_schema() -> Schema:
     del schema["properties"]["environment"]
     schema["properties"]["hosts"]["additionalProperties"] = _or_null(_ref("HostConfig"))
     definitions["ServiceConfig"]["properties"]["systemd"]["anyOf"].insert(0, {"type": "string"})
-    _tidy(schema)
+    tidy(schema)
     for definition in definitions.values():
-        _tidy(definition)
+        tidy(definition)
     partial = {f"{name}{_PARTIAL}": _partial(d) for name, d in definitions.items()}
     overlay = _partial(schema)
     overlay["description"] = "What is different in this environment; null removes a key."
@@ -36,10 +36,13 @@ def json_schema() -> Schema:
         "type": ["object", "null"],
         "additionalProperties": _ref(f"Project{_PARTIAL}"),
     }
+    whole = schema.pop("required")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "gapless.yaml",
         **schema,
+        # Any key may come from the environment that is chosen.
+        "anyOf": [{"required": whole}, {"required": ["environments"]}],
         "description": "Hosts, services, and how services are replaced without losing a request.",
         "patternProperties": {"^x-": {"description": "Not read: a place for anchors."}},
         "$defs": {**definitions, **partial},
@@ -54,7 +57,7 @@ def _or_null(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def _tidy(definition: Schema) -> None:
+def tidy(definition: Schema) -> None:
     """Without generated titles; defaults as they are written in a file."""
     definition.pop("title", None)
     for key in definition.get("properties", {}).values():

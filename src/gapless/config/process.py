@@ -9,7 +9,15 @@ import resource
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from gapless.config.base import Section
 from gapless.config.health import Status
@@ -168,10 +176,6 @@ Probe = Annotated[Literal["tcp", "unix"] | None, BeforeValidator(parse_probe)]
 """What kind of private socket each copy gets."""
 
 
-def _socket(value: Any) -> Any:
-    return {"address": value} if isinstance(value, (str, int)) else value
-
-
 class ListenConfig(Section):
     """A socket that gapless opens once and hands to every copy; an address alone is enough."""
 
@@ -184,6 +188,30 @@ class ListenConfig(Section):
     """Connections that may wait in its queue."""
     mode: Octal | None = None
     """Permission bits of a unix socket's path; default: 0666."""
+
+
+class _AddressAlone:
+    """Marks a socket that may be written as its address."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Make the address a mapping before it is validated."""
+        return core_schema.no_info_before_validator_function(_socket, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """An address, or a mapping with one."""
+        return {"anyOf": [{"type": ["string", "integer"]}, handler(schema)]}
+
+
+def _socket(value: Any) -> Any:
+    return {"address": value} if isinstance(value, (str, int)) else value
+
+
+Listen = Annotated[ListenConfig, _AddressAlone()]
+"""A socket, or its address alone."""
 
 
 class ProxyConfig(Section):
@@ -242,12 +270,6 @@ class StopConfig(Section):
     """How long it may take; then it is killed with all it started."""
 
 
-def _listens(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_socket(one) for one in value]
-    return [_socket(value)] if isinstance(value, (str, int, dict)) else value
-
-
 class ProcessConfig(Section):
     """One mapping, read again at each flip."""
 
@@ -262,7 +284,7 @@ class ProcessConfig(Section):
     env_files: Names = ()
     """Files of KEY=VALUE lines as systemd reads them, under environment; with a leading ``-`` a
     file may be missing."""
-    listen: Annotated[tuple[ListenConfig, ...], OneOrMany(), BeforeValidator(_listens)] = ()
+    listen: Annotated[tuple[Listen, ...], OneOrMany()] = ()
     """Sockets that gapless opens and hands to both copies: no request is lost between them."""
     starters: Annotated[tuple[Literal["server-starter", "einhorn"], ...], OneOrMany()] = ()
     """Starters whose variables the program reads instead of LISTEN_FDS."""
@@ -278,7 +300,7 @@ class ProcessConfig(Section):
     settle: Duration = 2.0
     """How long a ready copy is watched before the old one is stopped."""
     stop: StopConfig = StopConfig()
-    """How an old copy ends."""
+    """How an old copy is told to end, and how long it may take."""
     max_draining: Count = 4
     """Old copies that may be ending at the same time."""
     flip_signal: Catchable = 1

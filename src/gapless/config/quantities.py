@@ -239,7 +239,7 @@ class OneOrMany:
 
 
 def _listed(value: Any) -> Any:
-    return (value,) if isinstance(value, (str, dict)) else value
+    return (value,) if isinstance(value, (str, int, dict)) else value
 
 
 Names = Annotated[tuple[str, ...], OneOrMany()]

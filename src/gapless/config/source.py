@@ -28,6 +28,7 @@ from gapless.config.overlay import environments, overlaid, with_defaults, withou
 from gapless.config.problems import Findings, Place, did_you_mean
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
+from gapless.config.shared_folders import check_folders
 from gapless.config.system_folders import STATE
 from gapless.config.tree import Entry, Node, Scalar, Table, locate, parse, to_data
 from gapless.config.written import written_out
@@ -193,7 +194,9 @@ def _combinations(data: dict[str, Any], names: references.Known) -> list[referen
     state = (STATE, *(host.state_dir for host in hosts.values() if host.state_dir))
     for name, service in services.items():
         found += combinations.check_service(name, service, len(placed[name]), state)
-    return [*found, *combinations.check_units(services, placed)]
+    found += combinations.check_units(services, placed)
+    named = {name: hosts[pattern] for name, pattern in names.hosts.items() if pattern in hosts}
+    return [*found, *check_folders(services, placed, named)]
 
 
 def _placed(service: ServiceConfig, names: references.Known) -> tuple[str, ...]:

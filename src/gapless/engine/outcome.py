@@ -250,7 +250,8 @@ def _release(service: ServicePlan, host: str) -> str:
         return str(kept["name"])
     if host in service.snapshots and service.from_.get(host):
         return NO_RELEASE
-    return str(service.to.get("name") or service.from_.get(host) or "restarted")
+    done = "started" if host in service.installs else "restarted"
+    return str(service.to.get("name") or service.from_.get(host) or done)
 
 
 def left_alone(ctx: RolloutContext, result: ServiceResult) -> dict[str, Any]:

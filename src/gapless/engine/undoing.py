@@ -26,7 +26,7 @@ from gapless.engine.steps.lifecycle import STEPS
 from gapless.engine.steps.migrate import began_on
 from gapless.engine.steps.switch import Switch, release_commands
 from gapless.errors import FenceRefused, GaplessError, LostContact, NotRestored
-from gapless.model import NO_RELEASE, NOT_INSTALLED
+from gapless.model import AS_IT_WAS, NO_RELEASE, NOT_INSTALLED
 from gapless.plans import StepKind, Verb
 
 NOT_TOUCHED = "not touched"
@@ -172,7 +172,7 @@ def _restored(ctx: InstanceContext) -> str:
         return str(release["name"])
     if ctx.service.to:
         return NO_RELEASE
-    return "the unit as it was" if ctx.runtime.unit else "as it was"
+    return AS_IT_WAS
 
 
 def tell_by_hand(ctx: InstanceContext, error: GaplessError) -> list[str]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gapless.model import NO_RELEASE, NOT_INSTALLED, Verdict
+from gapless.model import AS_IT_WAS, NO_RELEASE, NOT_INSTALLED, Verdict
 from gapless.render.layout import INDENT, LABEL, WIDTH, block, cut, head, labelled
-from gapless.render.words import clean, hosts, plural, seconds
+from gapless.render.words import back_to, clean, hosts, plural, seconds
 from gapless.report.report import Failure, LeftOut, Report, SchemaBack, ServiceReport, Undone
 
 LOG_LINES = 5
@@ -90,7 +90,7 @@ def _back(item: Undone) -> tuple[str, str, float]:
         return item.host, f"{item.service}: removed, as it was not there before", item.seconds
     if item.restored == "nothing to restore":
         return item.host, f"{item.service}: nothing to restore", item.seconds
-    back = f"back on {item.restored}" if item.restored else "back as it was"
+    back = f"back {back_to(item.restored or AS_IT_WAS)}"
     back += ", as before" if item.restored == NO_RELEASE else ""
     asked = f", {item.verdict}" if item.verdict and item.verdict.passed else ", checked again"
     return item.host, f"{item.service} {back}{asked}", item.seconds

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gapless.render.layout import INDENT, LABEL, WIDTH, block, cut, head, labelled, screen, table
+from gapless.render.layout import WIDTH, block, head, labelled, screen, table
 from gapless.render.words import clean, moment, plural, seconds
 
 Facts = Mapping[str, Any]
-LOG_LINES = 10
+LOG_LINES = 25
+"""Interpreters put the reason first and some twenty lines of where it happened after it."""
 _DONE = {"flip": "Flipped", "rollback": "Rolled back"}
 
 
@@ -36,7 +37,7 @@ def _failed(name: str, reply: Facts, status: Facts | None, width: int) -> Iterat
     yield from head("✗", f"{name}: {reply.get('what') or 'failed'}", "", width)
     if reply.get("evidence"):
         yield from labelled("answer", str(reply["evidence"]), width)
-    yield from _log(reply, width)
+    yield from _log(reply)
     if reply.get("code") != 7:
         yield from labelled("now", _serving(status), width)
     yield from labelled("next", str(reply.get("next") or _way(name, reply)), width)
@@ -46,10 +47,9 @@ def _way(name: str, reply: Facts) -> str:
     return f"gapless flip {name}" if reply.get("code") == 4 else "gapless run status"
 
 
-def _log(reply: Facts, width: int) -> list[str]:
-    """The last lines of the new copy, or where they went."""
-    room = width - len(INDENT) - LABEL
-    lines = [cut(clean(str(line)), room) for line in reply.get("log") or ()]
+def _log(reply: Facts) -> list[str]:
+    """The last lines of the new copy, whole: the reason is often their end; or where they went."""
+    lines = [clean(str(line)) for line in reply.get("log") or ()]
     if not lines and str(reply.get("log_source", "")).startswith("/"):
         lines = [f"in {reply['log_source']}"]
     return block("log", lines[-LOG_LINES:])

@@ -9,7 +9,7 @@ from gapless.events.event import Event
 from gapless.render.background import background
 from gapless.render.gap import gap_line
 from gapless.render.layout import cut
-from gapless.render.words import about, clean, clock_time, hosts, plural, seconds
+from gapless.render.words import about, back_to, clean, clock_time, hosts, plural, seconds
 from gapless.report.parse import gap_of, texts, undone_instances
 from gapless.report.report import parse_verdict
 
@@ -99,7 +99,7 @@ def _step_done(event: Event, data: Mapping[str, Any]) -> str:
 
 
 _STEP_WORDS = {
-    "stage": "release staged",
+    "stage": "staged",
     "drain": "out of traffic",
     "evacuate": "roles moved away",
     "switch": "switched",
@@ -160,7 +160,7 @@ def _undo(word: str) -> _Teller:
     def tell(event: Event, data: Mapping[str, Any]) -> str:
         instances = undone_instances(event)
         services = " ".join(dict.fromkeys(s for s, _ in instances if s)) or event.service
-        restored = f" on {data['restored']}" if data.get("restored") else ""
+        restored = f" {back_to(str(data['restored']))}" if data.get("restored") else ""
         where = f"{hosts(h for _, h in instances)} {services}".strip() or "rollout"
         return f"{word}  {where}{restored if event.type == 'rollback.succeeded' else ''}" + (
             _why(event, data)

@@ -6,6 +6,8 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 
+from gapless.model import AS_IT_WAS, NOT_INSTALLED
+
 _NUMBERED = re.compile(r"^([^.]*?)(\d+)([^.\d]*(?:\..*)?)$")
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _ASCII = str.maketrans(
@@ -27,6 +29,11 @@ def ascii_only(text: str) -> str:
 def plural(number: int, noun: str, many: str = "") -> str:
     """``1 host``, ``4 hosts``; thousands are separated."""
     return f"{number:,} {noun if number == 1 else many or noun + 's'}"
+
+
+def back_to(version: str) -> str:
+    """Where something went back to, after "back" or "restored"."""
+    return version if version in (AS_IT_WAS, NOT_INSTALLED) else f"on {version}"
 
 
 def seconds(value: float) -> str:

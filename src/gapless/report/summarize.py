@@ -8,6 +8,7 @@ from typing import Any
 
 from gapless.errors import UndoRequested
 from gapless.events.event import Event
+from gapless.model import AS_IT_WAS
 from gapless.plans import Plan
 from gapless.report.fold import apply
 from gapless.report.outcome import EXIT_CODES, Outcome, parse_outcome
@@ -130,7 +131,7 @@ def _serving(data: Mapping[str, Any], service: str) -> dict[str, str]:
 
 
 def _without_mark(what: str) -> str:
-    return what.removesuffix("(restored)").strip() or "the unit as it was"
+    return what.removesuffix("(restored)").strip() or AS_IT_WAS
 
 
 def _named(undone: Undone, data: Mapping[str, Any]) -> Undone:

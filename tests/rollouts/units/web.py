@@ -1,14 +1,24 @@
 #!/usr/bin/python3
-"""A web server as a unit runs it: takes over LISTEN_FDS, else opens $ADDRESS.
+"""A web server as a unit runs it: takes over all of LISTEN_FDS, else opens $ADDRESS.
 
     GET /           {"version", "pid"}
     GET /slow?N     the same, after N seconds
-    GET /facts      {"argv", "environment", "pid", "names"}
+    GET /busy       {"busy": requests of /slow that are being answered}
+    GET /facts      {"argv", "environment", "pid", "uid", "directory"}
     GET /crash?N    no answer, exit code N
     GET /hang       WATCHDOG=1 is not sent any more
 
-/srv/web/release is read at the start: VERSION, and BEHAVIOUR: exit (at once, with 3), slow (ready
-after 6 s, extending the limit meanwhile), late (after 6 s without a word), no-term (dies of TERM, as programs do by default).
+/srv/web/release is read at the start: VERSION, and BEHAVIOUR:
+
+    exit       ends at once, with 3
+    never      lives, and is never ready
+    settle     ends with 4 as soon as it has said that it is ready
+    slow       ready after 6 s, extending the limit meanwhile
+    late       ready after 6 s without a word
+    no-term    dies of TERM, as programs do by default
+    deaf       does not hear TERM
+    long       takes 5 s to end, extending the limit meanwhile
+
 On TERM it stops accepting, answers what it has accepted, and ends with 0.
 """
 
@@ -28,6 +38,7 @@ import urllib.parse
 
 RELEASE = "/srv/web/release"
 HUNG = threading.Event()
+BUSY: list[object] = []
 
 
 def notify(text: str) -> None:
@@ -42,9 +53,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         answer: dict[str, object] = {"version": VERSION, "pid": os.getpid()}
         if path == "/slow":
+            BUSY.append(self)
             time.sleep(float(query))
+            BUSY.remove(self)
+        elif path == "/busy":
+            answer |= {"busy": len(BUSY)}
         elif path == "/facts":
             answer |= {"argv": sys.argv, "environment": dict(os.environ)}
+            answer |= {"uid": os.getuid(), "directory": os.getcwd()}
         elif path == "/crash":
             os._exit(int(query))
         elif path == "/hang":
@@ -74,11 +90,11 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         return link, peer
 
 
-def listening() -> socket.socket:
+def listening() -> list[socket.socket]:
     if os.environ.get("LISTEN_PID") == str(os.getpid()):
-        return socket.socket(fileno=3)
+        return [socket.socket(fileno=3 + n) for n in range(int(os.environ["LISTEN_FDS"]))]
     where = urllib.parse.urlsplit(f"//{os.environ['ADDRESS']}")
-    return socket.create_server((where.hostname, where.port), backlog=1024)
+    return [socket.create_server((where.hostname, where.port), backlog=1024)]
 
 
 def ping() -> None:
@@ -94,26 +110,53 @@ def settings() -> dict[str, str]:
         return dict(line.strip().split("=", 1) for line in file if "=" in line)
 
 
-def main() -> None:
-    behaviour = SETTINGS.get("BEHAVIOUR", "")
+def begin(behaviour: str) -> None:
+    """What comes before it serves."""
     if behaviour == "exit":
         print("this release cannot start", flush=True)
         sys.exit(3)
-    for _ in range(12 if behaviour in ("slow", "late") else 0):
-        notify("EXTEND_TIMEOUT_USEC=2000000" if behaviour == "slow" else "")
+    while behaviour == "never":
+        time.sleep(1)
+    if behaviour in ("slow", "late"):
+        extend(6.0, "EXTEND_TIMEOUT_USEC=2000000" if behaviour == "slow" else "")
+
+
+def extend(seconds: float, text: str = "EXTEND_TIMEOUT_USEC=2000000") -> None:
+    """Take so long, saying so."""
+    for _ in range(int(seconds / 0.5)):
+        notify(text)
         time.sleep(0.5)
+
+
+def main() -> None:
+    behaviour = SETTINGS.get("BEHAVIOUR", "")
+    begin(behaviour)
     if "--child" in sys.argv:
         subprocess.Popen(["/bin/sleep", "1000"], start_new_session=True)
-    server = Server(listening())
-    if behaviour != "no-term":
-        signal.signal(
-            signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start()
-        )
+    servers = [Server(listener) for listener in listening()]
+    serving = [threading.Thread(target=one.serve_forever, args=(0.05,)) for one in servers]
+
+    def stop(*_: object) -> None:
+        for one in servers:
+            threading.Thread(target=one.shutdown).start()
+
+    if behaviour == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    elif behaviour != "no-term":
+        signal.signal(signal.SIGTERM, stop)
     if "WATCHDOG_USEC" in os.environ:
         threading.Thread(target=ping, daemon=True).start()
+    for one in serving:
+        one.start()
     notify(f"READY=1\nSTATUS=version {VERSION} is at your service")
-    server.serve_forever(poll_interval=0.05)
-    server.server_close()
+    if behaviour == "settle":
+        os._exit(4)
+    for one in serving:
+        one.join()
+    for server in servers:
+        server.server_close()
+    if behaviour == "long":
+        extend(5.0)
 
 
 SETTINGS = settings()

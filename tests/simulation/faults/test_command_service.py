@@ -77,4 +77,4 @@ def test_doctor_of_a_machine_that_is_not_fit(tmp_path: Path) -> None:
     assert "state_dir of h1 in gapless.yaml" in told
     assert "1 problem." in told
     told = pool.gapless("doctor", "--hosts", "h2", code=0)
-    assert not [file for file in (tmp_path / "a").rglob("writable*")]
+    assert not list((tmp_path / "a").rglob("writable*"))

@@ -118,7 +118,7 @@ def test_a_controller_killed_in_a_switch_that_fails_is_aborted(tmp_path: Path) -
         until(lambda: tiers.status(API)["new"], "a new copy")
         controller.send_signal(signal.SIGKILL)
         controller.communicate()
-        tiers.gapless("abort", "--yes", code=4)
+        tiers.gapless("abort", code=4)
         assert tiers.active(API) == old
         assert tiers.status(API)["flips"] == 0
     finally:

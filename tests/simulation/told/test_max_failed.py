@@ -53,7 +53,7 @@ def test_failures_of_two_services_count_together(two: Shop) -> None:
     ended = two.gapless("restart", "--yes", code=4)
     stopped = {event.service for event in two.events("service.failed")}
     assert stopped == {"api"}, "its first failure is the second of the rollout: one too many"
-    assert "the unit as it was: web3 (restored)" in ended.text
+    assert "as it was: web3 (restored)" in ended.text
 
 
 def test_unfit_instances_of_two_services_count_together(two: Shop) -> None:

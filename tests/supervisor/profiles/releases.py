@@ -5,7 +5,10 @@ Every answer is ``PID GENERATION VERSION``, as the load client counts it.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+from tests.supervisor.rig import PROGRAMS
 
 FORGOTTEN = "a_module_that_this_release_forgot"
 
@@ -48,8 +51,12 @@ module.exports = (request, response) => {{
 
 _PHP = """\
 <?php
+echo getmypid() . " " . getenv("GAPLESS_GENERATION") . " " . getenv("VERSION") . "\\n";
+"""
+
+_POOL = """\
+env[VERSION] = {version}
 {fault}
-echo getmypid() . " " . getenv("GAPLESS_GENERATION") . " {version}\\n";
 """
 
 _NGINX = """\
@@ -59,7 +66,8 @@ location / {{ return 200 "$pid - {version}\\n"; }}
 
 _PLAIN = """\
 #!/bin/sh
-exec {python} -I -S {serve} --linger 5 --bind "127.0.0.1:$2" $MORE {fault}
+export VERSION={version} BEHAVIOUR={fault}
+exec {python} -I -S {serve} --bind "127.0.0.1:$2"
 """
 
 
@@ -80,8 +88,10 @@ def node(folder: Path, version: str, *, broken: bool) -> None:
 
 
 def php(folder: Path, version: str, *, broken: bool) -> None:
-    fault = f'require "{FORGOTTEN}.php";' if broken else ""
-    _write(folder / "shop.php", _PHP.format(version=version, fault=fault))
+    """Scripts are read at each request, by whatever copy: a release is a configuration."""
+    fault = f"{FORGOTTEN} = 1" if broken else ""
+    _write(folder / "shop.php", _PHP)
+    _write(folder / "shop.conf", _POOL.format(version=version, fault=fault))
 
 
 def nginx(folder: Path, version: str, *, broken: bool) -> None:
@@ -89,8 +99,15 @@ def nginx(folder: Path, version: str, *, broken: bool) -> None:
     _write(folder / "shop.conf", _NGINX.format(version=version, fault=fault))
 
 
+def plain(folder: Path, version: str, *, broken: bool) -> None:
+    fault = "import-error" if broken else ""
+    words = {"python": sys.executable, "serve": PROGRAMS / "serve.py"}
+    _write(folder / "serve", _PLAIN.format(version=version, fault=fault, **words))
+
+
 def _write(path: Path, text: str) -> None:
     """In one step: a copy that is being started reads the old or the new one."""
     fresh = path.with_name(f"{path.name}.new")
     fresh.write_text(text)
+    fresh.chmod(0o755)
     fresh.rename(path)

@@ -25,7 +25,6 @@ class Site:
         self.folder, self.run_file = folder, run_file
         self.environment = {
             **os.environ,
-            "GAPLESS_RUN_DIR": f"{folder}/g",
             "PROFILE_FOLDER": f"{folder}",
             **variables,
         }

@@ -59,7 +59,7 @@ def test_keys_are_those_of_a_file() -> None:
     assert "environments" in schema["properties"]
     assert "from" in schema["$defs"]["HealthConfig"]["properties"]
     assert "ask_from" not in schema["$defs"]["HealthConfig"]["properties"]
-    assert schema["required"] == ["project", "hosts", "services"]
+    assert schema["anyOf"][0]["required"] == ["project", "hosts", "services"]
     assert schema["additionalProperties"] is False
 
 

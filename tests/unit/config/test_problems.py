@@ -48,7 +48,7 @@ web3.shop.example, web4.shop.example
 13:21: unknown key 'ur' — did you mean 'url'?
 13:38: timeout: a duration needs a unit, for example 30s
 13:50: passes: must be 1 or more
-14:3: b: give exactly one of systemd, command
+14:3: b: give exactly one of systemd, process, command
 16:16: unknown service 'zz' — known: a, b
 18:5: missing key 'status' in 'command'
 19:15: unknown balancer 'edg' — did you mean 'edge'?
@@ -70,7 +70,7 @@ def test_all_problems_of_a_file_at_once(tmp_path: Path) -> None:
         ({"soak": "30 sec"}, "8:11: soak: '30 sec' is not a duration; write 500ms, 30s, 5m or 1h30m"),
         ({"soak": "true"}, "8:11: soak: write a duration: 500ms, 30s, 5m or 1h30m"),
         ({"soak": "[1s]"}, "8:11: soak: write a duration: 500ms, 30s, 5m or 1h30m"),
-        ({"after": "5"}, "8:12: after: expected a list, got a number"),
+        ({"after": "5"}, "8:12: after: expected text, got a number — put it in quotes"),
         ({"after": "[5]"}, "8:13: after: expected text, got a number — put it in quotes"),
         ({"after": "api"}, "8:12: services wait for each other: api → api — remove one of these from after"),
         ({"health": "{unix: true}"}, "8:20: unix: expected text, got true or false — put it in quotes"),
@@ -102,7 +102,7 @@ def test_all_problems_of_a_file_at_once(tmp_path: Path) -> None:
         ({"rollout": "{batch: 50%, max_unavailable: 1}"}, "8:22: batch 50% of 4 instances is more than max_unavailable allows — 2 at a time, 1 may be out; raise max_unavailable or lower batch"),
         ({"systemd": "{unit: a b}"}, "7:21: unit: 'a b.service' does not match ^[A-Za-z0-9:_.@\\\\-]{1,255}$"),
         ({"systemd": "{unit: a, file: a, reload: only}"}, "7:41: reload: only never restarts, so the unit file would not take effect — write try or no"),
-        ({"command": "{start: a, stop: b, status: c}"}, "5:3: api: give exactly one of systemd, command"),
+        ({"command": "{start: a, stop: b, status: c}"}, "5:3: api: give exactly one of systemd, process, command"),
         ({"release": "{directory: a, to: srv}"}, "8:33: to: 'srv' must be an absolute path on the host"),
         ({"release": "{to: /srv}"}, "8:5: release: give the release's source: directory"),
         ({"release": "{directory: a, to: /srv, schema: {}}"}, "8:39: schema: give exactly one of version, file"),

@@ -13,10 +13,15 @@ from typing import Any
 import click
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from gapless.cli.group import cli as root
 from gapless.config.compiling import compile_file
+from gapless.config.json_schema import Schema, json_schema
+from gapless.config.problems import Findings
+from gapless.config.run_schema import run_schema
 from gapless.config.source import check_config, load_config
+from gapless.config.tree import parse, to_data
 from gapless.drivers.sinks.webhook import signature
 
 from .pages import PAGES, ROOT, Block, anchors, blocks, inline_code, links
@@ -40,6 +45,22 @@ def test_example_configuration_passes_the_loader(block: Block, tmp_path: Path) -
     assert [str(problem) for problem in check_config(file)] == []
     if "environments:" not in block.text:
         assert load_config(file).project.services
+
+
+@pytest.mark.parametrize("block", CONFIGS, ids=str)
+def test_example_configuration_fits_the_schema(block: Block) -> None:
+    assert _misfits(json_schema(), block) == []
+
+
+@pytest.mark.parametrize("block", RUN_FILES, ids=str)
+def test_example_run_file_fits_the_schema(block: Block) -> None:
+    assert _misfits(run_schema(), block) == []
+
+
+def _misfits(schema: Schema, block: Block) -> list[str]:
+    """What an editor would underline."""
+    data = to_data(parse(block.text, Findings(str(block))))
+    return [error.message for error in Draft202012Validator(schema).iter_errors(data)]
 
 
 @pytest.mark.parametrize("block", RUN_FILES, ids=str)

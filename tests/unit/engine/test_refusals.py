@@ -8,7 +8,7 @@ from gapless.drivers.transports.ssh_errors import Target, connection_error
 from gapless.engine.opening import _refusal
 from gapless.engine.outcome import Ending
 from gapless.errors import GaplessError, PreflightFailed
-from gapless.plans import Batch, ServicePlan
+from gapless.plans import Batch, ServicePlan, Verb
 from gapless.render.result import render_report
 from gapless.report.summarize import summarize
 from gapless.testing.virtual_time import run_virtual
@@ -65,6 +65,6 @@ def test_the_next_command_leaves_no_host_out(count: int, told: bool) -> None:
     service = ServicePlan(
         "api", 1, (), (), (Batch("batch1", tuple(hosts)),), count, 1, 0, "rollback", 0.0, 1.0
     )
-    error = _refusal([(service, hosts)])
+    error = _refusal(Verb.RESTART, [(service, hosts)])
     named = f"gapless doctor --hosts {','.join(hosts)}"
     assert error.next == (named if told else "gapless doctor")

@@ -22,6 +22,14 @@ from gapless.render.layout import labelled, wrap
             "on web1: gapless lock break api --reason 'x or y' --yes, then look",
             ["on web1:", "gapless lock break api --reason 'x or y' --yes,", "then look"],
         ),
+        (
+            'gapless doctor --hosts a,b   or   gapless deploy --hosts a,b --force --reason "..."',
+            [
+                "gapless doctor --hosts a,b",
+                "or",
+                'gapless deploy --hosts a,b --force --reason "..."',
+            ],
+        ),
         ("go on (gapless events has them)", ["go on", "(gapless events has them)"]),
         (
             "read gapless.yaml and mend what is wrong",

@@ -6,11 +6,8 @@ import asyncio
 
 import click
 
-from gapless.cli.durations import DurationType
+from gapless.cli.durations import DAY, DurationType
 from gapless.cli.options import Where, json_option, where_option
-
-DAY = 86400.0
-"""As long as one may measure, in seconds."""
 
 
 @click.command("prove", context_settings={"ignore_unknown_options": True})

@@ -5,8 +5,8 @@
 2. Elsewhere: the leader of a session of its own, whose output goes to a file.
 
 Either way the command ends with 0 when the program serves; else nothing is left, and the last lines
-are on its standard error. The mark by which a host knows what belongs to an action is taken off: the
-supervisor belongs to none.
+are on its standard error. The mark by which a host knows what belongs to an action is taken off:
+the supervisor belongs to none.
 """
 
 from __future__ import annotations

@@ -1,0 +1,126 @@
+"""The pages of docs/how-to/profiles hold: what they show is run with the real server."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.supervisor import load
+from tests.supervisor.pidwatch_rig import missing
+from tests.supervisor.profiles import fastcgi, page, releases, servers
+from tests.supervisor.profiles.site import Site
+from tests.supervisor.rig import free_port
+
+PORTS = (8080, 8081, 8082)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A run file of a page, and what is asked of it."""
+
+    page: str
+    publish: Callable[..., None]
+    run_file: str = "/srv/web/web.yaml"
+    needs: tuple[str, ...] = ()
+    connect: str = "both"
+    """New connections, kept ones, or both; "script" for those of FastCGI."""
+
+
+PROFILES = {
+    "gunicorn": Profile("gunicorn", releases.wsgi),
+    "uvicorn": Profile("uvicorn", releases.asgi, "/srv/web/drain.yaml"),
+    "uvicorn --fd": Profile("uvicorn", releases.asgi, connect="each"),
+    "hypercorn": Profile("hypercorn", releases.asgi, "/srv/web/drain.yaml"),
+    "hypercorn fd": Profile("hypercorn", releases.asgi, connect="each"),
+    "granian": Profile("granian", releases.asgi, connect="each"),
+    "node": Profile("node", releases.node, needs=("node",)),
+    "php-fpm": Profile("php-fpm", releases.php, needs=("php-fpm", "cgi-fcgi"), connect="script"),
+    "nginx": Profile("nginx", releases.nginx, needs=("nginx",), connect="each"),
+    "plain": Profile("plain", releases.plain, connect="each"),
+}
+
+
+class Deployed:
+    """A profile on this machine."""
+
+    def __init__(self, profile: Profile, folder: Path) -> None:
+        ports = {str(port): free_port() for port in PORTS}
+        run_file = page.laid_out(profile.page, profile.run_file, folder, ports)
+        path = servers.provide(profile.needs, folder / "bin")
+        self.profile = profile
+        self.front = f"127.0.0.1:{ports['8080']}"
+        self.site = Site(folder, run_file, {"PATH": path})
+
+    def publish(self, version: str, *, broken: bool = False) -> None:
+        """Files of a release; they are what the next copy is."""
+        self.profile.publish(self.site.run_file.parent, version, broken=broken)
+
+    def loading(self) -> AbstractContextManager[load.Running | fastcgi.Running]:
+        """Load of the kind that the page makes a promise for."""
+        if self.profile.connect == "script":
+            script = self.site.run_file.with_name("shop.php")
+            socket = f"{self.site.folder}/run/web.sock"
+            return fastcgi.loading(socket, rate=150, connections=8, path=str(script))
+        return load.loading(self.front, rate=150, connections=8, connect=self.profile.connect)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One that others may look into: started as root, some servers have workers that are not."""
+    with tempfile.TemporaryDirectory(prefix="gapless-profile-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+@pytest.fixture(params=PROFILES)
+def deployed(
+    request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Deployed]:
+    """Its first version serves."""
+    profile = PROFILES[request.param]
+    if reason := servers.lacking(profile.needs):
+        missing(reason)
+    monkeypatch.setenv("GAPLESS_RUN_DIR", f"{folder}/g")
+    deployed = Deployed(profile, folder)
+    deployed.publish("1")
+    try:
+        deployed.site.start()
+        yield deployed
+    finally:
+        deployed.site.close()
+
+
+def test_flips_under_load_lose_nothing(deployed: Deployed) -> None:
+    site = deployed.site
+    with deployed.loading() as running:
+        for version in "23456":
+            deployed.publish(version)
+            flipped = site.flip()
+            assert flipped.returncode == 0, flipped.stderr + site.output()
+        site.drained()
+        result = running.end()
+    assert result.failures == 0, result
+    assert result.versions.keys() == set("123456"), result
+    site.end()
+    assert site.left() == []
+
+
+def test_a_broken_release_is_told_and_the_old_one_serves(deployed: Deployed) -> None:
+    site = deployed.site
+    with deployed.loading() as running:
+        deployed.publish("2", broken=True)
+        refused = site.flip()
+        deployed.publish("3")
+        flipped = site.flip()
+        site.drained()
+        result = running.end()
+    said = refused.stdout + refused.stderr
+    assert (refused.returncode, flipped.returncode) == (4, 0), said + flipped.stderr
+    assert releases.FORGOTTEN in said
+    assert result.failures == 0, result
+    assert result.versions.keys() == {"1", "3"}, result
