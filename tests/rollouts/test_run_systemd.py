@@ -160,7 +160,7 @@ def test_what_does_not_hear_a_stop_is_killed_at_its_limit(web: Unit) -> None:
     web.systemctl("stop", "web")
     assert time.monotonic() - begun < 8
     assert not web.processes()
-    assert "SIGKILL" not in web.host.journal("web").partition("Stopping")[2], "by systemd"
+    assert "SIGKILL" not in web.host.journal("web").rpartition("Stopping")[2], "by systemd"
 
 
 def test_a_program_that_dies_of_term_stops_without_a_failure(web: Unit) -> None:
@@ -246,7 +246,7 @@ def test_an_upgrade_of_gapless_keeps_the_main_process_and_what_systemd_keeps(web
             web.upgrade()
             web.publish(version)
             web.systemctl("reload", "web")
-            assert web.version() == version
+            assert web.version() == version, web.gapless("run", "status", "web", "--json").stdout
             assert "--state" in web.command_line(), "it runs the new code"
             web.systemctl("daemon-reexec")
         web.alone()

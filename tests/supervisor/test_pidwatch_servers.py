@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -121,20 +120,10 @@ def _temporary(folder: Path) -> str:
     return " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def gunicorn() -> Path:
-    """In a venv of its own, kept between runs."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-    program = folder / "gapless-tests" / "gunicorn" / "bin" / "gunicorn"
-    if not program.exists():
-        venv = program.parent.parent
-        try:
-            subprocess.run([sys.executable, "-m", "venv", venv], check=True, capture_output=True)
-            pip = [venv / "bin" / "pip", "install", "-q", "gunicorn"]
-            subprocess.run(pip, check=True, capture_output=True, timeout=100)
-        except (OSError, subprocess.SubprocessError) as error:
-            missing(f"gunicorn cannot be installed: {error}")
-    return program
+    """The one of our environment."""
+    return Path(sys.executable).with_name("gunicorn")
 
 
 class TestGunicorn:

@@ -1,5 +1,4 @@
-"""The drop-in that puts a unit under ``gapless run``: what speaks against it, what is in it, and
-its file.
+"""What is in the drop-in that puts a unit under ``gapless run``, and what else there is to know.
 
 All that the unit says about users, limits, sandboxes, environment and restarts stays as it is. Its
 limits for starting and stopping become those of each copy; systemd's own are wider, so that ours
@@ -8,7 +7,6 @@ strike first and the answer is true.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import re
@@ -20,14 +18,9 @@ from pathlib import Path
 
 from gapless.cli.units import SOCKETS, Unit
 from gapless.config.quantities import format_duration, parse_duration
-from gapless.config.signals import signal_name
+from gapless.config.signals import NAMES, signal_name
 from gapless.drivers.runtimes.systemd_view import span
-from gapless.errors import Refused
 
-NAME = "zz-gapless.conf"
-"""The last of the drop-ins: they are read by name."""
-FOLDER = Path("/etc/systemd/system")
-MARK = "# Written by gapless run adopt."
 FOREVER = "24h"
 """A copy's limit where systemd has none."""
 _SETTLE = "2s"
@@ -36,12 +29,6 @@ _TERM = 15
 _CLEAN = (129, 130, 141, 143)
 """HUP, INT, PIPE, TERM: the ends by a signal that systemd takes for a success."""
 _SIGNALLED = range(129, 160)
-_KINDS = ("simple", "exec", "idle", "notify", "notify-reload")
-_PREFIXES = {
-    "@": "ExecStart=@… gives the program another name; gapless cannot: write it without @",
-    "+": "ExecStart=+… runs with full privileges, and the unit's reload would not",
-    "!": "ExecStart=!… runs with other privileges than the unit's reload",
-}
 _ABNORMAL = ("on-abnormal", "on-abort")
 
 
@@ -52,11 +39,6 @@ class Wish:
     listen: tuple[str, ...] = ()
     ready: str = ""
     settle: str = ""
-
-
-def path_of(unit: str) -> Path:
-    """Where the drop-in of a unit is."""
-    return FOLDER / f"{unit}.d" / NAME
 
 
 def supervised_name(unit: str) -> str:
@@ -74,94 +56,12 @@ def ourselves() -> tuple[str, ...]:
     return (found,) if found else (sys.executable, "-m", "gapless")
 
 
-# What speaks against it
-
-
-def objections(unit: Unit) -> Iterator[str]:
-    """Every reason why it cannot be."""
-    kind = unit.fact("Type")
-    if kind == "forking":
-        yield (
-            "Type=forking: the program goes into the background; start it in the foreground, or "
-            "see gapless pidwatch"
-        )
-    elif kind not in _KINDS:
-        yield f"Type={kind}: nothing that could be flipped runs on, or two copies cannot"
-    yield from _commands(unit)
-    yield from _surroundings(unit)
-    yield from _sockets(unit)
-
-
-def _commands(unit: Unit) -> Iterator[str]:
-    if unit.fact("ExecStop"):
-        yield (
-            "ExecStop= would be asked at a stop, but not when an old copy ends: reset it, and say "
-            "KillSignal= instead"
-        )
-    if len(unit.starts) != 1:
-        yield f"{len(unit.starts)} commands in ExecStart=: one can be supervised"
-        return
-    prefix, command = parted(unit.starts[0])
-    yield from (text for mark, text in _PREFIXES.items() if mark in prefix)
-    if re.search(r"(^|\s);(\s|$)", command):
-        yield "several commands in one ExecStart=, with ; between: one can be supervised"
-    if re.match(r"\S*/gapless(\s+\S+)?\s+run\b", command):
-        yield "it runs under gapless already"
-
-
-def _surroundings(unit: Unit) -> Iterator[str]:
-    families = unit.fact("RestrictAddressFamilies").split()
-    denies = families[:1] and families[0].startswith("~")
-    listed = "AF_UNIX" in (family.lstrip("~") for family in families)
-    if families and listed == bool(denies):
-        yield "RestrictAddressFamilies= without AF_UNIX: gapless is spoken to over a unix socket"
-    if unit.fact("RootDirectory") or unit.fact("RootImage"):
-        yield "RootDirectory=, RootImage=: gapless is not in there"
-    if unit.fact("ProtectHome") not in ("", "no", "read-only") and (at := _homes()):
-        yield f"ProtectHome=: gapless is in {at}; install it elsewhere, for example in /opt"
-    if (unit.fact("User") not in ("", "root") or unit.fact("DynamicUser") == "yes") and (
-        closed := _closed()
-    ):
-        yield f"its user cannot read {closed}, where gapless is; install it elsewhere"
-
-
-def _ours() -> Iterator[Path]:
-    """What has to be read to start us: the command, the interpreter, the package."""
-    for path in (Path(ourselves()[0]), Path(sys.executable), Path(__file__)):
-        yield path
-        yield path.resolve()
-
-
-def _homes() -> str:
-    homes = ("/home/", "/root/", "/run/user/")
-    return next((str(path) for path in _ours() if str(path).startswith(homes)), "")
-
-
-def _closed() -> str:
-    for path in _ours():
-        for folder in reversed(path.parents):
-            with contextlib.suppress(OSError):
-                if not folder.stat().st_mode & 0o001:
-                    return str(folder)
-    return ""
-
-
-def _sockets(unit: Unit) -> Iterator[str]:
-    if unit.accepts:
-        yield "Accept=yes: its socket starts one process for each connection"
-    for socket in unit.sockets:
-        local = socket.address.startswith(("/", "@"))
-        if socket.kind not in SOCKETS or (local and socket.kind != "Stream"):
-            yield f"{socket.name}: {socket.kind} {socket.address} cannot be handed on"
-
-
 # What is in it
 
 
-def text_of(unit: Unit, wish: Wish, gapless: Sequence[str]) -> str:
-    """The whole file."""
-    return "\n".join([MARK, f"# To take it away: gapless run adopt --undo {unit.name}", "",
-                      "[Service]", *_lines(unit, wish, gapless), ""])  # fmt: skip
+def body_of(unit: Unit, wish: Wish, gapless: Sequence[str]) -> str:
+    """All but its head."""
+    return "\n".join(["[Service]", *_lines(unit, wish, gapless), ""])
 
 
 def parted(command: str) -> tuple[str, str]:
@@ -171,16 +71,14 @@ def parted(command: str) -> tuple[str, str]:
 
 
 def _lines(unit: Unit, wish: Wish, gapless: Sequence[str]) -> Iterator[str]:
-    prefix, command = parted(unit.starts[0])
-    ours = " ".join(map(quoted, gapless))
     start, stop = _limits(unit)
     settle = parse_duration(wish.settle or _SETTLE)
+    ours = " ".join(map(quoted, gapless))
     yield "Type=notify"
     yield "NotifyAccess=main"
     yield "PIDFile="
     yield "ExecStart="
-    words = " ".join(map(quoted, _options(unit, wish)))
-    yield f"ExecStart={prefix}{ours} run {words} -- {command}"
+    yield _start(unit, wish, ours)
     yield "ExecReload="
     yield f"ExecReload={ours} flip --pid $MAINPID"
     yield "KillMode=mixed"
@@ -190,14 +88,22 @@ def _lines(unit: Unit, wish: Wish, gapless: Sequence[str]) -> Iterator[str]:
     yield "# a flip may wait for another one, and takes no longer than its limits"
     yield f"TimeoutStartSec={_systemd(2 * (start + settle + stop) + _SLACK)}"
     yield f"TimeoutStopSec={_systemd(stop + _SLACK)}"
-    yield "# a program that was ended by signal n is told as 128 + n"
-    yield f"SuccessExitStatus={' '.join(map(str, _CLEAN))}"
-    if unit.fact("Restart") in _ABNORMAL:
-        unclean = (str(code) for code in _SIGNALLED if code not in _CLEAN)
-        yield f"RestartForceExitStatus={' '.join(unclean)}"
+    yield "# a new copy that needs too much memory is no reason to stop the old one"
+    yield "OOMPolicy=continue"
+    yield from _statuses(unit)
+    if not unit.fact("SyslogIdentifier") and unit.program:
+        yield f"SyslogIdentifier={quoted(Path(unit.program).name)}"
     yield "# listening sockets stay open while gapless itself is started again"
     yield f"FileDescriptorStoreMax={max(64, int(unit.fact('FileDescriptorStoreMax') or 0))}"
-    yield from _folder(unit)
+    yield from _folder(unit, wish)
+
+
+def _start(unit: Unit, wish: Wish, ours: str) -> str:
+    prefix, command = parted(unit.starts[0])
+    words = " ".join(map(quoted, _options(unit, wish)))
+    if ":" in prefix:  # with it systemd leaves dollars alone
+        words = words.replace("$$", "$")
+    return f"ExecStart={prefix}{ours} run {words} -- {command}"
 
 
 def _options(unit: Unit, wish: Wish) -> Iterator[str]:
@@ -221,10 +127,26 @@ def _options(unit: Unit, wish: Wish) -> Iterator[str]:
 def _limits(unit: Unit) -> tuple[float, float]:
     """For starting and stopping, as systemd gave them to the program."""
     start, stop = (span(unit.fact(f"Timeout{which}USec") or "1min 30s") for which in _WHICH)
-    return start or math.inf, stop or math.inf
+    kills = unit.fact("SendSIGKILL") != "no"
+    return start or math.inf, (stop or math.inf) if kills else math.inf
 
 
 _WHICH = ("Start", "Stop")
+
+
+def _statuses(unit: Unit) -> Iterator[str]:
+    """Lists of ends by signals and by exit codes: ours is always by one of the latter."""
+    yield "# a program that was ended by signal n is told as 128 + n"
+    abnormal = [code for code in _SIGNALLED if code not in _CLEAN]
+    more = {
+        "SuccessExitStatus": _CLEAN,
+        "RestartForceExitStatus": abnormal if unit.fact("Restart") in _ABNORMAL else (),
+        "RestartPreventExitStatus": (),
+    }
+    for key, codes in more.items():
+        named = (128 + NAMES[word] for word in unit.fact(key).split() if word in NAMES)
+        if every := sorted({*codes, *named}):
+            yield f"{key}={' '.join(map(str, every))}"
 
 
 def _handed_on(unit: Unit) -> Iterator[str]:
@@ -239,11 +161,13 @@ def _handed_on(unit: Unit) -> Iterator[str]:
         yield f"{name}{number}={scheme}://{socket.address}"
 
 
-def _folder(unit: Unit) -> Iterator[str]:
+def _folder(unit: Unit, wish: Wish) -> Iterator[str]:
     """Where gapless flip finds it: a folder of the unit's own user. The program is not to see that
     one in $RUNTIME_DIRECTORY."""
     own = [one.partition(":")[0] for one in unit.fact("RuntimeDirectory").split()]
     yield f"RuntimeDirectory=gapless/{supervised_name(unit.name)}"
+    if any("unix:///" in address for address in wish.listen) and _forgets(unit):
+        yield "RuntimeDirectoryPreserve=restart"
     yield "Environment=GAPLESS_RUN_DIR=%t/gapless"
     if own:
         yield f'Environment="RUNTIME_DIRECTORY={":".join(f"%t/{one}" for one in own)}"'
@@ -251,10 +175,20 @@ def _folder(unit: Unit) -> Iterator[str]:
         yield "UnsetEnvironment=RUNTIME_DIRECTORY"
 
 
+def _forgets(unit: Unit) -> bool:
+    """A socket in such a folder would be kept open, but its path would be gone."""
+    return unit.fact("RuntimeDirectoryPreserve") in ("", "no")
+
+
 def quoted(word: str) -> str:
     """As it is written in a unit so that systemd reads just this."""
-    text = word.replace("%", "%%").replace("$", "$$").replace("\\", "\\\\").replace('"', '\\"')
+    text = word
+    for plain, written in _WRITTEN.items():
+        text = text.replace(plain, written)
     return text if re.fullmatch(r"[^\s;'\"]+", text) else f'"{text}"'
+
+
+_WRITTEN = {"\\": "\\\\", "%": "%%", "$": "$$", '"': '\\"', "\n": "\\n"}
 
 
 def _systemd(seconds: float) -> str:
@@ -282,55 +216,10 @@ def remarks(unit: Unit, wish: Wish) -> Iterator[str]:
     for key in ("ExecStartPre", "ExecStartPost"):
         if unit.fact(key):
             yield f"{key}= is run when the unit starts, not at a flip"
+    if unit.fact("EnvironmentFiles"):
+        yield (
+            "EnvironmentFile= is read when the unit starts, not at a flip; a run file with "
+            "env_files reads it at each"
+        )
     if int(unit.fact("FileDescriptorStoreMax") or 0):
         yield "descriptors that the program itself stores (FDSTORE) are not passed on"
-
-
-# Its file
-
-
-def write(unit: str, text: str) -> Path:
-    """In one piece. Raises Refused when there is another's, or it is not allowed."""
-    path = path_of(unit)
-    if path.exists() and not is_ours(path):
-        raise Refused(f"{path} is there and was not written by gapless", next=f"mv {path} …")
-    fresh = path.with_name(f".{NAME}.{os.getpid()}")
-    try:
-        if not path.parent.is_dir():
-            path.parent.mkdir(parents=True)
-            path.parent.chmod(0o755)
-        with fresh.open("w") as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
-        raise Refused(f"{path} cannot be written", evidence=error.strerror or "") from None
-    return path
-
-
-def remove(unit: str) -> bool:
-    """Whether there was one. Raises Refused when it is not ours, or it is not allowed."""
-    path = path_of(unit)
-    if not path.exists():
-        return False
-    if not is_ours(path):
-        raise Refused(f"{path} was not written by gapless", next=f"cat {path}")
-    try:
-        path.unlink()
-    except OSError as error:
-        raise Refused(f"{path} cannot be removed", evidence=error.strerror or "") from None
-    with contextlib.suppress(OSError):
-        path.parent.rmdir()
-    return True
-
-
-def is_ours(path: Path) -> bool:
-    """By its first line."""
-    try:
-        return path.read_text(errors="replace").startswith(MARK)
-    except OSError:
-        return False

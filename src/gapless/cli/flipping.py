@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 
+from gapless.cli import terminated
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.output import note, result, result_json, width
 from gapless.cli.supervised import Reply, Target, ask, called, spelled_target, status_of
@@ -23,7 +24,8 @@ def carry_out(
     wanted = target.resolve()
     name = called(wanted)
     try:
-        reply = ask(wanted, verb, wait=wait, timeout=timeout)
+        with terminated.held() as term:
+            reply = ask(wanted, verb, wait=wait, timeout=timeout)
     except KeyboardInterrupt:
         note(f"\n‖  Left; it goes on\n   next    gapless run wait {spelled_target(wanted)}\n")
         return ExitCode.INTERRUPTED
@@ -38,7 +40,7 @@ def carry_out(
         result(screen)
     if not good:
         note(screen)
-    return code
+    return terminated.CODE if term.heard and code == ExitCode.MIXED else code
 
 
 def with_log(reply: Reply) -> Reply:

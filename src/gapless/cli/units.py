@@ -16,10 +16,13 @@ from gapless.errors import Refused, UsageError
 SOCKETS = {"Stream": "tcp", "Datagram": "udp"}
 """Kinds of sockets that can be handed on, and how an internet address of them is written."""
 _FACTS = (
-    "LoadState", "NeedDaemonReload", "DropInPaths", "Type", "User", "DynamicUser", "ExecStop",
-    "ExecReload", "ExecStartPre", "ExecStartPost", "KillSignal", "RestartKillSignal", "Restart",
-    "TimeoutStartUSec", "TimeoutStopUSec", "RuntimeDirectory", "FileDescriptorStoreMax",
+    "Id", "LoadState", "NeedDaemonReload", "FragmentPath", "DropInPaths", "Type", "User",
+    "DynamicUser", "EnvironmentFiles", "ExecStart", "ExecStop", "ExecReload", "ExecStartPre",
+    "ExecStartPost", "KillMode", "KillSignal", "RestartKillSignal", "SendSIGKILL", "Restart",
+    "SuccessExitStatus", "RestartForceExitStatus", "RestartPreventExitStatus", "TimeoutStartUSec",
+    "TimeoutStopUSec", "RuntimeDirectory", "RuntimeDirectoryPreserve", "FileDescriptorStoreMax",
     "TriggeredBy", "RestrictAddressFamilies", "ProtectHome", "RootDirectory", "RootImage",
+    "SyslogIdentifier",
 )  # fmt: skip
 _PATIENCE = 30.0
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]+\.service")
@@ -36,10 +39,10 @@ class Socket:
 
 @dataclass(frozen=True)
 class Unit:
-    """``starts`` has every ExecStart= that counts, as written."""
+    """``files`` has its file and the drop-ins, by path, in the order in which they are read."""
 
     name: str
-    starts: tuple[str, ...]
+    files: Mapping[str, str]
     facts: Mapping[str, str] = field(default_factory=dict)
     sockets: tuple[Socket, ...] = ()
     accepts: bool = False
@@ -48,6 +51,21 @@ class Unit:
     def fact(self, name: str) -> str:
         """A property; empty when systemd does not tell."""
         return self.facts.get(name, "")
+
+    def without(self, path: str) -> str:
+        """The text of all files but one."""
+        return "\n".join(text for file, text in self.files.items() if file != path)
+
+    @property
+    def starts(self) -> list[str]:
+        """Every ExecStart= that counts, as written."""
+        return commands("\n".join(self.files.values()))
+
+    @property
+    def program(self) -> str:
+        """What systemd executes; empty when that is not clear."""
+        found = re.match(r"\{ path=(\S+) ;", self.fact("ExecStart"))
+        return found[1] if found else ""
 
 
 def unit_name(text: str) -> str:
@@ -69,26 +87,66 @@ _SUFFIXES = (
 )  # fmt: skip
 
 
+def own_name(name: str) -> str:
+    """Of a unit that is known by several: that of its file."""
+    return _pairs(systemctl("show", name, "--property=Id")).get("Id") or name
+
+
 def read(name: str) -> Unit:
     """Ask systemd. Raises Refused when it does not know the unit."""
     facts = _pairs(systemctl("show", name, f"--property={','.join(_FACTS)}"))
-    if facts.get("LoadState") != "loaded":
-        raise Refused(
-            f"systemd has no {name}", evidence=f"LoadState={facts.get('LoadState', '')}",
-            next="systemctl list-unit-files --type=service",
-        )  # fmt: skip
-    units = [unit for unit in facts.get("TriggeredBy", "").split() if unit.endswith(".socket")]
-    told = {unit: systemctl("show", unit, f"--property={_OF_SOCKETS}") for unit in units}
+    _loaded(name, facts.get("LoadState", ""))
+    own = facts.get("Id") or name
+    told = _socket_units(own, facts.get("TriggeredBy", "").split())
     return Unit(
-        name,
-        tuple(commands(systemctl("cat", name))),
+        own,
+        files(systemctl("cat", name), [facts["FragmentPath"], *facts["DropInPaths"].split()]),
         facts,
         tuple(socket for unit, text in told.items() for socket in sockets(unit, text)),
         any(_pairs(text).get("Accept") == "yes" for text in told.values()),
     )
 
 
-_OF_SOCKETS = "Listen,FileDescriptorName,Accept"
+def _socket_units(name: str, known: Sequence[str]) -> dict[str, str]:
+    """What systemd tells of those that start the unit; one that is not in use it does not know by
+    itself."""
+    names = dict.fromkeys((*known, f"{name.removesuffix('.service')}.socket"))
+    told = {
+        unit: systemctl("show", unit, "--property=Triggers,Listen,FileDescriptorName,Accept")
+        for unit in names
+        if unit.endswith(".socket")
+    }
+    return {
+        unit: text
+        for unit, text in told.items()
+        if name in _pairs(text).get("Triggers", "").split()
+    }
+
+
+def _loaded(name: str, state: str) -> None:
+    if state == "masked":
+        raise Refused(f"{name} is masked", next=f"systemctl unmask {name}")
+    if state == "not-found":
+        raise Refused(f"systemd has no {name}", next="systemctl list-unit-files --type=service")
+    if state != "loaded":
+        raise Refused(
+            f"systemd cannot read {name}",
+            evidence=f"LoadState={state}",
+            next=f"systemctl status {name}",
+        )
+
+
+def files(text: str, paths: Sequence[str]) -> dict[str, str]:
+    """What ``systemctl cat`` prints, by file."""
+    found: dict[str, str] = {}
+    path = ""
+    for line in text.splitlines():
+        if line.removeprefix("# ") in paths and line.startswith("# "):
+            path = line.removeprefix("# ")
+            found[path] = ""
+        elif path:
+            found[path] += f"{line}\n"
+    return {path: part.strip("\n") for path, part in found.items()}
 
 
 def commands(text: str, key: str = "ExecStart") -> list[str]:

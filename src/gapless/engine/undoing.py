@@ -179,7 +179,8 @@ def tell_by_hand(ctx: InstanceContext, error: GaplessError) -> list[str]:
     """Say that the way back failed, and the commands that take it by hand."""
     snapshot = RuntimeSnapshot.from_json(_snapshot(ctx).get("runtime", {}))
     manual = list(ctx.runtime.manual(snapshot))
-    manual[1:1] = [f"sudo {command}" for command in release_commands(_way_back(ctx))]
+    sudo = "" if snapshot.facts.get("privileged") is False else "sudo "
+    manual[1:1] = [f"{sudo}{command}" for command in release_commands(_way_back(ctx))]
     ctx.emit("rollback.failed", "switch", **failure_data(error), manual=manual)
     return manual
 

@@ -41,6 +41,15 @@ def one_line(text: str) -> str:
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
+def in_short(text: str) -> str:
+    """One line of a program's output. Of what is too long the first line and the last: one of them
+    says why, whatever wrote it."""
+    lines = text.strip().splitlines()
+    ends = " … ".join(" ".join(line.split()) for line in (lines[:1] + lines[-1:]))
+    long = len(" ".join(text.split())) > _LONGEST
+    return ends if long and len(lines) > 1 and len(ends) <= _LONGEST else one_line(text)
+
+
 def trouble(error: Exception, limit: float) -> str:
     """Why there was no answer, in few words."""
     if isinstance(error, (socket.timeout, TimeoutError)):
@@ -114,7 +123,7 @@ def _judge(report: dict[str, Any], pattern: str | None, limit: float) -> dict[st
             status = PASS if found(pattern, report["stdout"] + report["stderr"]) else FAIL
         except UnreadablePattern as error:
             return {**verdict, "status": INCONCLUSIVE, "answer": f"cannot judge: {error}"}
-    answer = f"exit {report['status']}" + (f": {one_line(output)}" if output else "")
+    answer = f"exit {report['status']}" + (f": {in_short(output)}" if output else "")
     return {**verdict, "status": status, "answer": answer}
 
 

@@ -13,6 +13,11 @@ def render_written(unit: str, path: str, width: int = WIDTH) -> str:
                    *labelled("file", path, width)])  # fmt: skip
 
 
+def render_already(unit: str, width: int = WIDTH) -> str:
+    """It was written before, just so."""
+    return screen(head("✓", f"{unit} is adopted already; nothing to change", "", width))
+
+
 def render_undone(unit: str, path: str, width: int = WIDTH, *, removed: bool) -> str:
     """The file is gone, or was not there."""
     if not removed:

@@ -167,7 +167,8 @@ def _serving(service: ServiceReport, taken: str) -> str:
 
 def _marked(version: str, names: list[str], service: ServiceReport, taken: str) -> str:
     """Hosts by what happened to them; those that simply got the new version bear no mark, and
-    where there is no new version ``taken``."""
+    where there is no new version ``taken``, unless that is said already."""
+    taken = "" if taken == version else taken
     marks = (taken, "", "restored", "not restored", "not changed", NOT_TOUCHED)
     told: dict[str, list[str]] = {mark: [] for mark in marks}
     for name in names:

@@ -9,8 +9,8 @@ from gapless.render.layout import WIDTH, block, head, labelled, screen, table
 from gapless.render.words import clean, moment, plural, seconds
 
 Facts = Mapping[str, Any]
-LOG_LINES = 25
-"""Interpreters put the reason first and some twenty lines of where it happened after it."""
+LOG_LINES = 40
+"""Some servers say the reason first, and where it happened and how they end in many lines after."""
 _DONE = {"flip": "Flipped", "rollback": "Rolled back"}
 
 

@@ -87,7 +87,7 @@ def _way_back(service: ServicePlan, host: str) -> str:
         return "removed, as it was not there before"
     release, now = kept.get("release"), service.from_.get(host, "")
     if not release and not now:
-        return "the unit files from before"
+        return "the files from before"
     return f"{now or 'what runs'} → {release['name'] if release else NO_RELEASE}"
 
 
@@ -95,7 +95,7 @@ def _capacity(service: ServicePlan, plan: Plan) -> str:
     if _all_new(service):
         return "not installed yet"
     if _flips(service, plan):
-        return "serves all the while"
+        return "serves all the while" + (" if it runs" if plan.force else "")
     if service.floor <= 0:
         return "out while it is replaced" if service.total == 1 else "none kept serving"
     return f"≥ {_kept(service):,} of {service.total:,} serve"
@@ -254,7 +254,8 @@ def _least(plan: Plan) -> str:
         serve.append(f"no smaller share of {len(ranked) - 3} others")
     out = [s.name for s in plan.services if s.floor <= 0 and s.name not in settled]
     if flip:
-        serve.append(f"all of {_named(flip)} {'serves' if len(flip) == 1 else 'serve'}")
+        what = "what runs" if plan.force else "all"
+        serve.append(f"{what} of {_named(flip)} {'serves' if len(flip) == 1 else 'serve'}")
     if new:
         serve.append(f"{_named(new)} {_are(new)} not installed yet")
     if out:

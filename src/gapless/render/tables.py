@@ -167,8 +167,10 @@ def render_doctor(findings: Sequence[FindingRow]) -> str:
     bad = [finding for finding in findings if not finding.verdict.passed]
     lines = [line for finding in bad for line in _finding(finding)]
     good = len(findings) - len(bad)
-    machines = hosts(dict.fromkeys(finding.host or "here" for finding in findings))
-    told = f"{plural(len(findings), 'check')} on {machines or 'no host'}: {good:,} passed"
+    named = dict.fromkeys(finding.host for finding in findings)
+    machines = [hosts(name for name in named if name), "here" if "" in named else ""]
+    where = " and ".join(filter(None, machines)) or "no host"
+    told = f"{plural(len(findings), 'check')} on {where}: {good:,} passed"
     lines.append(f"{told}, {plural(len(bad), 'problem')}.")
     if findings and not bad:
         asked = ", ".join(dict.fromkeys(finding.check for finding in findings))

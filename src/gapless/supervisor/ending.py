@@ -44,9 +44,15 @@ class Ending:
         self._signal(self._stop.signal if number is None else number)
 
     def go_on(self, until: float) -> None:
-        """It was told to stop before our process replaced itself."""
+        """It was told to stop, and may take until then."""
         self.until = until
         self._after(until - self._loop.now(), self._kill)
+
+    def extend(self, seconds: float) -> None:
+        """It asks to be given so long from now on; it may do so again."""
+        until = self._loop.now() + seconds
+        if self.copy.alive and 0 < self.until < until:
+            self.go_on(until)
 
     def _drain(self, when_idle: WhenIdle) -> None:
         waiting = [True]

@@ -292,6 +292,7 @@ class Flipping:
             self._next()
             self._maybe_leave()
 
+        copy.on_message = lambda message: self._message(copy, message)
         ending = Ending(self._loop, copy, over)
         self.endings.append(ending)
         if until > 0:
@@ -343,7 +344,8 @@ class Flipping:
         code = KEPT if self.active is not None else DOWN
         reply = self._reply(code, what, copy, evidence)
         self._answer(reply)
-        who = f"generation {copy.number}" if copy else "the flip"
+        flip = "the flip" if self.active is not None else "the start"
+        who = f"generation {copy.number}" if copy else flip
         self.site.say(f"{who} failed: {what}. {evidence}".rstrip(". "))
 
     def _answer(self, reply: dict[str, Any]) -> None:
@@ -374,11 +376,11 @@ class Flipping:
         }
 
     def _message(self, copy: Copy, message: dict[str, str]) -> None:
-        """What the service manager hears of us is what the active copy says; one on its way can ask
-        for more time."""
+        """What the service manager hears of us is what the active copy says; one on its way, in or
+        out, can ask for more time."""
         more = message.get("EXTEND_TIMEOUT_USEC", "")
-        if more.isdigit() and self.trial is not None and copy is self.trial.copy:
-            self.trial.extend(int(more) / 1e6)
+        if more.isdigit() and copy is not self.active:
+            self._extend(copy, int(more) / 1e6)
             self.site.manager.tell(f"EXTEND_TIMEOUT_USEC={more}")
         if copy is not self.active and not (self.active is None and self.trial is not None):
             return
@@ -386,6 +388,13 @@ class Flipping:
         lines = [f"{key}={value}" for key, value in message.items() if key in passed_on]
         if lines:
             self.site.manager.tell(*lines)
+
+    def _extend(self, copy: Copy, seconds: float) -> None:
+        if self.trial is not None and copy is self.trial.copy:
+            self.trial.extend(seconds)
+        for ending in self.endings:
+            if ending.copy is copy:
+                ending.extend(seconds)
 
     # -- small facts ------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ from collections import deque
 
 from gapless.supervisor.loop import READ, WRITE, Loop
 
-KEPT = 40
-"""Lines of each copy."""
+KEPT = 80
+"""Lines of each copy: with several workers the reason may stand some tracebacks before the end."""
 _LONGEST = 4096
 _PART = 4096
 """A pipe that can be written to takes so much at once (PIPE_BUF)."""

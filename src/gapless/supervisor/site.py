@@ -54,7 +54,8 @@ class Site:
         self.state: Callable[[Spec], dict[str, Any]]
         """All that new code has to understand, with what is to be started next."""
         self.lock = -1
-        self._given = sockets.given_to_us(os.environ)
+        self.given: dict[str, int] = {}
+        """Descriptors that were passed to us and are not held yet, by name."""
         self.said_ready = False
         self._loaded: list[tuple[str, int, int]] = [*upgrade.LOADED]
 
@@ -66,6 +67,7 @@ class Site:
         self.lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.last_good = self._recall()
+        self.given = sockets.given_to_us(os.environ)
 
     def mark(self, number: int) -> str:
         """What all of one copy carries."""
@@ -112,11 +114,12 @@ class Site:
         if spec.proxy:
             self._raise_limit()
         proxied = [_proxied_listen(proxy.listen) for proxy in spec.proxy]
-        for address in self.listeners.open((*spec.listen, *proxied), self._given):
-            self.manager.keep(sockets.kept_as(address), self.listeners.fileno(address))
-        for name in [name for name in self._given if name.startswith(sockets.KEPT)]:
-            os.close(self._given.pop(name))  # of a configuration before we were started again
+        bound = self.listeners.open((*spec.listen, *proxied), self.given)
+        for name in [name for name in self.given if name.startswith(sockets.KEPT)]:
+            os.close(self.given.pop(name))  # of a configuration before we were started again
             self.manager.drop(name)
+        for address in bound:
+            self.manager.keep(sockets.kept_as(address), self.listeners.fileno(address))
 
     # -- when it has taken over -------------------------------------------------------------------
 

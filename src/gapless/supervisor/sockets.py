@@ -119,7 +119,10 @@ def _named(one: Listen) -> socket.socket:
 
 def _taken(one: Listen, given: dict[str, int]) -> socket.socket | None:
     """Of what was given: that of the same name, what we had kept ourselves, else that on the same
-    address."""
+    address. One whose path has gone is nothing that anybody could connect to."""
+    path = _path(one.address)
+    if path and not os.path.exists(path):
+        return None
     for name in (one.name, kept_as(one.address)):
         if name in given:
             return socket.socket(fileno=given.pop(name))

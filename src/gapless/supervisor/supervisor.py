@@ -200,6 +200,7 @@ class Supervisor:
             "lock": site.lock,
             "control": self.control.fileno(),
             "listeners": site.listeners.to_json(),
+            "given": site.given,
             "proxies": {address: proxy.state() for address, proxy in site.proxies.items()},
             "limits": site.children.limits,
             "requests": flipping.requests.to_json(),
@@ -216,6 +217,9 @@ class Supervisor:
         site.said_ready = True
         site.last_good = Spec.from_json(state["last_good"]) if state["last_good"] else None
         site.listeners.from_json(state["listeners"])
+        site.given = dict(state.get("given", {}))
+        for fd in site.given.values():
+            os.set_inheritable(fd, False)
         site.children.limits.update(
             {name: (soft, hard) for name, (soft, hard) in state.get("limits", {}).items()}
         )
@@ -269,6 +273,7 @@ def _descriptors(state: dict[str, Any]) -> list[int]:
     found = [state["lock"], state["control"], state["guard"][1], *state["callers"]]
     found += [*state["waiting"], *(fd for fds in state["requests"].values() for fd in fds)]
     found += [held[0] for held in state["listeners"].values()]
+    found += state.get("given", {}).values()
     found += [fd for kept in state.get("proxies", {}).values() for fd in kept["fds"]]
     for copy in filter(None, copies):
         found += [copy["notify"], *copy["pipes"].values()]

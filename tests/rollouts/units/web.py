@@ -134,7 +134,7 @@ def main() -> None:
     if "--child" in sys.argv:
         subprocess.Popen(["/bin/sleep", "1000"], start_new_session=True)
     servers = [Server(listener) for listener in listening()]
-    serving = [threading.Thread(target=one.serve_forever, args=(0.05,)) for one in servers]
+    beside = [threading.Thread(target=one.serve_forever, args=(0.05,)) for one in servers[1:]]
 
     def stop(*_: object) -> None:
         for one in servers:
@@ -146,15 +146,16 @@ def main() -> None:
         signal.signal(signal.SIGTERM, stop)
     if "WATCHDOG_USEC" in os.environ:
         threading.Thread(target=ping, daemon=True).start()
-    for one in serving:
-        one.start()
+    for thread in beside:
+        thread.start()
     notify(f"READY=1\nSTATUS=version {VERSION} is at your service")
     if behaviour == "settle":
         os._exit(4)
-    for one in serving:
-        one.join()
-    for server in servers:
-        server.server_close()
+    servers[0].serve_forever(poll_interval=0.05)
+    for thread in beside:
+        thread.join()
+    for one in servers:
+        one.server_close()
     if behaviour == "long":
         extend(5.0)
 

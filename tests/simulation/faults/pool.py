@@ -93,6 +93,13 @@ class Pool:
             )
         )
 
+    def edit(self, old: str, new: str) -> None:
+        """Change gapless.yaml; ``old`` has to be in it."""
+        file = self.folder / "gapless.yaml"
+        text = file.read_text()
+        assert old in text, text
+        file.write_text(text.replace(old, new))
+
     def gapless(self, *words: str, code: int) -> str:
         """Run ``gapless``; its screen as one line. Asserts the exit code."""
         environment = {**os.environ, "GAPLESS_STATE": f"{self.folder}/state", "NO_COLOR": "1"}

@@ -11,23 +11,34 @@ from tests.simulation.faults.pool import HOSTS, Pool
 
 def test_first_start_of_a_command_service(tmp_path: Path) -> None:
     """Every screen names the command that goes on, and it does."""
-    pool = Pool(tmp_path, release=f"release: {{directory: app, to: {tmp_path}/srv/{{name}}}}")
-    (tmp_path / "app").mkdir()
-    (tmp_path / "app" / "v").write_text("1")
-    config = tmp_path / "gapless.yaml"
-    config.write_text(config.read_text().replace("/srv/{name}", "/srv"))
+    pool = Pool(tmp_path)
     for host in HOSTS:
         (tmp_path / "run" / host).unlink()
     told = pool.gapless("doctor", "--hosts", "h1", code=3)
-    going_on = 'gapless deploy api --hosts h1 --force --reason "..."'
+    going_on = 'gapless restart api --hosts h1 --force --reason "..."'
     assert f"sh {tmp_path}/ctl start h1 starts it; or: {going_on}" in told
-    told = pool.gapless("deploy", "api", "--hosts", "h1", "--yes", code=3)
+    told = pool.gapless("restart", "api", "--hosts", "h1", "--yes", code=3)
     assert f"next gapless doctor --hosts h1 or {going_on}" in told
-    told = pool.gapless("deploy", "api", "--yes", code=3)
+    told = pool.gapless("restart", "api", "--yes", code=3)
     assert f"or {going_on.replace('h1', 'h1,h2,h3')}" in told
     forced = ("--force", "--reason", "first start")
-    pool.gapless("deploy", "api", "--hosts", "h1,h2,h3", *forced, "--yes", code=0)
+    pool.gapless("restart", "api", "--hosts", "h1,h2,h3", *forced, "--yes", code=0)
     assert all(pool.identity(host) for host in HOSTS)
+
+
+def test_first_release_of_a_command_service(tmp_path: Path) -> None:
+    pool = Pool(tmp_path, release=f"release: {{directory: app, to: {tmp_path}/srv}}")
+    pool.edit("on: [h1, h2, h3]", "on: h1")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "v").write_text("1")
+    (tmp_path / "run" / "h1").unlink()
+    told = pool.gapless("doctor", code=3)
+    going_on = 'gapless deploy api --hosts h1 --force --reason "..."'
+    assert f"or: {going_on}" in told
+    assert f"or {going_on}" in pool.gapless("deploy", "--yes", code=3)
+    pool.gapless("deploy", "api", "--hosts", "h1", "--force", "--reason", "x", "--yes", code=0)
+    assert pool.identity("h1")
+    assert (tmp_path / "srv" / "current" / "v").read_text() == "1"
 
 
 def test_command_service_that_does_not_start(tmp_path: Path) -> None:
@@ -46,6 +57,14 @@ def test_command_service_that_does_not_start(tmp_path: Path) -> None:
     forced = ("--force", "--reason", "it starts again")
     pool.gapless("restart", "api", "--hosts", "h1", *forced, "--yes", code=0)
     assert pool.identity("h1")
+
+
+def test_what_was_restarted_is_told_once(tmp_path: Path) -> None:
+    pool = Pool(tmp_path)
+    (tmp_path / "refuse.h2").touch()
+    told = pool.gapless("restart", "api", "--yes", code=5)
+    assert "now api restarted: h1 " in told
+    assert "(restarted)" not in told
 
 
 @pytest.mark.parametrize("verb", ["status", "stop"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def test_a_release_that_fails_never_touches_the_old_copy(
     assert tiers.active(API) == old
     assert tiers.version(API) == "1"
     assert tiers.live(API) == live
-    assert len(tiers.everybody()) == count
+    until(lambda: len(tiers.everybody()) == count, "the end of the new copy")
     assert not list((tiers.folder / "srv/api/releases").glob("*.incoming"))
     tiers.publish(API, "3")
     tiers.gapless("deploy", API, "--yes", code=0)
@@ -125,6 +126,66 @@ def test_a_controller_killed_in_a_switch_that_fails_is_aborted(tmp_path: Path) -
         tiers.close()
 
 
+def test_a_supervisor_killed_in_the_switch_is_started_with_what_was_there(tmp_path: Path) -> None:
+    """With it go both copies: nothing is left to keep, so the old one is started anew."""
+    tiers = Processes(tmp_path, settle="1500ms")
+    try:
+        live, count = tiers.deployed().live(API), len(tiers.everybody())
+        tiers.publish(API, "2")
+        controller = tiers.begin("deploy", API, "--yes", "--progress=quiet")
+        until(lambda: tiers.status(API)["new"], "a new copy")
+        os.kill(tiers.status(API)["pid"], signal.SIGKILL)
+        told = " ".join(controller.communicate()[0].split())
+        assert controller.returncode == 4, told
+        assert "not flipped: the supervisor ended before it answered" in told
+        assert "no new copy was started" not in told
+        assert tiers.version(API) == "1"
+        assert tiers.live(API) == live
+        until(lambda: len(tiers.everybody()) == count, "the end of the others")
+    finally:
+        tiers.close()
+
+
+def test_what_cannot_be_started_is_told_by_its_reason(tiers: Processes) -> None:
+    """Not by the commands that were to start it, nor by what an earlier start had printed."""
+    tiers.gapless("run", "stop", API, code=0)
+    with socket.create_server(("127.0.0.1", tiers.ports[API])):
+        words = ("restart", API, "--yes", "--progress=quiet", "--force", "--reason", "test")
+        told = tiers.gapless(*words, code=5)
+    assert f"not started: cannot listen on tcp://{tiers.address(API)}" in told
+    assert "Address already in use" in told
+    assert "setsid" not in told
+    assert "serves, process" not in told
+    assert f"gapless run -c {tiers.folder}/host/processes/shop.api.json" in told
+    tiers.gapless(*words, code=0)
+    assert tiers.version(API) == "1"
+
+
+def test_a_rollout_is_aborted_from_elsewhere(tiers: Processes) -> None:
+    """Both tiers go back, the one that depends on the other first, and nothing is lost."""
+    for name in (STORE, API):
+        tiers.publish(name, "2")
+    with loading(tiers.address(API), rate=100) as load:
+        controller = tiers.begin("deploy", "--yes", "--progress=plain")
+        until(lambda: tiers.status(API)["new"], "a new copy")
+        tiers.gapless("abort", code=4)
+        told = controller.communicate()[0]
+        assert load.end().failures == 0
+    assert controller.returncode == 4, told
+    assert told.index("going back  here shop.api shop.store") > 0
+    assert [tiers.version(name) for name in (STORE, API)] == ["1", "1"]
+
+
+def test_a_forced_plan_does_not_promise_what_does_not_run(tiers: Processes) -> None:
+    told = tiers.gapless("plan", "restart", API, code=0)
+    assert "restart, serves all the while, about" in told
+    tiers.gapless("run", "stop", API, code=0)
+    assert "refused as things are" in tiers.gapless("plan", "restart", API, code=0)
+    told = tiers.gapless("plan", "restart", API, "--force", "--reason", "test", code=0)
+    assert "restart, serves all the while if it runs, about" in told
+    assert "at any moment what runs of shop.api serves" in told
+
+
 def test_a_rollback_by_hand_brings_release_and_settings_back(tiers: Processes) -> None:
     before = tiers.live(API)
     tiers.publish(API, "2")
@@ -164,7 +225,7 @@ def test_a_supervisor_that_was_killed_is_told_and_started(tiers: Processes) -> N
 def test_a_stopped_process_leaves_nothing(tiers: Processes) -> None:
     for name in (API, STORE):
         assert f"Stopped {name}" in tiers.gapless("run", "stop", name, code=0)
-    assert tiers.everybody() == []
+    until(lambda: not tiers.everybody(), "the end of all")
     assert "shop.api here stopped" in tiers.gapless("status", code=0)
 
 

@@ -238,3 +238,10 @@ def test_a_tab_is_called_a_tab(tmp_path: Path, indent: str) -> None:
     text = f"project: shop\nhosts:\n{indent}web1: {{}}\n"
     told = "not valid YAML: there is a tab — YAML is indented with spaces only"
     assert problems(tmp_path, text) == [f"3:{len(indent)}: {told}"]
+
+
+@pytest.mark.parametrize("word", ["{name}", "{host}", "{release}"])
+def test_nothing_is_filled_in_where_a_release_goes(tmp_path: Path, word: str) -> None:
+    told = problems(tmp_path, service(release=f"{{directory: ., to: '/srv/{word}'}}"))
+    hint = "nothing is filled in here: the folder is the same on each host"
+    assert told == [f"8:33: to: '/srv/{word}': {word} would be the name of a folder — {hint}"]

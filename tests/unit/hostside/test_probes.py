@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gapless.hostside.probes import probe
+from gapless.hostside.probes import in_short, probe
 
 
 class Answering(http.server.BaseHTTPRequestHandler):
@@ -72,6 +72,20 @@ def test_a_bad_answer_is_shown_in_one_line_of_bounded_length() -> None:
     assert verdict["status"] == "FAIL"
     assert verdict["answer"].startswith("500 line line")
     assert len(verdict["answer"]) == 300
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("a\nb", "a b"),
+        ("Traceback\n" + "  File x\n" * 90 + "OSError: no\n", "Traceback … OSError: no"),
+        ("CRITICAL - 9 late\n" + "host x\n" * 90, "CRITICAL - 9 late … host x"),
+        ("x" * 400 + "\ny", "x" * 299 + "…"),
+        ("x" * 400, "x" * 299 + "…"),
+    ],
+)
+def test_of_a_long_output_both_ends_are_told(said: str, answer: str) -> None:
+    assert in_short(said) == answer
 
 
 def test_what_is_sent_can_be_replaced_and_is_sent_once() -> None:

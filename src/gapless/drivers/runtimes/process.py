@@ -67,6 +67,7 @@ class ProcessRuntime:
             "supervisor": now.supervisor,
             "flips": now.flips,
             "host": transport.host,
+            "privileged": (await transport.facts()).privileged,
         }
         file = self._file(transport.host)
         there = (await transport.digest([file]))[file]
@@ -109,8 +110,8 @@ class ProcessRuntime:
         return self._file(host)
 
     def refusal(self, last: Completed) -> Refusal | None:
-        """What the supervisor said of the new copy."""
-        return view.refusal(last)
+        """What the supervisor said of the new copy, or of its own start."""
+        return start.failure(last) or view.refusal(last)
 
     def replaced(self, before: Observation, now: Observation, manner: str) -> bool:
         """A flip or a start shows in the identity; a copy that is kept is the same."""
@@ -124,12 +125,12 @@ class ProcessRuntime:
 
     def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:
         """The run file back, then flip; the release goes in between."""
-        gapless, host = self._config.gapless, str(snapshot.facts.get("host", ""))
-        file = self._file(host)
+        sudo = "" if snapshot.facts.get("privileged") is False else "sudo "
+        gapless, file = f"{sudo}{self._config.gapless}", self._file(str(snapshot.facts["host"]))
         if snapshot.absent:
-            return (f"{gapless} run stop {self.name}", f"rm -f {file}")
+            return (f"{gapless} run stop {self.name}", f"{sudo}rm -f {file}")
         flip = f"{gapless} flip {self.name} || {gapless} run -c {file} --name {self.name}"
-        return (f"cp -a {snapshot.stored}{file} {file}", flip)
+        return (f"{sudo}cp -a {snapshot.stored}{file} {file}", flip)
 
     def look(self, host: str) -> str:
         """Its copies."""

@@ -5,16 +5,22 @@
 2. Elsewhere: the leader of a session of its own, whose output goes to a file.
 
 Either way the command ends with 0 when the program serves; else nothing is left, and the last lines
-are on its standard error. The mark by which a host knows what belongs to an action is taken off:
-the supervisor belongs to none.
+of this start are on its standard error. The mark by which a host knows what belongs to an action is
+taken off: the supervisor belongs to none.
 """
 
 from __future__ import annotations
 
-from gapless.model import Command
+import re
 
+from gapless.drivers.runtimes.base import Refusal
+from gapless.model import Command, Completed
+
+_MARK = "gapless-start"
+"""What the command calls itself."""
+_WHY = re.compile(r"^gapless run \S+: (?:generation \d+|the start|the flip) failed: (.*)$", re.M)
 _UNIT = """\
-unit=$1 limit=$2 gapless=$3 file=$4 name=$5
+unit=$1 limit=$2 gapless=$3 file=$4 name=$5 since=$(date +%s)
 systemd-run --quiet --collect --no-ask-password --unit "$unit" \
   --description "$name, supervised by gapless" \
   -p Type=notify -p NotifyAccess=all -p KillMode=mixed \
@@ -22,7 +28,7 @@ systemd-run --quiet --collect --no-ask-password --unit "$unit" \
   -p Restart=on-failure -p RestartSec=200ms -p FileDescriptorStoreMax=64 \
   -- "$gapless" run -c "$file" --name "$name" && exit
 code=$?
-journalctl -u "$unit" -n 20 -o cat --no-pager -q >&2
+journalctl -u "$unit" --since "@$since" -n 40 -o cat --no-pager -q >&2
 systemctl stop "$unit" 2>/dev/null
 systemctl reset-failed "$unit" 2>/dev/null
 exit $code
@@ -30,6 +36,7 @@ exit $code
 _SESSION = """\
 log=$1 gapless=$2 file=$3 name=$4
 (umask 077 && mkdir -p -- "$(dirname -- "$log")" && : >>"$log") || exit
+before=$(wc -c <"$log")
 unset GAPLESS_RUN
 setsid "$gapless" run -c "$file" --name "$name" </dev/null >>"$log" 2>&1 &
 pid=$!
@@ -41,7 +48,7 @@ while kill -0 $pid 2>/dev/null; do
     *) wait $pid ;;
   esac
 done
-tail -n 20 "$log" >&2
+tail -c "+$((before + 1))" "$log" | tail -n 40 >&2
 exit 1
 """
 
@@ -54,11 +61,21 @@ def unit_of(name: str) -> str:
 def as_unit(gapless: str, file: str, name: str, limit: float) -> Command:
     """Start it as a transient unit."""
     seconds = f"{limit:.0f}s"
-    argv = ("sh", "-c", _UNIT, "gapless-start", unit_of(name), seconds, gapless, file, name)
+    argv = ("sh", "-c", _UNIT, _MARK, unit_of(name), seconds, gapless, file, name)
     return Command(argv, timeout=limit)
 
 
 def as_session(gapless: str, file: str, name: str, log: str, limit: float) -> Command:
     """Start it as the leader of a session of its own."""
-    argv = ("sh", "-c", _SESSION, "gapless-start", log, gapless, file, name)
+    argv = ("sh", "-c", _SESSION, _MARK, log, gapless, file, name)
     return Command(argv, timeout=limit)
+
+
+def failure(last: Completed) -> Refusal | None:
+    """Why a start came to nothing: the supervisor's last word, and what the program printed. None
+    when the command was not one of these, or did not end by itself."""
+    if last.timed_out or _MARK not in last.argv:
+        return None
+    told = _WHY.findall(last.stderr) or ["gapless run ended"]
+    what, _, evidence = told[-1].partition(". ")
+    return Refusal(f"not started: {what}", evidence, last.stderr)

@@ -12,6 +12,8 @@ from gapless.model import Completed, InstanceState, Observation
 
 NOT_SUPERVISED = 3
 """Its exit code when nobody answers to the name."""
+KEPT = 4
+"""The code of a flip that failed while the old copy serves on."""
 _CANNOT_RUN = (126, 127)
 
 
@@ -87,15 +89,20 @@ def refusal(last: Completed) -> Refusal | None:
     if "what" not in reply:
         error = reply.get("error")
         return Refusal(str(error["what"])) if isinstance(error, dict) and "what" in error else None
-    pid = reply.get("pid")
-    who = f"the new copy (pid {pid})" if pid else "no new copy was started"
-    evidence = [who, str(reply.get("evidence") or "")]
+    evidence = [_new_copy(reply), str(reply.get("evidence") or "")]
     log = "\n".join(str(line) for line in reply.get("log") or ())
     serves = reply.get("serves")
     if serves:
         evidence.append(f"pid {serves['pid']} was not touched and serves on")
     what = f"not flipped: {reply['what']}"
     return Refusal(what, "\n".join(line for line in evidence if line), log)
+
+
+def _new_copy(reply: Mapping[str, Any]) -> str:
+    """Who it was. Of a supervisor that ended meanwhile nobody knows that."""
+    if reply.get("pid"):
+        return f"the new copy (pid {reply['pid']})"
+    return "no new copy was started" if reply.get("code") == KEPT else ""
 
 
 def _mapping(text: str) -> dict[str, Any]:
