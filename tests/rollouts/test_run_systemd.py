@@ -6,13 +6,17 @@ from __future__ import annotations
 import http.client
 import json
 import shlex
-import threading
 import time
 
 import pytest
 
 from tests.lab.load import Load, Report
-from tests.rollouts.units.unit import DROP_IN, LIMIT, PORT, START, Unit, until
+from tests.rollouts.units.unit import DROP_IN, PORT, START, Unit, until
+
+
+def refused(report: Report) -> list[str]:
+    """Connects that nobody took."""
+    return [one.error for one in report.errors if "refused" in one.error.lower()]
 
 
 def test_a_plain_unit_is_adopted_reloaded_and_given_back(web: Unit) -> None:
@@ -107,6 +111,20 @@ def test_a_reload_while_the_old_copy_drains_is_run(web: Unit) -> None:
     web.alone()
 
 
+def test_the_old_copy_dies_in_a_reload_and_the_unit_goes_on(web: Unit) -> None:
+    web.adopted()
+    pid = web.pid
+    with Load(f"http://{web.address}/", rate=20) as load:
+        web.publish("2", "slow")
+        reload = web.reloading()
+        until(lambda: len(web.copies()) == 2, "the new copy")
+        web.host.run(["kill", "-KILL", str(web.get()["pid"])])
+        assert reload() == 0
+        assert web.version() == "2"
+    assert not refused(load.report), load.report
+    assert web.show("MainPID", "ActiveState", "NRestarts") == [pid, "active", "0"]
+
+
 def test_a_flip_asked_for_by_hand_finds_units_by_name(web: Unit) -> None:
     web.adopted()
     web.publish("2")
@@ -136,15 +154,10 @@ def test_a_stop_ends_a_reload_that_is_under_way(web: Unit) -> None:
     web.adopted()
     slow = web.later("/slow?4")
     web.publish("2", "never")
-    ended: list[int] = []
-    reload = threading.Thread(
-        target=lambda: ended.append(web.systemctl("reload", "web", check=False).returncode)
-    )
-    reload.start()
+    reload = web.reloading()
     until(lambda: len(web.copies()) == 2, "the new copy")
     web.systemctl("stop", "web")
-    reload.join(LIMIT)
-    assert ended != [0]
+    assert reload() != 0
     assert slow()["version"] == "1"
     assert web.show("ActiveState", "Result") == ["inactive", "success"]
     assert not web.processes()
@@ -181,11 +194,6 @@ def test_a_program_that_crashes_fails_the_unit_with_its_status(web: Unit) -> Non
 
 
 # What a kill of the supervisor costs, and what an upgrade does
-
-
-def refused(report: Report) -> list[str]:
-    """Connects that nobody took."""
-    return [one.error for one in report.errors if "refused" in one.error.lower()]
 
 
 def kill_supervisor(web: Unit) -> None:

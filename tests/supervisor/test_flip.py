@@ -316,3 +316,13 @@ def _hold(rig: Rig):  # type: ignore[no-untyped-def]
 
 def _command(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
+def test_a_promotion_counts_as_a_flip(web: Web) -> None:
+    rig = web().start()
+    rig.publish("2", "slow-start:0.5")
+    asked = rig.ask("flip")
+    until(lambda: rig.status()["new"])  # type: ignore[index]
+    os.kill(rig.active(), signal.SIGKILL)
+    assert asked.reply()["ok"]
+    assert rig.serves()["flips"] == 1

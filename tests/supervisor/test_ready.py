@@ -189,3 +189,27 @@ def _kept(rig: Rig) -> socket.socket:
     to.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert to.recv(4096).startswith(b"HTTP/1.1 200")
     return to
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_another_user_does_not_say_that_a_copy_is_ready(web: Web) -> None:
+    """The names of abstract sockets are no secret; who ended at once cannot be asked any more."""
+    rig = web(start_timeout=3.0).start()
+    rig.publish("2", "never-ready")
+    asked = rig.ask("flip")
+    new = until(lambda: (s := rig.status()) and s["new"] and s["new"]["pid"])
+    variables = Path(f"/proc/{new}/environ").read_bytes().split(b"\0")
+    name = next(v for v in variables if v.startswith(b"NOTIFY_SOCKET=")).partition(b"@")[2]
+    forger = os.fork()
+    if forger == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+                to.connect(b"\0" + name)
+                to.send(b"READY=1")
+        finally:
+            os._exit(0)
+    os.waitpid(forger, 0)
+    assert asked.reply()["code"] == 4

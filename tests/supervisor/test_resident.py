@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from gapless.supervisor import processes
 from tests.supervisor.rig import PYTHON, ROOT, Rig, until
 
 Web = Callable[..., Rig]
@@ -41,6 +42,7 @@ def test_it_sleeps_while_nothing_happens(web: Web) -> None:
     assert rig.flip()["ok"]
     until(lambda: not rig.serves()["draining"])
     everybody = {pid for pid in rig.everybody() if pid != rig.active()}
+    until(lambda: all(processes.state(pid) == "S" for pid in everybody))
     before = {pid: _woken(pid) for pid in everybody}
     time.sleep(2.0)  # what is measured is that nothing happens in a time
     assert {pid: _woken(pid) for pid in everybody} == before

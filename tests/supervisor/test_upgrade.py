@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from gapless.supervisor import rundir
 from tests.supervisor.load import loading
-from tests.supervisor.rig import ROOT, Rig, until
+from tests.supervisor.rig import LIMIT, ROOT, Rig, until
 
 Web = Callable[..., Rig]
 SAYS = """
@@ -107,6 +109,50 @@ def test_a_signal_in_the_middle_is_not_lost(web: Web, tmp_path: Path) -> None:
         rig.publish(str(number))
         rig.signal(signal.SIGHUP)
         until(lambda number=number: rig.version() == str(number))
+
+
+def test_who_asks_while_our_process_replaces_itself_is_answered(web: Web, tmp_path: Path) -> None:
+    """At whatever moment: not accepted yet, half of the request read, or all of it."""
+    rig, folder = installed(web, tmp_path, settle=0.0)
+    rig.start()
+    over = threading.Event()
+    replies: list[str] = []
+
+    def asks(verb: str, pause: float) -> None:
+        while not over.is_set():
+            try:
+                replies.append(_answer(verb, pause) or f"nothing to {verb}")
+            except (OSError, LookupError) as error:
+                replies.append(f"{error!r} to {verb}")
+
+    threads = [
+        threading.Thread(target=asks, args=(verb, pause))
+        for verb in ("status", "wait", "flip")
+        for pause in (0.0, 0.002, 0.02)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(1, 11):
+            upgrade(folder, number)
+            assert rig.flip()["ok"]
+            assert born(rig) == 1
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(LIMIT)
+    assert not [thread for thread in threads if thread.is_alive()]
+    assert len(replies) > 100
+    assert {reply for reply in replies if not reply.startswith("{")} == set()
+
+
+def _answer(verb: str, pause: float) -> str:
+    with rundir.connect("web") as to:
+        to.settimeout(LIMIT)
+        to.sendall(b'{"verb": ')
+        time.sleep(pause)  # other moments each time
+        to.sendall(f'"{verb}"}}\n'.encode())
+        return to.makefile().readline()
 
 
 def test_callers_and_drains_live_through_it(web: Web, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """TERM while the outcome of a flip is waited for.
 
-systemd stops a unit that is being reloaded by telling everybody in it to end, its ``ExecReload=`` as
-well. The supervisor then answers at once that it is being stopped: that is no failure of the
-reload's own, and we end like every program that was asked to. Else TERM ends us as it always does.
+systemd stops a unit that is being reloaded by telling all of it to end, ``ExecReload=`` as well.
+The supervisor then answers at once that it is being stopped: that is no failure of the reload's
+own, and we end like every program that was asked to. Else TERM ends us as it always does.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 
 from gapless.model import NO_RELEASE
 from gapless.planning.refusals import refusals
-from gapless.plans import Batch, Plan, ServicePlan, Verb
+from gapless.plans import Batch, Plan, ServicePlan, StepKind, Verb
 from gapless.render.layout import INDENT, WIDTH, cut, screen, wrap
 from gapless.render.words import about, hosts, plural, seconds
 from gapless.undo import was_absent
@@ -107,7 +107,11 @@ def _kept(service: ServicePlan) -> int:
 
 
 def _flips(service: ServicePlan, plan: Plan) -> bool:
-    """Whether its old copies serve until the new ones do."""
+    """Whether its old copies serve until the new ones do; behind a balancer they are taken out."""
+    return _supervised(service, plan) and StepKind.DRAIN not in service.steps
+
+
+def _supervised(service: ServicePlan, plan: Plan) -> bool:
     return _definition(plan, service).get("process") is not None
 
 
@@ -291,7 +295,7 @@ def _undo(plan: Plan) -> str:
         return "what went back stays so and a person decides about the rest"
     if ways == {"rollback"} and plan.verb is Verb.RESTART:
         kept = "it gets back the unit file it had" if _units(plan) else "it is started once more"
-        if all(_flips(service, plan) for service in plan.services):
+        if all(_supervised(service, plan) for service in plan.services):
             kept = "its old copy serves on"
         return f"{kept}; what is restarted already has nothing to undo"
     if ways == {"rollback"}:

@@ -62,9 +62,11 @@ def _go_on(fd: int) -> int:
 
 def _check(fd: int) -> int:
     from gapless.supervisor import upgrade
-    from gapless.supervisor.supervisor import understands
+    from gapless.supervisor.supervisor import rehearse
 
-    understands(upgrade.read(fd))
+    state = upgrade.read(fd)
+    os.close(fd)
+    rehearse(state)
     return 0
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Ended = Callable[[int], None]
 """Called with the raw status of wait."""
+Refused = Callable[[int, int], None]
+"""Called with a process, and the signal that it may not be sent."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +53,22 @@ class Launch:
 class Child:
     """One program that was started and not waited for yet."""
 
-    def __init__(self, pid: int, mark: str, ended: Ended) -> None:
+    def __init__(self, pid: int, mark: str, ended: Ended, refused: Refused) -> None:
         self.pid, self.mark = pid, mark
         self.status: int | None = None
-        self._ended = ended
+        self._ended, self._refused = ended, refused
         self._fd = os.pidfd_open(pid)
 
     def signal(self, number: int) -> None:
         """Nothing when it has ended."""
-        if self.status is None:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._fd, number)
+        if self.status is not None:
+            return
+        try:
+            signal.pidfd_send_signal(self._fd, number)
+        except ProcessLookupError:
+            pass
+        except PermissionError:  # it has become another user
+            self._refused(self.pid, number)
 
     def kill_all(self) -> None:
         """It, all of its session, and what escaped from that. Until it was waited for, its number
@@ -99,6 +106,7 @@ class Children:
         self._known: dict[int, Child] = {}
         self.limits: dict[str, tuple[int, int]] = {}
         """What all start with, where ours were raised."""
+        self.refused: Refused = _nothing
 
     def start(self, launch: Launch, ended: Ended) -> Child:
         """Raises OSError (with the program or file it is about) when it cannot be started."""
@@ -121,7 +129,9 @@ class Children:
 
     def adopt(self, pid: int, mark: str, ended: Ended) -> Child:
         """A child of ours that this object did not start (before we replaced ourselves)."""
-        child = self._known[pid] = Child(pid, mark, ended)
+        child = self._known[pid] = Child(
+            pid, mark, ended, lambda pid, number: self.refused(pid, number)
+        )
         return child
 
     def reap(self) -> None:
@@ -236,3 +246,6 @@ def _change_user(launch: Launch) -> None:
         os.setresgid(launch.gid, launch.gid, launch.gid)
     if launch.uid >= 0:
         os.setresuid(launch.uid, launch.uid, launch.uid)
+
+
+def _nothing(_pid: int, _number: int) -> None: ...

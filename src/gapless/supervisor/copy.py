@@ -12,6 +12,7 @@ from gapless.supervisor import processes, sockets
 from gapless.supervisor.children import Child, Children, Launch, told
 from gapless.supervisor.loop import Loop
 from gapless.supervisor.notify import Manager, NotifySocket
+from gapless.supervisor.outlet import Outlet
 from gapless.supervisor.output import Output, source
 from gapless.supervisor.spec import Spec
 
@@ -62,12 +63,16 @@ class Copy:
         return self.child is not None and self.status is None
 
     def start(
-        self, children: Children, held: Mapping[str, socket.socket], manager: Manager
+        self,
+        children: Children,
+        held: Mapping[str, socket.socket],
+        manager: Manager,
+        outlets: Mapping[int, Outlet],
     ) -> None:
         """Raises OSError, ValueError (no such user) when it cannot."""
         self.times["begun"] = self._loop.now()
         self.notify = NotifySocket(self._loop, self._heard)
-        self.output = Output(self._loop, self.spec.output)
+        self.output = Output(self._loop, outlets, self.spec.output)
         if self.spec.probe:
             self._private, self.probe = sockets.probe(self.spec.probe)
         self.launch = self._launch(held, manager)
@@ -150,16 +155,23 @@ class Copy:
             found["GAPLESS_PROBE"] = self.probe
         return found
 
-    def _heard(self, message: dict[str, str], sender: int) -> None:
-        """Only of itself and what it started; who sent and is gone already knew the name."""
-        gone = processes.parent(sender) == -1
-        if not gone and not processes.within(sender, self.pid) and not self._of_us(sender):
+    def _heard(self, message: dict[str, str], sender: int, user: int) -> None:
+        """Only of itself and what it started. Who sent and ended cannot be asked where he came
+        from; he knew the name, which is random, but every user can list those of all sockets."""
+        if processes.parent(sender) == -1:
+            if user not in self._users():
+                return
+        elif not processes.within(sender, self.pid) and not self._of_us(sender):
             return
         if message.get("READY") == "1" and not self.ready_told:
             self.ready_told = True
             self.on_ready()
         self.says = message.get("STATUS", self.says)
         self.on_message(message)
+
+    def _users(self) -> set[int]:
+        own = _credentials(self.spec.user, "")[0]
+        return {0, os.geteuid(), own} - {-1}
 
     def _of_us(self, pid: int) -> bool:
         return processes.session(pid) == self.pid or processes.marked(pid, self.mark)
@@ -192,14 +204,20 @@ class Copy:
         }
 
     @classmethod
-    def from_json(cls, loop: Loop, children: Children, data: dict[str, Any]) -> Copy:
+    def from_json(
+        cls,
+        loop: Loop,
+        children: Children,
+        outlets: Mapping[int, Outlet],
+        data: dict[str, Any],
+    ) -> Copy:
         """The same copy, told of by the one whose place we took."""
         spec = Spec.from_json(data["spec"])
         self = cls(loop, data["mark"], data["number"], data["slot"], spec)
         self.state, self.times = data["state"], data["times"]
         self.ready_told, self.probe = data["ready_told"], data["probe"]
         self.notify = NotifySocket.inherited(loop, data["notify"], self._heard)
-        self.output = Output.inherited(loop, data["pipes"], data["lines"])
+        self.output = Output.inherited(loop, outlets, data["pipes"], data["lines"])
         if data["private"] >= 0:
             os.set_inheritable(data["private"], False)
             self._private = socket.socket(fileno=data["private"])

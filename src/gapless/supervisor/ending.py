@@ -27,6 +27,9 @@ class Ending:
         self._stop: Stop = copy.spec.stop
         self.until = 0.0
         """When it is killed, by the monotonic clock; 0 while that is not known."""
+        self.from_outside = False
+        """Whether somebody outside wanted it to end; it hears the other signals as well then."""
+        self._after_delay: Callable[[], None] | None = None
         copy.on_end = self._over
 
     def begin(self, when_idle: WhenIdle) -> None:
@@ -34,7 +37,13 @@ class Ending:
         if not self.copy.alive:
             self._over()
             return
-        self._after(self._stop.delay, lambda: self._drain(when_idle))
+        self._after_delay = lambda: self._drain(when_idle)
+        self._after(self._stop.delay, self._after_delay)
+
+    def hurry(self) -> None:
+        """The delay is for those who still come to it, and nobody does any more."""
+        if self._after_delay is not None:
+            self._after(0.0, self._after_delay)
 
     def at_once(self, number: int | None = None) -> None:
         """Without delay: somebody outside wants it to end, or it never served."""
@@ -55,6 +64,7 @@ class Ending:
             self.go_on(until)
 
     def _drain(self, when_idle: WhenIdle) -> None:
+        self._after_delay = None
         waiting = [True]
 
         def proceed() -> None:

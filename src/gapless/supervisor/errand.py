@@ -46,6 +46,13 @@ class Errand:
             os.close(out[1])
             os.close(err[1])
 
+    def end(self) -> None:
+        """Nobody waits for it any more."""
+        self._done = _nothing
+        if self._child is not None:
+            self._child.kill_all()
+        self._finish()
+
     def _take(self, fd: int) -> None:
         try:
             part = os.read(fd, _PART)

@@ -17,10 +17,11 @@
 from __future__ import annotations
 
 import gc
+import signal
 from collections.abc import Callable
 
 from gapless.supervisor import children as processes
-from gapless.supervisor.control import Caller
+from gapless.supervisor.caller import Caller
 from gapless.supervisor.copy import Copy
 from gapless.supervisor.ending import Ending
 from gapless.supervisor.requests import ROLLBACK, Requests
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 FLIPPED, REFUSED, KEPT, DOWN = 0, 3, 4, 5
 """Codes of a reply: flipped; nothing to go back to; the old copy serves on; nothing serves."""
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+_STOPPED = "it is being stopped"
+_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 _SLACK = 5.0
 """Seconds that the service manager waits longer than our own limits."""
 
@@ -46,7 +49,7 @@ class Flipping:
         self,
         site: Site,
         leave: Callable[[int], None],
-        renew: Callable[[Spec, list[Caller]], None],
+        renew: Callable[[str, list[Caller]], None],
     ) -> None:
         self.site = site
         self._loop = site.loop
@@ -61,9 +64,13 @@ class Flipping:
         self.flips = self.failed = 0
         self.last: dict[str, Any] | None = None
         self.stopping = False
+        self.failing: Copy | None = None
+        """The new copy that failed, until nothing of it is left."""
         self._callers: list[Caller] = []
         self.until_idle: list[Caller] = []
-        self._preparing = False
+        self._preparing = self._interrupted = False
+        self._died: Copy | None = None
+        """The active copy, when it died while another was on its way."""
         self._code: int | None = None
         """What we end with, once that is clear."""
 
@@ -75,9 +82,9 @@ class Flipping:
 
     def ask(self, kind: str, caller: Caller | None = None) -> None:
         """Flip, or flip back; ``caller`` is answered when it is over."""
-        if self.stopping or self._code is not None:
+        if self._over:
             if caller is not None:
-                caller.answer(self._reply(DOWN, "it is being stopped"))
+                caller.answer(self._reply(DOWN, _STOPPED))
             return
         self.requests.ask(kind, caller)
         spec = self._current()
@@ -89,39 +96,66 @@ class Flipping:
     def stop(self, number: int) -> None:
         """Outside wants an end: both the active copy and the one on its way get the signal, old
         ones go on draining; all of them within their limits."""
+        if self.stopping:
+            self.forward(number)
+            return
         self.stopping = True
         self.site.manager.tell("STOPPING=1")
         self.site.manager.allow(self._current().stop.timeout + _SLACK)
-        for caller in [*self.requests.clear(), *self._take_callers(), *self.until_idle]:
-            caller.answer(self._reply(DOWN, "it is being stopped"))
+        self.site.break_off()
+        self._preparing = False
+        for caller in [*self.requests.clear(), *self._take_callers(), *self._take_waiting()]:
+            caller.answer(self._reply(DOWN, _STOPPED))
+        for ending in [*self.endings]:
+            ending.hurry()
         if self.trial is not None:
             copy = self._end_trial()
             self._end(copy, at_once=number, code_of=self.active is None)
         if self.active is not None:
             copy, self.active = self.active, None
             self._end(copy, at_once=number, code_of=True)
+        elif self.failing is not None:
+            self._code = self._code_without(self.failing)
         self._maybe_leave()
 
     def forward(self, number: int) -> None:
-        """Any other signal goes to the copy that serves, or is to be the first to do so."""
-        copy = self.active or (self.trial.copy if self.trial else None)
-        if copy is not None and copy.child is not None:
-            copy.child.signal(number)
+        """Any other signal goes to the copy that serves, or is to be the first to do so; while all
+        of it stops, to those that were told to."""
+        on_the_way = self.trial.copy if self.trial else None
+        copies = [self.active or on_the_way]
+        if self.stopping:
+            copies = [ending.copy for ending in self.endings if ending.from_outside]
+        elif number in _KEYBOARD and self.busy:
+            # Ctrl-C means all of it: the new copy is not to take over from the one that obeys
+            self._interrupted = True
+            copies = [self.active, on_the_way]
+        for copy in copies:
+            if copy is not None and copy.child is not None:
+                copy.child.signal(number)
 
     @property
     def busy(self) -> bool:
         """Whether a flip is under way."""
-        return self.trial is not None or self._preparing
+        return self.trial is not None or self._preparing or self.failing is not None
+
+    @property
+    def _over(self) -> bool:
+        """Whether we end, as soon as all copies have ended."""
+        return self.stopping or self._code is not None
 
     def wait(self, caller: Caller) -> None:
         """Answered when nothing is under way."""
-        self.until_idle.append(caller)
-        self._next()
+        if self._over:
+            caller.answer(self._reply(DOWN, _STOPPED))
+        elif self.busy or self.requests:
+            self.until_idle.append(caller)
+        else:
+            caller.answer(self._reply(FLIPPED, "nothing is under way"))
 
     # -- one flip ---------------------------------------------------------------------------------
 
     def _next(self) -> None:
-        if self.busy or self.stopping:
+        if self.busy or self._over:
             return
         if not self.requests:
             self._tell_idle()
@@ -149,36 +183,37 @@ class Flipping:
             return
         self._try(self.site.last_good, self._take_callers())
 
-    def _prepared(self, spec: Spec, *, renew: bool) -> None:
+    def _prepared(self, wanted: str, *, renew: bool) -> None:
         self._preparing = False
-        if self.stopping:
-            self._maybe_leave()
-            return
         callers = self._take_callers()
         if renew and self.active is not None:
-            self.renew(spec, callers)
-        self.go_on(spec, callers)
+            self.renew(wanted, callers)
+        self.go_on(wanted, callers)
 
-    def go_on(self, spec: Spec, callers: list[Caller]) -> None:
+    def go_on(self, wanted: str, callers: list[Caller]) -> None:
         """With what was prepared, also by the process whose place we took."""
+        try:
+            spec = Spec.from_json(wanted)
+        except ValueError as error:
+            self._callers = callers
+            self._unprepared("the configuration is read, but not understood", str(error))
+            return
         self._try(spec, callers)
 
     def _unprepared(self, what: str, evidence: str) -> None:
-        self._preparing = False
+        self._preparing = self._interrupted = False
         self.failed += 1
         self._told_failed(what, evidence, None)
-        if self.active is None and not self.stopping:
+        if self.active is None:
             self._go(self._code_without(None))
         self._next()
-
-    _died: int | None = None
-    """Status of an active copy that died while another was on its way."""
 
     def _try(self, spec: Spec, callers: list[Caller]) -> None:
         self._callers = callers
         try:
             self.site.open(spec)
         except OSError as error:
+            self.site.failed()
             self._unprepared(f"cannot listen on {error.filename}", error.strerror or str(error))
             return
         self.number += 1
@@ -189,7 +224,9 @@ class Flipping:
         )
         self.site.say(*spec.warnings)
         self.site.manager.tell(f"STATUS=starting generation {self.number}")
-        self.trial.begin(self.site.listeners.of(spec.listen), self.site.manager)
+        self.trial.begin(
+            self.site.listeners.of(spec.listen), self.site.manager, self.site.outlets
+        )  # fmt: skip
         if copy.child is not None:
             self.site.guard.knows(copy.pid)
 
@@ -202,17 +239,17 @@ class Flipping:
     def _passed(self) -> None:
         """The moment of the flip; what takes time comes after the old copy was told."""
         assert self.trial is not None
-        copy, old = self._end_trial(), self.active
+        copy, old, before = self._end_trial(), self.active, self.active or self._died
         self.active, copy.state = copy, "active"
         copy.times["commit"] = self._loop.now()
         copy.on_end = self._active_ended
-        self._died = None
+        self._died, self._interrupted = None, False
         self.site.point(copy)
         if old is not None:
             old.state = "draining"
             self._end(old)
-            self.flips += 1
-        self.site.committed(copy, old)
+        self.flips += before is not None
+        self.site.committed(copy, before)
         what = f"generation {copy.number} serves"
         self._answer(self._reply(FLIPPED, what, copy))
         self.site.say(f"{what}, process {copy.pid}")
@@ -220,15 +257,15 @@ class Flipping:
 
     def _failed(self, what: str, evidence: str) -> None:
         """It goes, and all it left; who asked is told when it is gone."""
-        copy = self._end_trial()
+        copy = self.failing = self._end_trial()
         self.failed += 1
-        copy.state = "stopping"
 
         def gone() -> None:
+            self.failing, self._interrupted = None, False
+            self.site.failed()
             self._told_failed(what, evidence, copy)
-            if self.active is None:
+            if self.active is None and not self._over:
                 self._go(self._code_without(copy))
-            self._next()
 
         copy.last = copy.last_lines()
         self._end(copy, gone=gone, at_once=copy.spec.stop.signal)
@@ -236,7 +273,7 @@ class Flipping:
     def _code_without(self, copy: Copy | None) -> int:
         """Of an old copy that died meanwhile; else of the first, which cannot end well."""
         if self._died is not None:
-            return processes.exit_code(self._died)
+            return processes.exit_code(self._died.status or 0)
         if copy is None:
             return 1
         if copy.child is None:
@@ -249,15 +286,14 @@ class Flipping:
     def _active_ended(self) -> None:
         assert self.active is not None
         copy, self.active = self.active, None
-        status = copy.status or 0
         self._close(copy)
-        if self.busy:
-            self._died = status
-            self.site.say(f"generation {copy.number} {copy.ended_how()} while another one starts")
-            if self.trial is not None and self.trial.copy.state == "settling":
-                self._ready()
+        if self._interrupted or not self.busy:
+            self._go(processes.exit_code(copy.status or 0))
             return
-        self._go(processes.exit_code(status))
+        self._died = copy
+        self.site.say(f"generation {copy.number} {copy.ended_how()} while another one starts")
+        if self.trial is not None and self.trial.copy.state == "settling":
+            self._ready()
 
     def _end(
         self,
@@ -277,6 +313,7 @@ class Flipping:
             self._maybe_leave()
 
         ending = Ending(self._loop, copy, over)
+        ending.from_outside = code_of
         self.endings.append(ending)
         if at_once is None:
             ending.begin(self.site.when_idle)
@@ -313,14 +350,20 @@ class Flipping:
         copy.on_message = lambda message: self._message(copy, message)
 
     def _go(self, code: int) -> None:
+        """The program has ended: so do we."""
         self._code = code
-        for caller in [*self.requests.clear(), *self.until_idle]:
+        self.site.break_off()
+        self._preparing = False
+        for caller in [*self.requests.clear(), *self._take_callers(), *self._take_waiting()]:
             caller.answer(self._reply(DOWN, "the program has ended"))
+        if self.trial is not None:
+            copy = self._end_trial()
+            self._end(copy, at_once=copy.spec.stop.signal)
         self._maybe_leave()
 
     def _maybe_leave(self) -> None:
         idle = self.active is None and self.trial is None and not self.endings
-        if idle and not self._preparing and (self.stopping or self._code is not None):
+        if idle and self._over:
             self._leave(self._code or 0)
 
     def _close(self, copy: Copy) -> None:
@@ -336,8 +379,7 @@ class Flipping:
     # -- what is told -----------------------------------------------------------------------------
 
     def _tell_idle(self) -> None:
-        callers, self.until_idle = self.until_idle, []
-        for caller in callers:
+        for caller in self._take_waiting():
             caller.answer(self.last or self._reply(FLIPPED, "nothing is under way"))
 
     def _told_failed(self, what: str, evidence: str, copy: Copy | None) -> None:
@@ -355,6 +397,10 @@ class Flipping:
 
     def _take_callers(self) -> list[Caller]:
         callers, self._callers = self._callers, []
+        return callers
+
+    def _take_waiting(self) -> list[Caller]:
+        callers, self.until_idle = self.until_idle, []
         return callers
 
     def _reply(

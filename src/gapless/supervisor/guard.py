@@ -19,41 +19,62 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """Started once; it survives the replacement of our own process by new code. ``run`` marks all
-    that we start."""
+    """It survives the replacement of our own process by new code. ``run`` marks all that we
+    start."""
 
     def __init__(self, run: str, pid: int, write: int) -> None:
         self.run, self.pid, self.write = run, pid, write
+        self._sessions: set[int] = set()
         os.set_inheritable(write, False)
 
     @classmethod
     def posted(cls, run: str) -> Guard:
         """A new one."""
-        read, write = os.pipe2(os.O_CLOEXEC)
-        pid = os.fork()
-        if pid == 0:
-            _stand_by(run, read)
-        os.close(read)
-        return cls(run, pid, write)
+        return cls(run, *_posted(run))
+
+    def post_again(self) -> None:
+        """It was killed."""
+        os.close(self.write)
+        self.pid, self.write = _posted(self.run)
+        for session in self._sessions:
+            self._tell(session)
 
     def knows(self, session: int) -> None:
         """A copy was started."""
-        os.write(self.write, b"%d\n" % session)
+        self._sessions.add(session)
+        self._tell(session)
 
     def forgets(self, session: int) -> None:
         """Nothing of it is left."""
-        os.write(self.write, b"-%d\n" % session)
+        self._sessions.discard(session)
+        self._tell(-session)
 
     def dismiss(self) -> None:
         """Nothing is left to guard."""
         os.close(self.write)
-        os.waitpid(self.pid, 0)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+    def _tell(self, number: int) -> None:
+        with contextlib.suppress(BrokenPipeError):  # killed: another will be told
+            os.write(self.write, b"%d\n" % number)
+
+
+def _posted(run: str) -> tuple[int, int]:
+    read, write = os.pipe2(os.O_CLOEXEC)
+    # its signals are not to be taken for ours, which go into a pipe that it shares at first
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    pid = os.fork()
+    if pid == 0:
+        _stand_by(run, read)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    os.close(read)
+    return pid, write
 
 
 def _stand_by(run: str, read: int) -> NoReturn:
     try:
         os.setsid()
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         for fd in map(int, os.listdir("/proc/self/fd")):
             if fd != read:
                 _close(fd)

@@ -19,6 +19,7 @@ def become(spec: Spec) -> NoReturn:
     to them."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     forget_coercion()
+    _open_streams()
     fd = os.memfd_create("gapless-spec")
     os.write(fd, spec.to_json().encode())
     os.set_inheritable(fd, True)
@@ -31,3 +32,13 @@ def forget_coercion() -> None:
         given = {line.partition(b"=")[0] for line in file.read().split(b"\0")}
     if b"LC_CTYPE" not in given:
         os.environ.pop("LC_CTYPE", None)
+
+
+def _open_streams() -> None:
+    """The number of a stream that was closed would go to a socket or a lock of ours, and copies
+    would write to that."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free

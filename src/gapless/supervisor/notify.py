@@ -14,8 +14,8 @@ _MOST = 64
 """Messages of one copy in one turn."""
 _CREDENTIALS = struct.Struct("3i")
 
-Told = Callable[[dict[str, str], int], None]
-"""Called with the assignments of a message and the process that sent it."""
+Told = Callable[[dict[str, str], int, int], None]
+"""Called with the assignments of a message, and process and user that sent it."""
 
 
 class NotifySocket:
@@ -65,23 +65,23 @@ class NotifySocket:
                 )
             except OSError:
                 return
-            sender = _take(extra)
+            sender, user = _take(extra)
             lines = text.decode(errors="replace").split("\n")
-            self._told(dict(line.split("=", 1) for line in lines if "=" in line), sender)
+            self._told(dict(line.split("=", 1) for line in lines if "=" in line), sender, user)
             if self._socket.fileno() < 0:
                 return
 
 
-def _take(extra: list[tuple[int, int, bytes]]) -> int:
-    """The sender's process; descriptors that came along are closed."""
-    sender = 0
+def _take(extra: list[tuple[int, int, bytes]]) -> tuple[int, int]:
+    """The sender's process and user; descriptors that came along are closed."""
+    sender, user = 0, -1
     for level, kind, data in extra:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             for fd in struct.unpack(f"{len(data) // 4}i", data[: len(data) // 4 * 4]):
                 os.close(fd)
         elif level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
-            sender = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])[0]
-    return sender
+            sender, user, _group = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])
+    return sender, user
 
 
 class Manager:

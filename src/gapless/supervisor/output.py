@@ -4,18 +4,17 @@ a pipe of our own and passed on, so that the last words of a copy that failed ca
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from collections import deque
+from collections.abc import Mapping
 
-from gapless.supervisor.loop import READ, WRITE, Loop
+from gapless.supervisor.loop import Loop
+from gapless.supervisor.outlet import Outlet
+from gapless.supervisor.stream import Stream
 
 KEPT = 80
 """Lines of each copy: with several workers the reason may stand some tracebacks before the end."""
-_LONGEST = 4096
-_PART = 4096
-"""A pipe that can be written to takes so much at once (PIPE_BUF)."""
 _STREAMS = (1, 2)
 
 
@@ -43,10 +42,10 @@ def source(fd: int = 2) -> str:
 class Output:
     """The streams of one copy."""
 
-    def __init__(self, loop: Loop, manner: str) -> None:
-        self._loop = loop
+    def __init__(self, loop: Loop, outlets: Mapping[int, Outlet], manner: str) -> None:
+        self._loop, self._outlets = loop, outlets
         self.lines: deque[str] = deque(maxlen=KEPT)
-        self._streams: list[_Stream] = []
+        self._streams: list[Stream] = []
         self.fds: dict[int, int] = {}
         """The copy's number to the end of the pipe it gets."""
         self._file = source()
@@ -62,15 +61,21 @@ class Output:
 
     def _pipe(self, fd: int) -> None:
         read, self.fds[fd] = os.pipe2(os.O_CLOEXEC)
-        self._streams.append(_Stream(self._loop, read, fd, self.lines))
+        self._read(read, fd)
+
+    def _read(self, read: int, to: int) -> None:
+        self._streams.append(Stream(self._loop, read, to, self._outlets[to], self.lines))
 
     @classmethod
-    def inherited(cls, loop: Loop, pipes: dict[str, int], lines: list[str]) -> Output:
+    def inherited(
+        cls, loop: Loop, outlets: Mapping[int, Outlet], pipes: dict[str, int], lines: list[str]
+    ) -> Output:
         """After the process replaced itself: the reading ends by stream."""
-        self = cls.__new__(cls)
-        self._loop, self.lines, self.fds = loop, deque(lines, maxlen=KEPT), {}
-        self._file, self._from = "", 0
-        self._streams = [_Stream(loop, read, int(fd), self.lines) for fd, read in pipes.items()]
+        self = cls(loop, outlets, "inherit")
+        self._file = ""
+        self.lines.extend(lines)
+        for fd, read in pipes.items():
+            self._read(read, int(fd))
         return self
 
     def pipes(self) -> dict[str, int]:
@@ -92,89 +97,11 @@ class Output:
         return list(self.lines)
 
     def close(self) -> None:
-        """The copy and all of its children have ended."""
+        """The copy and all of its children have ended, or it was never started."""
+        self.given()
         for stream in self._streams:
             stream.drain()
             stream.close()
-
-
-class _Stream:
-    """One pipe: read, kept, and passed on as fast as it is taken."""
-
-    def __init__(self, loop: Loop, read: int, to: int, lines: deque[str]) -> None:
-        self._loop, self.read, self.to, self._lines = loop, read, to, lines
-        os.set_blocking(read, False)
-        os.set_inheritable(read, False)
-        self._rest = b""
-        self._held = b""
-        self._out = _own_end(to)
-        loop.watch(read, READ, self._readable)
-
-    def drain(self) -> None:
-        """Everything that is there now."""
-        while self.read >= 0 and not self._held and self._take():
-            pass
-
-    def close(self) -> None:
-        if self.read >= 0:
-            self._loop.forget(self.read)
-            os.close(self.read)
-            self.read = -1
-        self._loop.forget(self._out)
-        if self._out != self.to:
-            os.close(self._out)
-            self._out = self.to
-        self._keep(b"\n" if self._rest else b"")
-
-    def _readable(self, _events: int) -> None:
-        self._take()
-
-    def _take(self) -> bool:
-        try:
-            part = os.read(self.read, _PART)
-        except BlockingIOError:
-            return False
-        if not part:
-            self._loop.forget(self.read)
-            os.close(self.read)
-            self.read = -1
-            return False
-        self._keep(part)
-        self._pass_on(part)
-        return True
-
-    def _keep(self, part: bytes) -> None:
-        *lines, self._rest = (self._rest + part).split(b"\n")
-        self._rest = self._rest[-_LONGEST:]
-        self._lines.extend(line[-_LONGEST:].decode(errors="replace") for line in lines)
-
-    def _pass_on(self, part: bytes) -> None:
-        """Whoever reads slowly holds up the copy, as without us, and nobody else."""
-        try:
-            done = os.write(self._out, part)
-        except BlockingIOError:
-            done = 0
-        except OSError:  # nobody reads any more: the copy is not to end for that
-            return
-        if done < len(part):
-            self._held = part[done:]
-            self._loop.forget(self.read)
-            self._loop.watch(self._out, WRITE, self._writable)
-
-    def _writable(self, _events: int) -> None:
-        part, self._held = self._held, b""
-        self._loop.forget(self._out)
-        self._pass_on(part)
-        if not self._held and self.read >= 0:
-            self._loop.watch(self.read, READ, self._readable)
-
-
-def _own_end(fd: int) -> int:
-    """An end of the same pipe that does not block, without changing that for those who share it."""
-    with contextlib.suppress(OSError):
-        flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_APPEND
-        return os.open(f"/proc/self/fd/{fd}", flags)
-    return fd
 
 
 def _tail(path: str, start: int) -> list[str]:

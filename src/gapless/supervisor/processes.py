@@ -43,6 +43,11 @@ def within(pid: int, ancestor: int) -> bool:
     return pid == ancestor
 
 
+def state(pid: int) -> str:
+    """R runs, S sleeps, and so on; "" when it is gone."""
+    return (_stat(pid) or [""])[0]
+
+
 def session(pid: int) -> int:
     """-1 when it is gone, or has ended and is only waited for."""
     fields = _stat(pid)

@@ -74,6 +74,16 @@ class ProxyServer:
         for proxied in list(self._open.get(generation, ())):
             proxied.close()
 
+    def listen_on(self, listener: socket.socket) -> None:
+        """The address was given up, and is wanted again while connections to it still live."""
+        self._loop.forget(self._listener.fileno())
+        self._listener = listener
+        self.resume()
+
+    def listens_on(self, listener: socket.socket) -> bool:
+        """Whether it is that one."""
+        return self._listener is listener
+
     def pause(self) -> None:
         """Stop accepting; the kernel queues."""
         self._paused = True

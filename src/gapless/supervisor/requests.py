@@ -3,7 +3,9 @@ asked learns the result of a flip that began after."""
 
 from __future__ import annotations
 
-from gapless.supervisor.control import Caller
+from collections.abc import Callable
+
+from gapless.supervisor.caller import Caller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +34,6 @@ class Requests:
         kind = next(iter(self._waiting))
         return kind, self._waiting.pop(kind)
 
-    def put_back(self, kind: str, callers: list[Caller]) -> None:
-        """It has not begun after all."""
-        self._waiting = {kind: callers + self._waiting.pop(kind, []), **self._waiting}
-
     def clear(self) -> list[Caller]:
         """Nothing will be done any more: those who wait."""
         callers = [caller for waiting in self._waiting.values() for caller in waiting]
@@ -46,7 +44,7 @@ class Requests:
         """Descriptors of the callers."""
         return {kind: [c.fileno() for c in callers] for kind, callers in self._waiting.items()}
 
-    def from_json(self, data: dict[str, Any]) -> None:
+    def from_json(self, data: dict[str, Any], caller: Callable[[int], Caller]) -> None:
         """What ``to_json`` told."""
         for kind, fds in data.items():
-            self._waiting[kind] = [Caller.inherited(fd) for fd in fds]
+            self._waiting[kind] = [caller(fd) for fd in fds]

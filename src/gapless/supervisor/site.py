@@ -8,12 +8,12 @@ import fcntl
 import os
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from gapless.supervisor import rundir, sockets, upgrade
+from gapless.supervisor import outlet, processes, rundir, sockets, upgrade
 from gapless.supervisor.children import Children, Launch, exit_code
 from gapless.supervisor.copy import Copy
-from gapless.supervisor.errand import Errand
+from gapless.supervisor.errand import Done, Errand
 from gapless.supervisor.guard import Guard
 from gapless.supervisor.loop import Loop
 from gapless.supervisor.notify import Manager
@@ -25,15 +25,20 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     class Prepared(Protocol):
-        """Called with what to start, and whether our own code is to be renewed first."""
+        """Called with what to start, as JSON, which new code may understand better than we do;
+        and whether our own code is to be renewed first."""
 
-        def __call__(self, spec: Spec, *, renew: bool) -> None:
+        def __call__(self, wanted: str, *, renew: bool) -> None:
             """Once."""
             ...
 
 
 _COMPILES = 30.0
 """Seconds that reading a configuration may take."""
+_PAUSE = 0.1
+"""Seconds until another guard is posted."""
+_NOT_FOR_TOOLS = ("LISTEN_", "NOTIFY_")
+_NO_FDS: Mapping[int, int] = {}
 
 
 class Site:
@@ -41,9 +46,11 @@ class Site:
 
     def __init__(self, spec: Spec, loop: Loop, guard: Guard) -> None:
         self.spec = spec
-        """The newest that was tried."""
+        """Of the copy that serves, or is the first to."""
         self.loop = loop
+        self.outlets = outlet.both(loop)
         self.children = Children(loop)
+        self.children.refused = self._may_not
         self.listeners = sockets.Listeners()
         self.proxies: dict[str, ProxyServer] = {}
         """By address; one that no configuration wants any more stays while it has connections."""
@@ -51,12 +58,13 @@ class Site:
         self.folder = rundir.folder(spec.name)
         self.last_good: Spec | None = None
         self.guard = guard
-        self.state: Callable[[Spec], dict[str, Any]]
+        self.state: Callable[[str], dict[str, Any]]
         """All that new code has to understand, with what is to be started next."""
         self.lock = -1
         self.given: dict[str, int] = {}
-        """Descriptors that were passed to us and are not held yet, by name."""
+        """Sockets that were passed to us and are not used yet, by name."""
         self.said_ready = False
+        self._errand: Errand | None = None
         self._loaded: list[tuple[str, int, int]] = [*upgrade.LOADED]
 
     def occupy(self) -> None:
@@ -66,8 +74,9 @@ class Site:
         path = f"{self.folder}/{rundir.LOCK}"
         self.lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self.last_good = self._recall()
         self.given = sockets.given_to_us(os.environ)
+        self.watch_guard()
+        self.last_good = self._recall()
 
     def mark(self, number: int) -> str:
         """What all of one copy carries."""
@@ -76,8 +85,14 @@ class Site:
     def say(self, *lines: str) -> None:
         """To whoever reads our errors; nobody has to."""
         for line in lines:
-            with contextlib.suppress(OSError):
-                os.write(2, f"gapless run {self.spec.name}: {line}\n".encode())
+            self.outlets[2].tell(f"gapless run {self.spec.name}: {line}")
+
+    def watch_guard(self) -> None:
+        """Another takes its place when it is killed."""
+        try:
+            self.children.adopt(self.guard.pid, "", self._guard_ended)
+        except ProcessLookupError:  # killed just before our process replaced itself
+            self._guard_ended(0)
 
     # -- before a copy is started -----------------------------------------------------------------
 
@@ -86,52 +101,46 @@ class Site:
     ) -> None:
         """The configuration as it is now, and whether our own code is to be renewed first."""
 
-        def check(spec: Spec) -> None:
-            leaving = self.proxies.keys() - {proxy.listen for proxy in current.proxy}
-            if upgrade.signature() == self._loaded or leaving:
-                prepared(spec, renew=False)
-            else:
-                self._check_code(spec, prepared)
-
-        if _unchanged(current):
-            check(current)
-            return
-
         def compiled(status: int | None, out: str, err: str) -> None:
             if status is None:
                 unprepared(f"{current.source} was not read within {_COMPILES:g} s", err)
             elif status != 0:
                 unprepared(f"{current.source} is not right", err.strip())
             else:
-                check(Spec.from_json(out))
+                self._with_code(current, out, prepared)
 
-        words = (sys.executable, "-m", "gapless.config.compiling", current.source, current.name)
-        Errand(self.loop, self.children, lambda fds: _tool(words, fds), _COMPILES, compiled)
+        if _unchanged(current):
+            self._with_code(current, current.to_json(), prepared)
+        else:
+            self._run(self._compiler(current), _COMPILES, compiled)
+
+    def break_off(self) -> None:
+        """Whatever is being prepared is not wanted any more."""
+        if self._errand is not None:
+            self._errand.end()
+            self._errand = None
 
     def open(self, spec: Spec) -> None:
         """Hold all it needs, besides what is held. Raises OSError."""
-        self.spec = spec
         if spec.proxy:
             self._raise_limit()
-        proxied = [_proxied_listen(proxy.listen) for proxy in spec.proxy]
-        bound = self.listeners.open((*spec.listen, *proxied), self.given)
+        bound = self.listeners.open(_listened(spec), self.given)
         for name in [name for name in self.given if name.startswith(sockets.KEPT)]:
             os.close(self.given.pop(name))  # of a configuration before we were started again
             self.manager.drop(name)
         for address in bound:
             self.manager.keep(sockets.kept_as(address), self.listeners.fileno(address))
 
+    def failed(self) -> None:
+        """What only the new copy was to listen on is given up."""
+        self._shed(self.spec)
+
     # -- when it has taken over -------------------------------------------------------------------
 
     def point(self, copy: Copy) -> None:
         """New connections go to this one."""
         for proxy in copy.spec.proxy:
-            if proxy.listen not in self.proxies:
-                listen = _proxied_listen(proxy.listen)
-                listener = self.listeners.of([listen])[listen.name]
-                listener.setblocking(False)
-                self.proxies[proxy.listen] = ProxyServer(self.loop, listener)
-            self.proxies[proxy.listen].point(copy.number, proxy.to)
+            self._proxy(proxy.listen).point(copy.number, proxy.to)
 
     def when_idle(self, copy: Copy, call: Callable[[], None]) -> None:
         """As soon as no proxy has a connection to it."""
@@ -152,13 +161,17 @@ class Site:
         return sum(proxy.connections(copy.number) for proxy in self.proxies.values())
 
     def committed(self, copy: Copy, old: Copy | None) -> None:
-        """Everybody else is told."""
-        if old is not None:
+        """Everybody else is told. ``old`` may have died meanwhile."""
+        if old is not None and not (self.last_good and old.wanted.same_as(copy.wanted)):
             self.last_good = old.wanted
+        left = self.spec.pidfile
+        self.spec = copy.wanted
         self._remember(copy.wanted)
-        self._shed(copy.spec)
+        self._shed(copy.wanted)
         if copy.spec.pidfile:
             self._write_pidfile(copy.spec.pidfile)
+        if left != copy.spec.pidfile:
+            _remove(left)
         ready = () if self.said_ready else ("READY=1",)
         self.said_ready = True
         says = f": {copy.says}" if copy.says else ""
@@ -172,15 +185,21 @@ class Site:
         for proxy in self.proxies.values():
             proxy.close()
         self.listeners.keep_only(())
-        if self.spec.pidfile:
-            with contextlib.suppress(OSError):
-                os.unlink(self.spec.pidfile)
+        _remove(self.spec.pidfile)
         self.guard.dismiss()
 
     # -- inside -----------------------------------------------------------------------------------
 
-    def _check_code(self, spec: Spec, prepared: Prepared) -> None:
-        changed = upgrade.signature()
+    def _with_code(self, current: Spec, wanted: str, prepared: Prepared) -> None:
+        """Is there new code of ours, and does it understand all of this?"""
+        leaving = self.proxies.keys() - {proxy.listen for proxy in current.proxy}
+        try:
+            changed = upgrade.signature()
+        except OSError:
+            changed = self._loaded  # it is just being replaced
+        if changed == self._loaded or leaving:
+            prepared(wanted, renew=False)
+            return
 
         def checked(status: int | None, _out: str, err: str) -> None:
             good = status is not None and exit_code(status) == 0
@@ -188,23 +207,61 @@ class Site:
                 self._loaded = changed  # not tried again until it changes once more
                 last = err.strip().splitlines()[-1:] or ["no reason given"]
                 self.say(f"the new code of gapless is not taken in: {last[0]}")
-            prepared(spec, renew=good)
+            prepared(wanted, renew=good)
 
-        fd = upgrade.stored(self.state(spec))
-        words = (*upgrade.PROGRAM, "--check", "3")
-        launched = {3: fd}
-        Errand(
-            self.loop, self.children, lambda fds: _tool(words, {**fds, **launched}),
-            upgrade.LIMIT, checked,
+        state = upgrade.stored(self.state(wanted))
+        self._run((*upgrade.PROGRAM, "--check", "3"), upgrade.LIMIT, checked, {3: state})
+        os.close(state)
+
+    def _compiler(self, current: Spec) -> tuple[str, ...]:
+        """Not led astray (-P) by modules that lie where we happen to stand."""
+        return sys.executable, "-P", "-m", "gapless.config.compiling", current.source, current.name
+
+    def _run(
+        self, words: tuple[str, ...], limit: float, done: Done, fds: Mapping[int, int] = _NO_FDS
+    ) -> None:
+        """A program of our own, without what is only meant for the supervisor."""
+
+        def over(status: int | None, out: str, err: str) -> None:
+            self._errand = None
+            done(status, out, err)
+
+        variables = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_FOR_TOOLS)}
+        variables[processes.MARK] = self.mark(0)
+        self._errand = Errand(
+            self.loop, self.children, lambda own: Launch(words, variables, fds={**own, **fds}),
+            limit, over,
         )  # fmt: skip
-        os.close(fd)
+
+    def _guard_ended(self, _status: int) -> None:
+        # not at once: whoever kills it may be at it
+        self.loop.after(_PAUSE, self._post_guard)
+
+    def _post_guard(self) -> None:
+        self.guard.post_again()
+        self.watch_guard()
+        self.say("the guard was killed; another one stands by")
+
+    def _may_not(self, pid: int, number: int) -> None:
+        self.say(f"process {pid} is of another user: it cannot be sent signal {number}")
+
+    def _proxy(self, address: str) -> ProxyServer:
+        listen = _proxied_listen(address)
+        listener = self.listeners.of([listen])[listen.name]
+        listener.setblocking(False)
+        found = self.proxies.get(address)
+        if found is None:
+            found = self.proxies[address] = ProxyServer(self.loop, listener)
+        elif not found.listens_on(listener):
+            found.listen_on(listener)
+        return found
 
     def _shed(self, spec: Spec) -> None:
         """Close what only older configurations listened on."""
         wanted = {proxy.listen for proxy in spec.proxy}
         for address in self.proxies.keys() - wanted:
             self.proxies[address].pause()
-        for address in self.listeners.keep_only((*spec.listen, *map(_proxied_listen, wanted))):
+        for address in self.listeners.keep_only(_listened(spec)):
             self.manager.drop(sockets.kept_as(address))
         self.tidy(wanted)
 
@@ -245,17 +302,11 @@ class Site:
             with open(f"{self.folder}/{rundir.LAST_GOOD}") as file:
                 good, before = upgrade.paired(file.read())
             for text in (good, before):
-                if text is not None and Spec.from_json(text) != self.spec:
-                    return Spec.from_json(text)
-        except (OSError, ValueError):
+                if text is not None and not (found := Spec.from_json(text)).same_as(self.spec):
+                    return found
+        except (OSError, ValueError, RecursionError):
             pass
         return None
-
-
-def _tool(argv: tuple[str, ...], fds: dict[int, int]) -> Launch:
-    """A program of our own, without what is only meant for the supervisor."""
-    variables = {k: v for k, v in os.environ.items() if not k.startswith(("LISTEN_", "NOTIFY_"))}
-    return Launch(argv, variables, fds=fds)
 
 
 def _unchanged(spec: Spec) -> bool:
@@ -269,6 +320,17 @@ def _unchanged(spec: Spec) -> bool:
         if now != (changed, size):
             return False
     return True
+
+
+def _remove(path: str) -> None:
+    if path:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _listened(spec: Spec) -> list[Listen]:
+    """All that is bound for it."""
+    return [*spec.listen, *(_proxied_listen(proxy.listen) for proxy in spec.proxy)]
 
 
 def _proxied_listen(address: str) -> Listen:

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import socket
+import stat
 from collections.abc import Iterable, Mapping
 
 from gapless.supervisor.spec import Listen
@@ -28,24 +29,30 @@ class Listeners:
     def open(self, wanted: Iterable[Listen], given: dict[str, int]) -> list[str]:
         """Hold what is wanted as well: what was given to us, else bound now. Returns the addresses
         that were bound. Raises OSError, which names the address, having changed nothing."""
-        fresh: dict[str, socket.socket] = {}
-        bound = []
+        fresh = [one for one in wanted if one.address not in self._held]
+        names = _matched(fresh, given)
+        bound: dict[str, socket.socket] = {}
         try:
-            for one in wanted:
-                if one.address not in self._held:
-                    taken = _taken(one, given)
-                    fresh[one.address] = taken or _named(one)
-                    bound += [] if taken else [one.address]
+            for one in fresh:
+                if one.address not in names:
+                    bound[one.address] = _named(one)
         except OSError:
-            for made in fresh.values():
+            for made in bound.values():
                 made.close()
             raise
-        for address, made in fresh.items():
-            self._held[address] = made
-            if path := _path(address):
+        taken = {address: socket.socket(fileno=given.pop(name)) for address, name in names.items()}
+        self._held.update({**bound, **taken})
+        kept = [address for address, name in names.items() if name == kept_as(address)]
+        for address in (*bound, *kept):
+            self._own(address)
+        return [*bound]
+
+    def _own(self, address: str) -> None:
+        """A path that we made goes with us; one that was given belongs to whoever gave it."""
+        if path := _path(address):
+            with contextlib.suppress(OSError):  # removed by somebody: nothing to remove
                 found = os.stat(path)
                 self._paths[address] = (found.st_dev, found.st_ino)
-        return bound
 
     def of(self, wanted: Iterable[Listen]) -> dict[str, socket.socket]:
         """By name, as a copy inherits them."""
@@ -117,32 +124,31 @@ def _named(one: Listen) -> socket.socket:
         raise OSError(error.errno, error.strerror, one.address) from None
 
 
-def _taken(one: Listen, given: dict[str, int]) -> socket.socket | None:
-    """Of what was given: that of the same name, what we had kept ourselves, else that on the same
-    address. One whose path has gone is nothing that anybody could connect to."""
-    path = _path(one.address)
-    if path and not os.path.exists(path):
-        return None
-    for name in (one.name, kept_as(one.address)):
-        if name in given:
-            return socket.socket(fileno=given.pop(name))
-    for name, fd in given.items():
-        held = socket.socket(fileno=os.dup(fd))
-        if _is_at(held, one.address):
-            del given[name]
-            os.close(fd)
-            return held
-        held.close()
-    return None
+def _matched(wanted: Iterable[Listen], given: Mapping[str, int]) -> dict[str, str]:
+    """Address to the name of what was given for it: that of the same name, what we had kept
+    ourselves, else that on the same address. One whose path has gone is nothing that anybody could
+    connect to."""
+    left, found = dict(given), {}
+    for one in wanted:
+        if (path := _path(one.address)) and not os.path.exists(path):
+            continue
+        likely = (name for name in (one.name, kept_as(one.address)) if name in left)
+        there = (name for name, fd in left.items() if _is_at(fd, one.address))
+        name = next(likely, None) or next(there, None)
+        if name is not None:
+            found[one.address] = name
+            del left[name]
+    return found
 
 
-def _is_at(held: socket.socket, address: str) -> bool:
+def _is_at(fd: int, address: str) -> bool:
     family, kind, at = parse(address)
-    try:
-        same = held.family == family and held.type == kind
-        name = held.getsockname()
-    except OSError:
-        return False
+    with socket.socket(fileno=os.dup(fd)) as held:
+        try:
+            same = held.family == family and held.type == kind
+            name = held.getsockname()
+        except OSError:
+            return False
     if isinstance(name, bytes):
         name = "\0" + name[1:].decode(errors="surrogateescape")
     return same and (name[:2] if isinstance(name, tuple) else name) == at
@@ -190,7 +196,10 @@ def _bound(one: Listen) -> socket.socket:
 
 def _clear(path: str) -> None:
     """Remove a socket that nobody listens on any more; raises EADDRINUSE for a living one."""
-    if not os.path.lexists(path):
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise FileExistsError(errno.EEXIST, "is there, and is not a socket", path)
+    except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as asking:
         result = asking.connect_ex(path)

@@ -157,6 +157,10 @@ class Spec:
         complete: dict[str, Any] = {**data, **words, **nested}
         return cls(**complete)
 
+    def same_as(self, other: Spec) -> bool:
+        """Whether it means the same, whenever the files it was made of were written."""
+        return replace(self, inputs=()) == replace(other, inputs=())
+
     def to_json(self) -> str:
         """One line."""
         return json.dumps(asdict(self), separators=(",", ":"))

@@ -6,10 +6,12 @@ import contextlib
 import gc
 import os
 import signal
+import socket
 import time
 
 from gapless.supervisor import rundir, upgrade
-from gapless.supervisor.control import Caller, Control
+from gapless.supervisor.caller import Caller
+from gapless.supervisor.control import Control, descriptors
 from gapless.supervisor.copy import Copy
 from gapless.supervisor.flipping import REFUSED, Flipping
 from gapless.supervisor.guard import Guard
@@ -20,9 +22,10 @@ from gapless.supervisor.spec import Spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from typing import Any
 
+_LAST_WORDS = 3.0
+"""Seconds that whoever reads what copies wrote may take, when all have ended."""
 _NEVER = ("KILL", "STOP", "CHLD", "PIPE", "URG", "SEGV", "BUS", "FPE", "ILL", "TRAP", "SYS")
 """Not ours to take, or the sign of a mistake of our own."""
 
@@ -39,21 +42,24 @@ class Supervisor:
     def __init__(self, spec: Spec, guard: Guard) -> None:
         self.loop = Loop()
         self.site = Site(spec, self.loop, guard)
-        self.site.state = lambda spec: self._state_of_all(spec, [])
+        self.site.state = lambda wanted: self._state_of_all(wanted, [])
         self.flipping = Flipping(self.site, self._leave, self._renew)
         self.control: Control
         self.code = 0
         self.since = time.time()
         self._wakeup = (-1, -1)
+        self._callers: list[Caller] = []
+        self._draining: list[tuple[Copy, float]] = []
 
     def run(self, state: dict[str, Any] | None = None) -> int:
         """From the first copy, or from where another process was; the exit code."""
         pending = b""
         if state is None:
             self.site.occupy()
-            self._listen(rundir.listening(f"{self.site.folder}/{rundir.CONTROL}"))
+            listening = rundir.listening(f"{self.site.folder}/{rundir.CONTROL}")
+            self.control = Control(self.loop, listening, self._asked)
         else:
-            pending = self._restore(state)
+            pending = self.restore(state)
         self._hear(pending)
         if state is None:
             self.flipping.begin(self.site.spec)
@@ -101,9 +107,6 @@ class Supervisor:
 
     # -- requests ---------------------------------------------------------------------------------
 
-    def _listen(self, listening: socket.socket) -> None:
-        self.control = Control(self.loop, listening, self._asked)
-
     def _asked(self, request: dict[str, Any], caller: Caller) -> None:
         verb = request.get("verb")
         if verb in (FLIP, ROLLBACK):
@@ -117,9 +120,15 @@ class Supervisor:
             caller.answer(self.status())
         elif verb == "stop":
             caller.answer({"ok": True, "code": 0, "what": "is being stopped"})
-            self.flipping.stop(signal.SIGTERM)
+            self.flipping.stop(self._stop_signal())
         else:
             caller.answer({"ok": False, "code": REFUSED, "what": f"there is no verb {verb!r}"})
+
+    def _stop_signal(self) -> int:
+        """As if TERM had come, which another signal may stand for; else the one that ends an old
+        copy."""
+        spec = self.site.spec
+        return spec.signals.get(str(int(signal.SIGTERM))) or spec.stop.signal
 
     def status(self) -> dict[str, Any]:
         """What runs now."""
@@ -148,6 +157,8 @@ class Supervisor:
             return "stopping"
         if trial is not None:
             return trial.state
+        if self.flipping.failing is not None:
+            return "failing"
         return "starting" if self.flipping.busy else "idle"
 
     def _described(self, copy: Copy | None) -> dict[str, Any] | None:
@@ -158,8 +169,19 @@ class Supervisor:
     # -- the end ----------------------------------------------------------------------------------
 
     def _leave(self, code: int) -> None:
+        """Once whoever reads has heard the last words."""
         self.code = code
-        self.loop.stop()
+        for outlet in self.site.outlets.values():
+            outlet.tell_now()
+        self.loop.after(_LAST_WORDS, self.loop.stop)
+        self._stop_when_told()
+
+    def _stop_when_told(self) -> None:
+        waits = next((outlet for outlet in self.site.outlets.values() if outlet.full), None)
+        if waits is None:
+            self.loop.stop()
+        else:
+            waits.when_free(self._stop_when_told)
 
     def _close(self) -> None:
         self.control.close()
@@ -169,12 +191,12 @@ class Supervisor:
 
     # -- becoming new code ------------------------------------------------------------------------
 
-    def _renew(self, spec: Spec, callers: list[Caller]) -> None:
+    def _renew(self, wanted: str, callers: list[Caller]) -> None:
         """Returns only if it cannot be."""
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         for proxy in self.site.proxies.values():
             proxy.pause()
-        state = self._state_of_all(spec, callers)
+        state = self._state_of_all(wanted, callers)
         with contextlib.suppress(BlockingIOError):
             state["signals"] = list(os.read(self._wakeup[0], 65536))
         try:
@@ -186,11 +208,11 @@ class Supervisor:
                 proxy.resume()
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
-    def _state_of_all(self, spec: Spec, callers: list[Caller]) -> dict[str, Any]:
+    def _state_of_all(self, wanted: str, callers: list[Caller]) -> dict[str, Any]:
         flipping, site = self.flipping, self.site
         return {
             "spec": site.spec.to_json(),
-            "next": spec.to_json(),
+            "next": wanted,
             "callers": [caller.fileno() for caller in callers],
             "signals": [],
             "last_good": site.last_good.to_json() if site.last_good else None,
@@ -198,9 +220,10 @@ class Supervisor:
             "since": self.since,
             "guard": [site.guard.pid, site.guard.write],
             "lock": site.lock,
-            "control": self.control.fileno(),
-            "listeners": site.listeners.to_json(),
             "given": site.given,
+            "control": self.control.state(),
+            "outlets": {str(outlet.fd): outlet.state() for outlet in site.outlets.values()},
+            "listeners": site.listeners.to_json(),
             "proxies": {address: proxy.state() for address, proxy in site.proxies.items()},
             "limits": site.children.limits,
             "requests": flipping.requests.to_json(),
@@ -211,53 +234,62 @@ class Supervisor:
             "endings": [[e.copy.to_json(), e.until] for e in flipping.endings],
         }
 
-    def _restore(self, state: dict[str, Any]) -> bytes:
+    def restore(self, state: dict[str, Any]) -> bytes:
+        """All that another process was; nothing is done yet. The signals it had taken."""
         site, flipping = self.site, self.flipping
-        site.lock = state["lock"]
-        site.said_ready = True
+        site.lock, site.said_ready, site.given = state["lock"], True, state["given"]
+        for fd in (site.lock, *site.given.values()):
+            os.set_inheritable(fd, False)
         site.last_good = Spec.from_json(state["last_good"]) if state["last_good"] else None
         site.listeners.from_json(state["listeners"])
-        site.given = dict(state.get("given", {}))
-        for fd in site.given.values():
-            os.set_inheritable(fd, False)
-        site.children.limits.update(
-            {name: (soft, hard) for name, (soft, hard) in state.get("limits", {}).items()}
-        )
+        limits = state["limits"].items()
+        site.children.limits.update({name: (soft, hard) for name, (soft, hard) in limits})
         self.since = state["since"]
+        self.control = Control.inherited(self.loop, state["control"], self._asked)
         flipping.number, flipping.flips, flipping.failed = state["numbers"]
         flipping.last = state["last"]
-        flipping.requests.from_json(state["requests"])
-        flipping.until_idle = [Caller.inherited(fd) for fd in state["waiting"]]
-        control = Caller.inherited(state["control"]).detach()
-        self._listen(control)
-        os.set_inheritable(site.lock, False)
+        flipping.requests.from_json(state["requests"], self.control.caller)
+        flipping.until_idle = [self.control.caller(fd) for fd in state["waiting"]]
+        self._callers = [self.control.caller(fd) for fd in state["callers"]]
+        if state["active"] is not None:
+            flipping.adopt_active(self._adopted(state["active"]))
+        self._draining = [(self._adopted(data), until) for data, until in state["endings"]]
         return bytes(state["signals"])
 
+    def _adopted(self, data: dict[str, Any]) -> Copy:
+        site = self.site
+        copy = Copy.from_json(self.loop, site.children, site.outlets, data)
+        site.guard.knows(copy.pid)
+        return copy
+
     def _go_on(self, state: dict[str, Any]) -> None:
-        def adopted(data: dict[str, Any]) -> Copy:
-            return Copy.from_json(self.loop, self.site.children, data)
-
-        if state["active"] is not None:
-            copy = adopted(state["active"])
-            self.flipping.adopt_active(copy)
-            self.site.point(copy)
-            for address, kept in state.get("proxies", {}).items():
-                self.site.proxies[address].restore(kept)
-        for data, until in state["endings"]:
-            self.flipping.adopt_ending(adopted(data), until)
-        callers = [Caller.inherited(fd) for fd in state["callers"]]
-        self.flipping.go_on(Spec.from_json(state["next"]), callers)
-        self.site.children.reap()
+        site, flipping = self.site, self.flipping
+        site.watch_guard()
+        for number, kept in state["outlets"].items():
+            site.outlets[int(number)].restore(kept)
+        if flipping.active is not None:
+            site.point(flipping.active)
+            for address, connections in state["proxies"].items():
+                site.proxies[address].restore(connections)
+        for copy, until in self._draining:
+            flipping.adopt_ending(copy, until)
+        flipping.go_on(state["next"], self._callers)
+        site.children.reap()
 
 
-def understands(state: dict[str, Any]) -> None:
-    """Raises KeyError, ValueError or TypeError when this code could not go on from it."""
-    copies = [state["active"], *(data for data, _ in state["endings"])]
-    for text in (state["spec"], state["next"], *(copy["spec"] for copy in copies if copy)):
-        Spec.from_json(text)
-    for copy in filter(None, copies):
-        Copy(Loop(), copy["mark"], copy["number"], copy["slot"], Spec.from_json(copy["spec"]))
-    _descriptors(state)
+def rehearse(state: dict[str, Any]) -> None:
+    """Raises whatever it is that this code could not go on from. Nothing of the real one is
+    touched: in the place of each descriptor there is a socket that leads nowhere, and in that of
+    each copy, which may end at any time, we ourselves."""
+    place, other = socket.socketpair()
+    for fd in _descriptors(state):
+        os.dup2(place.fileno(), fd)
+    for copy in _copies(state):
+        copy["pid"] = os.getpid()
+    Spec.from_json(state["next"])
+    guard = Guard(state["run"], *state["guard"])
+    Supervisor(Spec.from_json(state["spec"]), guard).restore(state)
+    other.close()
 
 
 _NOBODY = Copy(Loop(), "", 0, "a", Spec("", ()))
@@ -267,15 +299,19 @@ def _heard(_number: int, _frame: object) -> None:
     """The number is in the wakeup pipe already."""
 
 
+def _copies(state: dict[str, Any]) -> list[dict[str, Any]]:
+    copies = [state["active"], *(data for data, _ in state["endings"])]
+    return [copy for copy in copies if copy]
+
+
 def _descriptors(state: dict[str, Any]) -> list[int]:
     """All that the state names."""
-    copies = [state["active"], *(data for data, _ in state["endings"])]
-    found = [state["lock"], state["control"], state["guard"][1], *state["callers"]]
+    found = [state["lock"], state["guard"][1], *state["callers"], *state["given"].values()]
+    found += descriptors(state["control"])
     found += [*state["waiting"], *(fd for fds in state["requests"].values() for fd in fds)]
     found += [held[0] for held in state["listeners"].values()]
-    found += state.get("given", {}).values()
-    found += [fd for kept in state.get("proxies", {}).values() for fd in kept["fds"]]
-    for copy in filter(None, copies):
+    found += [fd for kept in state["proxies"].values() for fd in kept["fds"]]
+    for copy in _copies(state):
         found += [copy["notify"], *copy["pipes"].values()]
         found += [copy["private"]] if copy["private"] >= 0 else []
     return found

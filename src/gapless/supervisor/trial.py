@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import socket
 
     from gapless.supervisor.notify import Manager
+    from gapless.supervisor.outlet import Outlet
 
 PROBE = "probe:"
 
@@ -47,13 +48,18 @@ class Trial:
         self._last = ""
         self._over = False
 
-    def begin(self, held: Mapping[str, socket.socket], manager: Manager) -> None:
+    def begin(
+        self,
+        held: Mapping[str, socket.socket],
+        manager: Manager,
+        outlets: Mapping[int, Outlet],
+    ) -> None:
         """Start it; never raises."""
         spec = self.copy.spec
         self.copy.on_end = self._ended
         self.copy.on_ready = self._told_ready
         try:
-            self.copy.start(self._children, held, manager)
+            self.copy.start(self._children, held, manager, outlets)
         except (OSError, ValueError) as error:
             self.copy.errno = getattr(error, "errno", 0) or 0
             self._fail(f"cannot start {spec.command[0]}", _reason(error))

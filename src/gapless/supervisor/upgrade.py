@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-VERSION = 1
+VERSION = 2
 """Of the state."""
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
 MAIN = f"{_FOLDER}/__main__.py"
@@ -27,7 +27,8 @@ LIMIT = 30.0
 
 
 def signature() -> list[tuple[str, int, int]]:
-    """What our code is: interpreter and modules, with time and size."""
+    """What our code is: interpreter and modules, with time and size. Raises OSError while there is
+    none: an upgrade takes it away before it puts the new one there."""
     files = [sys.executable, *sorted(e.path for e in os.scandir(_FOLDER) if e.name[-3:] == ".py")]
     found = []
     for file in files:
@@ -83,5 +84,10 @@ def pair(good: str, before: str | None) -> str:
 
 def paired(text: str) -> tuple[str, str | None]:
     """What ``pair`` made. Raises ValueError."""
-    good, before = json.loads(text)
+    try:
+        good, before = json.loads(text)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"not a pair: {error}") from error
+    if not isinstance(good, str) or not isinstance(before, str | None):
+        raise ValueError("not a pair of configurations")
     return good, before

@@ -122,6 +122,21 @@ class Unit:
 
         return answer
 
+    def reloading(self) -> Callable[[], int]:
+        """Reload now, in a thread; called, it gives the exit code."""
+        ended: list[int] = []
+        command = threading.Thread(
+            target=lambda: ended.append(self.systemctl("reload", "web", check=False).returncode)
+        )
+        command.start()
+
+        def code() -> int:
+            command.join(LIMIT)
+            assert ended, "the reload has not ended"
+            return ended[0]
+
+        return code
+
     def connects(self, port: int = PORT) -> bool:
         """Whether anybody listens."""
         try:

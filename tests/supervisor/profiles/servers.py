@@ -13,6 +13,8 @@ SYSTEM = {
     "cgi-fcgi": ("cgi-fcgi", "libfcgi-bin"),
 }
 """Name in the pages → program, and Debian's package of it."""
+ROOT = ("nginx",)
+"""Those that write where only root may."""
 _PLACES = (*os.environ["PATH"].split(":"), "/usr/sbin", "/usr/local/sbin")
 
 
@@ -26,8 +28,10 @@ def found(name: str) -> Path | None:
 
 
 def lacking(names: tuple[str, ...]) -> str:
-    """Which of these is not here and how to get it, or ""."""
+    """Which of these cannot be run here and what it needs, or ""."""
     for name in names:
+        if name in ROOT and os.geteuid() != 0:
+            return f"{name} needs root"
         if found(name) is None:
             return f"{name} is not installed (apt-get install {SYSTEM[name][1]})"
     return ""

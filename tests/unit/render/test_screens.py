@@ -235,6 +235,28 @@ def test_a_restart_promises_no_way_back() -> None:
     assert "what is restarted already has nothing to undo" in text
 
 
+def test_a_flip_is_promised_to_serve_where_nothing_takes_it_out() -> None:
+    """Not behind a balancer, which lets it out of traffic; and forced, only if it runs."""
+    plan = streams.shop_plan(verb=Verb.RESTART)
+    api = replace(plan.services[1], steps=(StepKind.SWITCH, StepKind.READY))
+    definitions = {"project": {"services": {"shop.api": {"process": {"command": ["x"]}}}}}
+    flips = replace(plan, services=(api,), definitions=definitions)
+    text = " ".join(render_plan(flips).split())
+    assert "serves all the while, about 42 s each" in text
+    assert "at any moment all of shop.api serves" in text
+    assert "its old copy serves on" in text
+
+    text = " ".join(render_plan(replace(flips, force="it died")).split())
+    assert "serves all the while if it runs" in text
+    assert "at any moment what runs of shop.api serves" in text
+
+    drained = replace(api, steps=(StepKind.DRAIN, *api.steps))
+    text = " ".join(render_plan(replace(flips, services=(drained,))).split())
+    assert "all the while" not in text
+    assert "at least 3 of 5 shop.api serve" in text
+    assert "its old copy serves on" in text
+
+
 def test_a_ready_that_asked_nothing_is_not_called_ready() -> None:
     event = Event(
         "step.succeeded", "r", "api", "web1", step="ready", data={"seconds": 0.006, "asked": False}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from gapless.config.services import SystemdConfig
@@ -21,12 +20,6 @@ def read_unit_file(systemd: SystemdConfig | None) -> bytes | None:
             where=systemd.file,
             next="gapless check",
         ) from error
-
-
-def unit_file_digest(systemd: SystemdConfig | None) -> str:
-    """sha256 of its content, "" when the service brings none. Raises Refused as above."""
-    content = read_unit_file(systemd)
-    return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
 def digest_in(fingerprint: str) -> str:

@@ -1,0 +1,138 @@
+"""What copies write, and we."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from gapless.supervisor import rundir
+from gapless.supervisor.spec import Stop
+from tests.supervisor.installed import born, installed, renewed
+from tests.supervisor.rig import Rig, until
+from tests.supervisor.scripted import ALIVE, script
+
+Web = Callable[..., Rig]
+
+SOON = 6.0
+
+
+@contextlib.contextmanager
+def pipe() -> Iterator[tuple[int, int]]:
+    read, write = os.pipe()
+    try:
+        yield read, write
+    finally:
+        for fd in (read, write):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+def filled(write: int) -> None:
+    """As much as it takes."""
+    mine = os.open(f"/proc/self/fd/{write}", os.O_WRONLY | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(mine, b"x" * 4096)
+    os.close(mine)
+
+
+def test_nobody_reads_what_we_say(web: Web) -> None:
+    with pipe() as (_read, write):
+        rig = web().start(out=os.fdopen(os.dup(write), "wb"))
+        filled(write)
+        asked = rig.ask("flip")
+        assert asked.reply(SOON)["ok"]
+        rig.signal(signal.SIGTERM)
+        assert rig.ended(SOON) == 0
+
+
+def test_the_last_words_are_told_to_a_slow_reader(web: Web, tmp_path: Path) -> None:
+    """As much as two pipes hold, and a reader that begins when the program has ended."""
+    program = script(
+        tmp_path,
+        "import os, time\n"
+        "time.sleep(0.5)\n"
+        "for n in range(100): os.write(1, b'%d' % (n % 10) * 1000)\n",
+    )
+    with pipe() as (read, write):
+        rig = web(command=program, listen=(), ready=ALIVE, settle=0.0)
+        rig.start(ready=False, out=os.fdopen(os.dup(write), "wb"))
+        os.close(write)
+        copy = until(rig.active)
+        until(lambda: not os.path.exists(f"/proc/{copy}"))
+        heard = b""
+        while part := os.read(read, 65536):
+            heard += part
+            time.sleep(0.01)
+        assert rig.ended() == 0
+        digits = bytes(c for c in heard if c in b"0123456789")
+        assert len(digits) >= 100_000
+
+
+def test_a_flood_of_output_does_not_hold_up_the_loop(web: Web, tmp_path: Path) -> None:
+    program = script(tmp_path, "import os\nwhile True: os.write(1, b'x' * 65535 + b'\\n')\n")
+    with pipe() as (read, write):
+        swallows = subprocess.Popen(["cat"], stdin=read, stdout=subprocess.DEVNULL)
+        try:
+            rig = web(command=program, listen=(), ready=ALIVE, settle=0.0)
+            rig.start(ready=False, out=os.fdopen(os.dup(write), "wb"))
+            until(lambda: _status_within(2.0), "an answer to status", 15.0)
+            assert rig.ask("flip").reply(SOON)["ok"]
+        finally:
+            rig.close()
+            swallows.kill()
+            swallows.wait()
+
+
+def _status_within(seconds: float) -> Any:
+    with contextlib.suppress(LookupError, OSError), rundir.connect("web") as to:
+        to.settimeout(seconds)
+        to.sendall(b'{"verb": "status"}\n')
+        return (reply := to.recv(65536)) and json.loads(reply)["active"]
+    return None
+
+
+def test_no_output_is_lost_over_new_code(web: Web, tmp_path: Path) -> None:
+    """A slow reader, a pipe that is full, and our process replaces itself."""
+    program = script(
+        tmp_path,
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "first = os.environ['GAPLESS_GENERATION'] == '1'\n"
+        "for n in range(40000 if first else 0): os.write(1, b'%09d\\n' % n)\n"
+        "time.sleep(60)\n",
+    )
+    with pipe() as (read, write):
+        rig = web(
+            command=program, listen=(), ready=ALIVE, settle=0.0, stop=Stop(timeout=30.0),
+        )  # fmt: skip
+        folder = installed(rig, tmp_path)
+        rig.start(out=os.fdopen(os.dup(write), "wb"))
+        time.sleep(0.5)  # both pipes fill up
+        renewed(folder)
+        asked = rig.ask("flip")
+        heard = bytearray()
+
+        def listen() -> None:
+            with contextlib.suppress(OSError):
+                while part := os.read(read, 4096):
+                    heard.extend(part)
+
+        until(lambda: born(rig), limit=10.0)
+        listens = threading.Thread(target=listen, daemon=True)
+        listens.start()
+        assert asked.reply()["ok"]
+        until(lambda: b"000039999\n" in heard, "the last line", 10.0)
+        rig.close()
+        os.close(write)
+        listens.join(5.0)
+        numbers = [int(line) for line in heard.split(b"\n") if line.isdigit() and len(line) == 9]
+        assert numbers == list(range(40000))

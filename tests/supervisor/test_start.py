@@ -1,0 +1,59 @@
+"""The first start, in whatever surroundings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gapless.supervisor import processes, rundir
+from tests.supervisor.rig import Rig, until
+
+Web = Callable[..., Rig]
+
+
+def test_a_first_listener_that_is_taken_is_a_failure(web: Web) -> None:
+    rig = web()
+    host, _, port = rig.address.rpartition(":")
+    with socket.create_server((host, int(port))):
+        rig.start(ready=False)
+        assert rig.ended() not in (0, None)
+
+
+@pytest.mark.parametrize("text", ["null", "5", "[1, 2]", '["{}", null]', "{", "[" * 5000])
+def test_a_last_good_configuration_that_is_broken(web: Web, tmp_path: Path, text: str) -> None:
+    folder = tmp_path / "run" / "web"
+    folder.mkdir(parents=True, mode=0o700)
+    (tmp_path / "run").chmod(0o700)
+    (folder / rundir.LAST_GOOD).write_text(text)
+    assert web().start().version() == "1"
+
+
+def test_streams_that_are_closed(web: Web) -> None:
+    """Their numbers go to no socket, pipe or lock of ours."""
+    rig = web().start(wrapper=("/bin/sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh"))
+    for number in "012":
+        assert os.readlink(f"/proc/{rig.pid}/fd/{number}") == "/dev/null"
+    rig.publish("2")
+    assert rig.flip()["ok"]
+
+
+def test_a_child_from_before_we_were_is_left_alone(web: Web, tmp_path: Path) -> None:
+    """A shell started something, and then became us."""
+    told = tmp_path / "pid"
+    line = f'sleep 300 & echo $! > {told}; exec "$@"'
+    rig = web("--child", "session").start(wrapper=("/bin/sh", "-c", line, "sh"))
+    theirs = int(until(lambda: told.exists() and told.read_text().strip()))
+    try:
+        assert rig.flip()["ok"]
+        until(lambda: not rig.serves()["draining"])
+        assert processes.session(theirs) != -1
+        rig.signal(signal.SIGTERM)
+        assert rig.ended() == 0
+        assert processes.session(theirs) != -1
+    finally:
+        os.kill(theirs, signal.SIGKILL)

@@ -1,0 +1,57 @@
+"""What is told of a flip or a start that came to nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gapless.drivers.runtimes import process_start as start
+from gapless.drivers.runtimes import process_view as view
+from gapless.drivers.runtimes.base import Refusal
+from gapless.model import Completed
+
+REPLY = {"ok": False, "code": 4, "what": "not ready after 3 s", "evidence": "503", "log": ["no"]}
+
+
+def flip(**changes: Any) -> Completed:
+    return Completed(("gapless", "flip", "web"), 4, json.dumps({**REPLY, **changes}))
+
+
+def started(stderr: str, **changes: Any) -> Completed:
+    argv = start.as_session("gapless", "/f.json", "web", "/f.log", 9.0).argv
+    return Completed(argv, 1, "", stderr, **changes)
+
+
+def test_a_flip_that_failed() -> None:
+    told = view.refusal(flip(pid=7, serves={"pid": 5}))
+    assert told == Refusal(
+        "not flipped: not ready after 3 s",
+        "the new copy (pid 7)\n503\npid 5 was not touched and serves on",
+        "no",
+    )
+
+
+def test_no_copy_was_started_only_when_the_supervisor_says_so() -> None:
+    told = view.refusal(flip(pid=0))
+    assert told is not None
+    assert told.evidence == "no new copy was started\n503"
+    told = view.refusal(flip(pid=0, code=5, what="the supervisor ended", evidence="closed"))
+    assert told is not None
+    assert told.evidence == "closed"
+
+
+def test_a_start_is_told_by_the_last_word_of_its_supervisor() -> None:
+    lines = (
+        "gapless run web: generation 1 failed: not ready\nTraceback\n"
+        "gapless run web: the start failed: cannot listen on tcp://127.0.0.1:80. In use\n"
+    )
+    told = start.failure(started(lines))
+    assert told == Refusal("not started: cannot listen on tcp://127.0.0.1:80", "In use", lines)
+    told = start.failure(started("user: there is no user x here\n"))
+    assert told is not None
+    assert told.what == "not started: gapless run ended"
+
+
+def test_other_commands_and_late_ones_speak_for_themselves() -> None:
+    assert start.failure(flip()) is None
+    assert start.failure(started("", timed_out=True)) is None
