@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import pytest
 
-from gapless.cli import units
-from gapless.errors import UsageError
 from tests.lab.load import Load
 from tests.rollouts.units.package import COMMAND
 from tests.rollouts.units.unit import DROP_IN, START, Unit
@@ -246,17 +244,8 @@ def test_what_cannot_be_adopted_is_refused_with_every_reason(web: Unit) -> None:
     )
     told = web.host.run(["sh", "-c", asking], timeout=90).stdout.split("\n3\n")
     assert len(told) == len(REASONS) + 1, "each was refused"
-    for (name, reason), text in zip(REASONS.items(), told, strict=False):
-        assert reason in text, (name, text)
+    for (name, reason), answer in zip(REASONS.items(), told, strict=False):
+        assert reason in answer, (name, answer)
     several = told[list(REASONS).index("several")]
     assert "Type=oneshot" in several, "every reason"
     assert not web.host.run(["find", FOLDER, "-name", "*zz-gapless*"]).stdout
-
-
-@pytest.mark.parametrize(
-    ("word", "told"),
-    [("web.socket", "not a service"), ("../x", "not a service"), ("web@", "is a template")],
-)
-def test_what_is_no_service_is_a_mistake(word: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
-        units.unit_name(word)

@@ -95,6 +95,7 @@ def test_descriptors_are_the_streams_and_the_listeners(web: Web, tmp_path: Path)
     assert not (tmp_path / "a.sock").exists()
 
 
+@pytest.mark.timeout(1800)
 def test_a_copy_after_many_flips_is_given_the_same(web: Web, tmp_path: Path) -> None:
     """Bounds of the supervisor itself, too: no descriptor more, hardly any memory more."""
     flips = int(os.environ.get("GAPLESS_FLIPS", "30"))

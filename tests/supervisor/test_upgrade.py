@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from gapless.supervisor import rundir
 from tests.supervisor.load import loading
 from tests.supervisor.rig import LIMIT, ROOT, Rig, until
@@ -75,6 +77,7 @@ def test_new_code_that_does_not_load_is_left_out(web: Web, tmp_path: Path) -> No
     assert rig.output().count(told) == 1
 
 
+@pytest.mark.timeout(1800)
 def test_a_hundred_times_under_load(web: Web, tmp_path: Path) -> None:
     """Same process, no signal lost, no request failed; old copies drain over it as well."""
     times = int(os.environ.get("GAPLESS_UPGRADES", "20"))

@@ -225,11 +225,11 @@ async def _log(step: Step, ctx: InstanceContext, error: GaplessError) -> str:
     """The last words of the new copy, fetched before it is removed; best effort."""
     if known := getattr(error, "log", ""):
         return str(known)
-    if step.kind not in _LOGGED or isinstance(error, TransportError) or not ctx.runtime.unit:
+    if step.kind not in _LOGGED or isinstance(error, TransportError):
         return ""
     try:
         since = await _on_the_hosts_clock(ctx, ctx.key(StepKind.SWITCH))
-        return await ctx.transport.tail(ctx.runtime.unit, since)
+        return await ctx.runtime.log(ctx.transport, since)
     except GaplessError:
         return ""
 

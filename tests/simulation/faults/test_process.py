@@ -92,6 +92,19 @@ def test_a_release_that_passes_and_is_sick_goes_back_by_a_flip(tiers: Processes)
     assert "XX" not in (tiers.folder / "host/processes/shop.api.json").read_text()
 
 
+def test_a_release_that_dies_in_the_soak_is_told_with_its_last_words(tiers: Processes) -> None:
+    """Its supervisor ended with it, so the old release is started anew."""
+    config = tiers.folder / "gapless.yaml"
+    config.write_text(config.read_text().replace("soak: 300ms", "soak: 3s"))
+    tiers.publish(API, "2", "crash-in-settle:2")
+    told = tiers.gapless("deploy", API, "--yes", "--progress=quiet", code=4)
+    assert "did not stay up for 3 s" in told
+    assert "log gapless run shop.api: generation 2 serves" in told
+    assert "cannot work" in told
+    assert "generation 1 serves" not in told
+    assert tiers.version(API) == "1"
+
+
 def test_a_controller_killed_in_the_switch_is_resumed_with_one_flip(tmp_path: Path) -> None:
     tiers = Processes(tmp_path, settle="1500ms")
     try:

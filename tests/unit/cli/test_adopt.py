@@ -222,6 +222,80 @@ def test_a_file_of_somebody_else_stays(tmp_path: Path, monkeypatch: pytest.Monke
     assert path.read_text() == "[Service]\n"
 
 
+# The whole of it, against a stand-in of systemctl
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """One unit in a folder; what systemctl was asked for that changes something."""
+    monkeypatch.setattr(drop_in_file, "FOLDER", tmp_path)
+    file = tmp_path / "web.service"
+    file.write_text("[Service]\nExecStart=/srv/web\nEnvironment=TOKEN=canary-77aa\n")
+    told: list[str] = []
+
+    def systemctl(verb: str, *words: str) -> str:
+        there = [path for path in (drop_in_file.path_of("web.service"),) if path.exists()]
+        if verb == "show" and words[0].endswith(".socket"):
+            return "Triggers=\n"
+        if verb == "show":
+            facts = {
+                **unit().facts, "Id": "web.service", "LoadState": "loaded",
+                "FragmentPath": str(file), "DropInPaths": " ".join(map(str, there)),
+            }  # fmt: skip
+            return "".join(f"{key}={value}\n" for key, value in facts.items())
+        if verb == "cat":
+            return "\n".join(f"# {path}\n{path.read_text()}" for path in (file, *there))
+        told.append(verb)
+        return ""
+
+    monkeypatch.setattr(units, "systemctl", systemctl)
+    return told
+
+
+def test_print_write_once_more_and_take_back(
+    asked: list[str], tmp_path: Path, gl: Callable[..., Ended]
+) -> None:
+    words = ("run", "adopt", "web", "--listen", "8080")
+    printed = gl(*words)
+    assert (printed.code, asked) == (0, [])
+    assert "canary" not in printed.out + printed.err
+    assert "a new copy counts as ready when it has lived for 5s" in printed.err
+    assert "next    gapless run adopt web.service … --write" in printed.err
+
+    assert gl(*words, "--write").code == 0
+    file = tmp_path / "web.service.d" / "zz-gapless.conf"
+    assert (file.read_text(), asked) == (printed.out, ["daemon-reload"])
+    again = gl(*words, "--write")
+    assert (again.code, "adopted already; nothing to change" in again.out) == (0, True)
+    assert gl(*words).out == printed.out
+    other = gl(*words, "--ready", "notify", "--write")
+    assert (other.code, "--undo web.service" in other.err) == (3, True)
+    assert asked == ["daemon-reload"]
+
+    undone = gl("run", "adopt", "web", "--undo")
+    assert (undone.code, asked) == (0, ["daemon-reload"] * 2)
+    assert "next    systemctl restart web.service" in undone.out
+    assert "Nothing to undo" in gl("run", "adopt", "--undo", "web").out
+    assert [path.name for path in tmp_path.glob("web*")] == ["web.service"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--undo", "--write"), "--undo stands alone"),
+        (("--listen", "x:y:z"), "'z' is not a port"),
+        (("--settle", "3"), "settle: '3' is not a duration"),
+        (("--ready", "luck"), "unknown key 'luck'"),
+    ],
+)
+def test_wrong_options_are_told_before_anything_is_asked(
+    asked: list[str], gl: Callable[..., Ended], words: tuple[str, ...], told: str
+) -> None:
+    ended = gl("run", "adopt", "web", *words)
+    assert (ended.code, asked) == (2, [])
+    assert told in ended.err
+
+
 # TERM to a reload that waits
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gapless.config.project import ProjectConfig
 from gapless.config.source import Loaded
-from gapless.drivers.runtimes.unit_file import unit_file_digest
+from gapless.drivers.runtimes.brought import brought_digest
 from gapless.engine.outcome import Ending
 from gapless.engine.rollback import switched
 from gapless.engine.sqlite_journal import SqliteJournal
@@ -100,7 +100,7 @@ class SeedSite:
         config = self._config(releases=bool(release))
         targets = {
             name: Target(
-                SimRelease(f"/srv/{name}", release).resolve(), unit_file_digest(service.systemd)
+                SimRelease(f"/srv/{name}", release).resolve(), brought_digest(name, service)
             )
             for name, service in config.services.items()
             if release

@@ -28,6 +28,7 @@ def test_the_demo_loses_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     assert told.count("requests sent, 0 failed, longest silence") == 4, "events and screens of two"
     assert re.findall(r"answered by (.*)", told) == re.findall(r"answered by (v1: [\d,]+)", told)
     assert told.index("shop.store batch1: here") < told.index("shop.api batch1: here")
+    assert "now     shop.store  started: here" in told
     assert "not flipped: not ready after 3 s" in told
     assert "was not touched and serves on" in told
     assert not list(tmp_path.iterdir()), "everything is removed"

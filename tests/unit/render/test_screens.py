@@ -9,7 +9,7 @@ import pytest
 
 from gapless.errors import ConfigError, LockHeld, Problem, StalePlan
 from gapless.events.event import Event
-from gapless.plans import NOT_ASKED_FOR, Batch, ServicePlan, Untouched, Verb
+from gapless.plans import NOT_ASKED_FOR, Batch, ServicePlan, StepKind, Untouched, Verb
 from gapless.render.error import error_json, render_error
 from gapless.render.moments import sentence
 from gapless.render.plan import render_plan

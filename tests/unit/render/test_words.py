@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gapless.config.ranges import expand
+from gapless.model import AS_IT_WAS, NOT_INSTALLED
 from gapless.render.layout import cut, head, labelled, table
-from gapless.render.words import about, ago, ascii_only, clean, hosts, plural, seconds
+from gapless.render.words import about, ago, ascii_only, back_to, clean, hosts, plural, seconds
 
 
 @pytest.mark.parametrize(
@@ -91,3 +92,9 @@ def test_layout() -> None:
     assert cut("abcdef", 4) == "abc…"
     assert labelled("log", "a\nb") == ["   log     a", "           b"]
     assert table(("A", "LONG"), [("xx", "y")]) == ["A   LONG", "xx  y"]
+
+
+def test_back_to_a_version_or_to_what_was_there() -> None:
+    assert [back_to(one) for one in ("v1", AS_IT_WAS, NOT_INSTALLED)] == [
+        "on v1", "as it was", "not installed",
+    ]  # fmt: skip

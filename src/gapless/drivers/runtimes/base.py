@@ -80,7 +80,7 @@ class Runtime(Protocol):
 
     @property
     def unit(self) -> str:
-        """systemd unit name for soak and logs; "" when there is none."""
+        """systemd unit name for the soak; "" when there is none."""
         ...
 
     async def observe(self, transport: Transport) -> Observation:
@@ -129,6 +129,11 @@ class Runtime(Protocol):
 
     def soak_identity(self, ready: Observation) -> Mapping[str, str]:
         """Properties that must not change during the soak (InvocationID, NRestarts, MainPID …)."""
+        ...
+
+    async def log(self, transport: Transport, since: float) -> str:
+        """The last lines that the copy wrote which was started at ``since`` of the host's clock;
+        "" where nobody keeps them."""
         ...
 
     def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:

@@ -105,6 +105,10 @@ class CommandRuntime:
         """There are no properties to compare; the checks watch alone."""
         return {}
 
+    async def log(self, transport: Transport, since: float) -> str:
+        """Where it is, its own commands know."""
+        return ""
+
     def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:
         """The configured commands."""
         chosen = (self.config.stop, self.config.start, self.config.status)

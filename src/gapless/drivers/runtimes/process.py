@@ -29,6 +29,8 @@ from gapless.model import Command, Completed, InstanceState, Observation, Verdic
 
 _BRIEF = 10.0
 """Limit of commands that only look, or move a file."""
+_LOG = 32 * 1024
+"""Bytes of the log that are looked at for the newest copy's last lines."""
 _MARGIN = 30.0
 """Seconds on top of what the run file allows a flip, for a busy host."""
 
@@ -123,6 +125,13 @@ class ProcessRuntime:
         """There is no unit to watch; the checks do, and the identity is compared at the end."""
         return {}
 
+    async def log(self, transport: Transport, since: float) -> str:
+        """From where the supervisor was started to write to."""
+        if start.in_a_unit(await transport.facts()):
+            return await transport.tail(start.unit_of(self.name), since)
+        tail = ("tail", "-c", str(_LOG), "--", self._log(transport.host))
+        return view.newest((await transport.run(Command(tail, timeout=_BRIEF))).stdout)
+
     def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:
         """The run file back, then flip; the release goes in between."""
         sudo = "" if snapshot.facts.get("privileged") is False else "sudo "
@@ -183,7 +192,7 @@ class ProcessRuntime:
         facts, host = await transport.facts(), transport.host
         gapless, file = self._config.gapless, self._file(host)
         before = (self._stop(),) if now.there else ()
-        if facts.systemd and facts.privileged:
+        if start.in_a_unit(facts):
             return (*before, start.as_unit(gapless, file, self.name, self._limit))
         return (
             *before,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 
 from gapless.drivers.runtimes.base import Refusal
+from gapless.drivers.transports.base import HostFacts
 from gapless.model import Command, Completed
 
 _MARK = "gapless-start"
@@ -56,6 +57,11 @@ exit 1
 def unit_of(name: str) -> str:
     """The transient unit of a supervisor."""
     return f"gapless-run-{name}.service"
+
+
+def in_a_unit(host: HostFacts) -> bool:
+    """Whether it is started as one."""
+    return bool(host.systemd) and host.privileged
 
 
 def as_unit(gapless: str, file: str, name: str, limit: float) -> Command:

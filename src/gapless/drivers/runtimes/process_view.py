@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,8 @@ NOT_SUPERVISED = 3
 """Its exit code when nobody answers to the name."""
 KEPT = 4
 """The code of a flip that failed while the old copy serves on."""
+_SERVES = re.compile(r"^gapless run \S+: generation \d+ serves", re.MULTILINE)
+_LINES = 20
 _CANNOT_RUN = (126, 127)
 
 
@@ -103,6 +106,12 @@ def _new_copy(reply: Mapping[str, Any]) -> str:
     if reply.get("pid"):
         return f"the new copy (pid {reply['pid']})"
     return "no new copy was started" if reply.get("code") == KEPT else ""
+
+
+def newest(log: str) -> str:
+    """What was written since the newest copy serves: its own words, and what was said of it."""
+    begun = [match.start() for match in _SERVES.finditer(log)]
+    return "\n".join(log[begun[-1] :].splitlines()[-_LINES:]) if begun else ""
 
 
 def _mapping(text: str) -> dict[str, Any]:

@@ -145,6 +145,10 @@ class SystemdRuntime:
         names = _STEADY if self.unit.endswith(".service") else _STEADY_ELSEWHERE
         return {name: ready.detail[name] for name in names if name in ready.detail}
 
+    async def log(self, transport: Transport, since: float) -> str:
+        """From the journal."""
+        return await transport.tail(self.unit, since)
+
     def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:
         """Stop, restore, daemon-reload, forget the failures that forbid a start, start, look."""
         unit = shlex.quote(self.unit)

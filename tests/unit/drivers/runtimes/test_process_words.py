@@ -14,12 +14,13 @@ REPLY = {"ok": False, "code": 4, "what": "not ready after 3 s", "evidence": "503
 
 
 def flip(**changes: Any) -> Completed:
-    return Completed(("gapless", "flip", "web"), 4, json.dumps({**REPLY, **changes}))
+    told = json.dumps({**REPLY, **changes})
+    return Completed(("gapless", "flip", "web"), 4, told, "", 1.0)
 
 
 def started(stderr: str, **changes: Any) -> Completed:
     argv = start.as_session("gapless", "/f.json", "web", "/f.log", 9.0).argv
-    return Completed(argv, 1, "", stderr, **changes)
+    return Completed(argv, 1, "", stderr, 1.0, **changes)
 
 
 def test_a_flip_that_failed() -> None:
@@ -50,6 +51,13 @@ def test_a_start_is_told_by_the_last_word_of_its_supervisor() -> None:
     told = start.failure(started("user: there is no user x here\n"))
     assert told is not None
     assert told.what == "not started: gapless run ended"
+
+
+def test_the_log_of_the_newest_copy() -> None:
+    log = "a\ngapless run web: generation 1 serves, process 5\nold\n"
+    log += "gapless run web: generation 2 serves, process 6\nnew\n"
+    assert view.newest(log) == "gapless run web: generation 2 serves, process 6\nnew"
+    assert view.newest("nobody knows whose\n") == ""
 
 
 def test_other_commands_and_late_ones_speak_for_themselves() -> None:
