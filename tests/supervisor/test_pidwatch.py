@@ -15,7 +15,11 @@ from typing import ClassVar
 
 import pytest
 
-from gapless.supervisor import pidwatch
+from gapless.cli.verbs.pidwatch import PROGRAM
+from gapless.supervisor.pidwatch.descendants import descendant
+from gapless.supervisor.pidwatch.pidfile import Pidfile
+from gapless.supervisor.pidwatch.stop import Stop
+from gapless.supervisor.pidwatch.wanted import parsed
 
 from .pidwatch_rig import Rig, alive, asleep, children, eventually, status
 
@@ -80,8 +84,8 @@ class TestExitStatus:
 
     @pytest.mark.parametrize("words", [[], ["--pidfile"], ["--pidfile", "x"], ["-x", "--", "true"]])
     def test_the_resident_program_says_how_it_is_called(self, words: list[str]) -> None:
-        with pytest.raises(pidwatch.Stop) as stop:
-            pidwatch.parsed(words)
+        with pytest.raises(Stop) as stop:
+            parsed(words)
         assert stop.value.code == 2
 
 
@@ -157,7 +161,7 @@ class TestSignals:
     def test_a_signal_from_before_the_start_is_queued(self, rig: Rig) -> None:
         """The resident program is entered with a signal pending."""
         marker = rig.folder / "marker"
-        program = [sys.executable, "-I", "-S", pidwatch.__file__, "--pidfile", str(rig.pidfile)]
+        program = [sys.executable, "-I", "-S", str(PROGRAM), "--pidfile", str(rig.pidfile)]
         child = ["sh", "-c", f"echo > {marker}; exec sleep 1000"]
         code = (
             "import os, signal, sys\n"
@@ -212,7 +216,7 @@ class TestChange:
 
     def test_the_pid_stays(self, rig: Rig) -> None:
         process = rig.start(*rig.daemon(), wait_for="ready")
-        assert b"supervisor/pidwatch.py" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        assert b"supervisor/pidwatch/" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
 
     def test_an_upgrade_that_fails_leaves_the_old_one_the_main_process(self, rig: Rig) -> None:
         rig.start(*rig.daemon("5,6"), wait_for="ready")
@@ -398,13 +402,13 @@ class TestPidfile:
         """In containers the same small numbers come back."""
         file = tmp_path / "daemon.pid"
         file.write_text("99999999\n")
-        pidfile = pidwatch.Pidfile(str(file))
+        pidfile = Pidfile(str(file))
         assert pidfile.number() == 0
         file.write_text("99999998\n")
         assert pidfile.number() == 99999998
 
     def test_more_lines_than_one(self, tmp_path: Path) -> None:
-        pidfile = pidwatch.Pidfile(str(tmp_path / "postmaster.pid"))
+        pidfile = Pidfile(str(tmp_path / "postmaster.pid"))
         (tmp_path / "postmaster.pid").write_text("4711\n/var/lib/postgresql\n1700000000\n")
         assert pidfile.number() == 4711
 
@@ -414,10 +418,10 @@ class TestPidfile:
         assert str(rig.folder) in rig.errors() or "directory" in rig.errors()
 
     def test_descendants_are_told_from_strangers(self, stranger: subprocess.Popen[bytes]) -> None:
-        assert pidwatch.descendant(os.getppid()) is None
-        assert pidwatch.descendant(os.getpid()) is None
-        assert pidwatch.descendant(1) is None
-        found = pidwatch.descendant(stranger.pid)
+        assert descendant(os.getppid()) is None
+        assert descendant(os.getpid()) is None
+        assert descendant(1) is None
+        found = descendant(stranger.pid)
         assert found is not None
         found.close()
 

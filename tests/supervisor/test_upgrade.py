@@ -13,13 +13,11 @@ from pathlib import Path
 import pytest
 
 from gapless.supervisor import rundir
+from tests.supervisor.installed import born
 from tests.supervisor.load import loading
 from tests.supervisor.rig import LIMIT, ROOT, Rig, until
 
 Web = Callable[..., Rig]
-SAYS = """
-def say_hello() -> None: ...
-"""
 
 
 def installed(web: Web, tmp_path: Path, *flags: str, **changes: object) -> tuple[Rig, Path]:
@@ -41,21 +39,16 @@ def upgrade(folder: Path, number: int) -> None:
     fresh.rename(file)
 
 
-def born(rig: Rig) -> int:
-    """How often it replaced itself is not seen in /proc: the state says where it came from."""
-    return Path(f"/proc/{rig.pid}/cmdline").read_bytes().count(b"--state")
-
-
 def test_a_flip_takes_the_new_code_in(web: Web, tmp_path: Path) -> None:
     rig, folder = installed(web, tmp_path)
     rig.start()
     old = rig.active()
-    assert born(rig) == 0
+    assert not born(rig)
     upgrade(folder, 1)
     rig.publish("2")
     reply = rig.flip()
     assert (reply["ok"], reply["generation"]) == (True, 2)
-    assert born(rig) == 1
+    assert born(rig)
     assert rig.serves()["pid"] == rig.pid
     assert rig.version() == "2"
     until(lambda: not os.path.exists(f"/proc/{old}"))
@@ -72,7 +65,7 @@ def test_new_code_that_does_not_load_is_left_out(web: Web, tmp_path: Path) -> No
     (folder / "requests.py").write_text("raise RuntimeError('half installed')\n")
     for _ in range(2):
         assert rig.flip()["ok"]
-    assert born(rig) == 0
+    assert not born(rig)
     told = "the new code of gapless is not taken in: RuntimeError: half installed"
     assert rig.output().count(told) == 1
 
@@ -139,7 +132,7 @@ def test_who_asks_while_our_process_replaces_itself_is_answered(web: Web, tmp_pa
         for number in range(1, 11):
             upgrade(folder, number)
             assert rig.flip()["ok"]
-            assert born(rig) == 1
+            assert born(rig)
     finally:
         over.set()
         for thread in threads:
@@ -177,7 +170,7 @@ def test_callers_and_drains_live_through_it(web: Web, tmp_path: Path) -> None:
     first, waits = rig.ask("flip"), rig.ask("wait")
     assert first.reply()["generation"] == 3
     assert waits.reply()["ok"]
-    assert born(rig) == 1
+    assert born(rig)
     assert rig.serves()["draining"][0]["generation"] == 1
     until(lambda: not rig.serves()["draining"])
     assert time.monotonic() - began < 4.0, "the limit of the first copy began anew"

@@ -13,12 +13,14 @@ _NUMBER = re.compile(r"\d+(\.\d*)?|\.\d+")
 
 
 class DurationType(click.ParamType[float]):
-    """Seconds from a number, or from what gapless.yaml takes; more than 0, at most ``most``."""
+    """Seconds from a number, or from what gapless.yaml takes; more than 0 unless it may be none,
+    at most ``most``."""
 
     name = "duration"
 
-    def __init__(self, most: float) -> None:
+    def __init__(self, most: float, *, none: bool = False) -> None:
         self._most = most
+        self._none = none
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Seconds. What reads units is imported only here: help has to be quick."""
@@ -29,6 +31,8 @@ class DurationType(click.ParamType[float]):
             seconds = float(text) if _NUMBER.fullmatch(text) else parse_duration(text)
         except ValueError:
             self.fail(f"'{value}' is not a duration; write 10, 10s, 5m or 1h30m", param, ctx)
+        if self._none and seconds == 0:
+            return 0.0
         if not 0 < seconds <= self._most:
             most = format_duration(self._most)
             self.fail(f"'{value}' is not more than 0 and at most {most}", param, ctx)

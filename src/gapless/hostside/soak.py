@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _UNIT_EVERY = 0.25
+_BETWEEN = 0.02
+"""Seconds between looks for an answer that is the last to come."""
 _BLIND_FOR = 5.0
 """Seconds systemd may fail to answer (it re-executes itself on updates) before we give up."""
 
@@ -74,14 +76,17 @@ class Watch:
         self.over = threading.Event()
         questions = call.args["probes"]
         self.verdicts = [_not_asked(question) for question in questions]
+        self.silent = set(range(len(questions)))
+        """Questions that were not answered once."""
 
     def run(self) -> list[dict[str, Any]]:
-        """Until the time is over or something failed."""
+        """Until something failed, or the time is over and every question was answered: each answer
+        has its own limit, which may be longer than the watch."""
         threads = [_thread(self._ask, index) for index in range(len(self.args["probes"]))]
         try:
             unit = self._watch_unit() if self.args["unit"] else None
-            while not unit and not self.over.is_set() and self._left() > 0:
-                self._pause(self._left())
+            while not unit and not self._ended():
+                self._pause(_UNIT_EVERY if self._left() > 0 else _BETWEEN)
         finally:
             self.over.set()
         for thread in threads:
@@ -99,9 +104,9 @@ class Watch:
                 verdict = _unseen(self.args["unit"], fault)
             blind = time.monotonic() - seen_at > _BLIND_FOR
             changed = verdict["status"] == probes.FAIL
-            if blind or changed or self.over.is_set() or self._left() <= 0:
+            if blind or changed or self._ended():
                 return verdict
-            self._pause(min(_UNIT_EVERY, self._left()))
+            self._pause(_UNIT_EVERY)
 
     def _ask(self, index: int) -> None:
         question = self.args["probes"][index]
@@ -119,9 +124,12 @@ class Watch:
 
     def _passed(self, index: int, question: dict[str, Any]) -> bool:
         # ``over`` ends a command probe early; what it would have said then is not knowledge.
-        verdict = probes.probe(question, question["answer"], self.over)
-        if not self.over.is_set() or verdict["status"] == probes.PASS:
-            self.verdicts[index] = verdict
+        try:
+            verdict = probes.probe(question, question["answer"], self.over)
+            if not self.over.is_set() or verdict["status"] == probes.PASS:
+                self.verdicts[index] = verdict
+        finally:
+            self.silent.discard(index)
         return bool(verdict["status"] == probes.PASS)
 
     def _wait(self, seconds: float) -> bool:
@@ -130,7 +138,11 @@ class Watch:
     def _pause(self, seconds: float) -> None:
         if self.call.cancelled.is_set():
             raise Cancelled
-        self.over.wait(min(seconds, _UNIT_EVERY))
+        left = self._left()
+        self.over.wait(min(seconds, left) if left > 0 else seconds)
+
+    def _ended(self) -> bool:
+        return self.over.is_set() or (self._left() <= 0 and not self.silent)
 
     def _left(self) -> float:
         return self.until - time.monotonic()

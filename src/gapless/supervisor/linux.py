@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 
-_PDEATHSIG, _SUBREAPER = 1, 36
-_libc = ctypes.CDLL(None, use_errno=True)
+_PDEATHSIG, _NAME, _SUBREAPER = 1, 15, 36
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent(number: int) -> None:
@@ -20,7 +20,19 @@ def adopt_orphans() -> None:
     _prctl(_SUBREAPER, 1)
 
 
-def _prctl(option: int, value: int) -> None:
-    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+def call_itself(name: bytes) -> None:
+    """As this process is shown by ps and top."""
+    _prctl(_NAME, name)
+
+
+def checked(result: int) -> int:
+    """What a call returned. Raises OSError when it failed."""
+    if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+    return result
+
+
+def _prctl(option: int, value: int | bytes) -> None:
+    argument = ctypes.c_char_p(value) if isinstance(value, bytes) else ctypes.c_ulong(value)
+    checked(libc.prctl(option, argument, 0, 0, 0))

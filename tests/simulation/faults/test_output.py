@@ -98,7 +98,7 @@ def test_50_mb_of_output_of_a_health_command(local: Local, flood: str) -> None:
     assert "api on here: not ready after 1 s" in told.text
     answer = told.report["failures"][0]["verdict"]["answer"]
     assert answer.startswith("exit 2: ")
-    assert answer.endswith("…"), "it does not say that there was more"
+    assert "…" in answer, "it does not say that there was more"
 
 
 @FLOODED

@@ -13,6 +13,7 @@ from typing import Any
 import click
 import pytest
 
+from gapless.cli.durations import DAY, DurationType
 from gapless.cli.group import VERBS
 
 HEAVY = ("pydantic", "asyncssh", "rich", "yaml", "jinja2", "gapless.api", "gapless.config.project")
@@ -121,3 +122,11 @@ def test_durations_with_and_without_a_unit(gl: Callable[..., Any], said: str) ->
 @pytest.mark.parametrize("said", ["x", "0", "25h", "-1", "nan", "2 weeks"])
 def test_what_is_no_duration(gl: Callable[..., Any], said: str) -> None:
     assert gl("prove", "--url", "http://127.0.0.1:9/", f"--for={said}").code == 2
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("0", 0.0), ("0s", 0.0), ("2", 2.0), ("1m", 60.0)])
+def test_a_wait_may_be_none(said: str, seconds: float) -> None:
+    assert DurationType(DAY, none=True).convert(said, None, None) == seconds
+    if not seconds:
+        with pytest.raises(click.UsageError):
+            DurationType(DAY).convert(said, None, None)

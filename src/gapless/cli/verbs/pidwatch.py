@@ -10,19 +10,20 @@ from pathlib import Path
 import click
 
 import gapless
+from gapless.cli.durations import DAY, DurationType
 
-PROGRAM = Path(gapless.__file__).parent / "supervisor" / "pidwatch.py"
-DAY = 86400.0
+PROGRAM = Path(gapless.__file__).parent / "supervisor" / "pidwatch" / "__main__.py"
 
 
 @click.command("pidwatch", context_settings={"allow_interspersed_args": False})
 @click.option("--pidfile", required=True, metavar="FILE", help="Where the daemon writes its PID.")
 @click.option(
     "--wait",
-    type=click.FloatRange(0, DAY),
-    default=5.0,
+    type=DurationType(DAY, none=True),
+    default="5s",
+    metavar="TIME",
     show_default=True,
-    help="Seconds in which another process must be named after the main one ended.",
+    help="How soon another process must be named after the main one ended.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Do not tell when the main process changes.")
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND...")
