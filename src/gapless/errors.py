@@ -157,7 +157,7 @@ class StepError(GaplessError):
     code = "GL-401"
     exit_code = 5
     verdict: Verdict | None = None
-    log: str = ""
+    log: str | None = None
 
 
 class NotReady(StepError):

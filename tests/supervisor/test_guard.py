@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gapless.supervisor import processes
 from tests.supervisor.rig import Rig, until
 
 Web = Callable[..., Rig]
@@ -41,4 +42,18 @@ def test_a_guard_that_was_killed_is_replaced(web: Web) -> None:
     until(lambda: len(rig.everybody()) == 4, "another guard", 5.0)
     rig.signal(signal.SIGKILL)
     rig.ended()
+    rig.nobody_left()
+
+
+def test_a_copy_ends_with_the_supervisor_when_the_guard_does_nothing(web: Web) -> None:
+    """The kernel sees to that; the guard is there for what the copy had started."""
+    rig = web().start()
+    guard, copy = guard_of(rig), rig.active()
+    os.kill(guard, signal.SIGSTOP)
+    try:
+        rig.signal(signal.SIGKILL)
+        rig.ended()
+        until(lambda: processes.session(copy) == -1, "the end of the copy")
+    finally:
+        os.kill(guard, signal.SIGCONT)
     rig.nobody_left()

@@ -223,8 +223,8 @@ _LOGGED = frozenset((StepKind.SWITCH, StepKind.READY, StepKind.SOAK, StepKind.VE
 
 async def _log(step: Step, ctx: InstanceContext, error: GaplessError) -> str:
     """The last words of the new copy, fetched before it is removed; best effort."""
-    if known := getattr(error, "log", ""):
-        return str(known)
+    if isinstance(error, StepError) and error.log is not None:
+        return error.log
     if step.kind not in _LOGGED or isinstance(error, TransportError):
         return ""
     try:

@@ -61,6 +61,7 @@ def test_a_release_that_fails_never_touches_the_old_copy(
         assert load.end().failures == 0
     assert f"not flipped: {what}" in told
     assert f"pid {old} was not touched and serves on" in told
+    assert "generation 1 serves" not in told, "the log is of the new copy"
     if behaviour != "never-ready":
         assert "log" in told
         assert "Error" in told or "cannot work" in told
