@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import struct
@@ -58,6 +59,8 @@ def read_all(one: socket.socket) -> bytes:
 
 
 def descriptors() -> int:
+    """Those that are in use: what earlier tests dropped may be closed at any time."""
+    gc.collect()
     return len(os.listdir("/proc/self/fd"))
 
 
@@ -225,4 +228,4 @@ def rigged(*copies: Copy, listener: socket.socket | None = None) -> Iterator[Rig
         for copy in copies:
             copy.close()
         left = descriptors()
-    assert left == before, "a descriptor was left open"
+    assert left <= before, "a descriptor was left open"
