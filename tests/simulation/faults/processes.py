@@ -71,6 +71,7 @@ class Processes:
             "GAPLESS_RUN_DIR": f"{self.folder}/run",
             "RIG_FOLDER": str(self.folder),
             "NO_COLOR": "1",
+            "COLUMNS": "200",
         }
         for name in (STORE, API):
             self.publish(name, "1")
