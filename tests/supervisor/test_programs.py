@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -191,6 +192,15 @@ def test_a_release_file_goes_over_the_environment(shared: socket.socket, tmp_pat
         assert get(address(shared), "/health") == (503, "not now")
 
 
+def sockets_of(pid: int) -> set[str]:
+    """Beyond its standard streams."""
+    found = set()
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found |= {os.readlink(one)} if int(one.name) > 2 else set()
+    return {target for target in found if "socket" in target}
+
+
 @pytest.mark.parametrize("where", ["group", "session"])
 def test_a_child_of_its_own(shared: socket.socket, where: str) -> None:
     with program(SERVE, "--child", where, listeners=[shared]) as serving:
@@ -200,8 +210,7 @@ def test_a_child_of_its_own(shared: socket.socket, where: str) -> None:
                 lambda: (os.getsid(child) == serving.pid) is (where == "group"),
                 "it is where it should be",
             )
-            targets = [os.readlink(one) for one in Path(f"/proc/{child}/fd").iterdir()]
-            assert not any("socket" in target for target in targets[3:])
+            until(lambda: not sockets_of(child), "it holds no socket")
         finally:
             end(child)
 
