@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 
 MARK = "GAPLESS_RUN"
 _ROUNDS = 50
@@ -71,6 +71,15 @@ def marked(pid: int, mark: str) -> bool:
 def kill_marked(mark: str) -> None:
     """Kill everything that carries the mark, until nothing is found any more."""
     kill_where(lambda pid: session(pid) != -1 and marked(pid, mark))
+
+
+def kill_left(run: str, sessions: Set[int]) -> None:
+    """Kill what the copies of a run left: their sessions, and what carries their marks."""
+    kill_where(
+        lambda pid: (
+            (number := session(pid)) in sessions or (number != -1 and marked(pid, f"{run}-"))
+        )
+    )
 
 
 def kill_where(doomed: Callable[[int], bool]) -> None:
