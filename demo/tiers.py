@@ -7,10 +7,10 @@ listens on a port of its own in each slot, behind the proxy: what has not settle
 from __future__ import annotations
 
 import shutil
-import socket
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from demo import ports
 
 SERVICE = Path(__file__).with_name("service.py")
 NAMES = ("shop.store", "shop.api")
@@ -56,14 +56,25 @@ class Tiers:
     versions: dict[str, str] = field(default_factory=lambda: dict.fromkeys(NAMES, "v1"))
 
     def __post_init__(self) -> None:
-        self._ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
         self.publish("v1")
-        self.write()
+        self.move()
 
     @property
     def url(self) -> str:
         """The front door."""
         return f"http://127.0.0.1:{self._ports['api_port']}/"
+
+    @property
+    def displaced(self) -> bool:
+        """Whether somebody else took one of the ports; nothing of ours may run."""
+        return any(ports.taken(port) for port in self._ports.values())
+
+    def move(self) -> None:
+        """To ports that are free now, and from the beginning."""
+        for part in ("host", "run", "state"):
+            shutil.rmtree(self.folder / part, ignore_errors=True)
+        self._ports = dict(zip(PORTS, ports.free(len(PORTS)), strict=True))
+        self.write()
 
     def publish(self, version: str, behaviour: str = "ok") -> None:
         """A release: the program and what it is."""
@@ -82,12 +93,3 @@ class Tiers:
         store, api = (self.versions[name] for name in NAMES)
         text = CONFIG.format(folder=self.folder, store=store, api=api, **self._ports)
         (self.folder / "gapless.yaml").write_text(text)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Different ones: each is held until all are known."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]

@@ -7,12 +7,41 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from gapless.config.compiling import compile_words
 from tests.supervisor.configured import COMPILES, compiler, configure, configured
 from tests.supervisor.rig import Rig, until
 
 Web = Callable[..., Rig]
 
 SOON = 6.0
+
+
+def test_environment_files_of_a_command_line_are_read_at_each_flip(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "one.env"
+    file.write_text("COLOUR=one\n")
+    rig = web()
+    said = ([rig.address], rig.spec.command, "web", "notify", "200ms", ["env_files=one.env"])
+    rig.spec = compile_words(*said)
+    rig.start(cwd=tmp_path)
+    assert b"COLOUR=one" in given(rig)
+    file.write_text("COLOUR=two, and more\n")
+    assert rig.flip()["ok"]
+    assert b"COLOUR=two, and more" in given(rig)
+    file.unlink()
+    told = rig.flip()
+    assert (told["code"], told["what"]) == (4, "an environment file is not right")
+    assert f"--set env_files: there is no {file}" in told["evidence"]
+    assert b"COLOUR=two, and more" in given(rig)
+
+
+def given(rig: Rig) -> list[bytes]:
+    """The environment of the active copy."""
+    return Path(f"/proc/{rig.active()}/environ").read_bytes().split(b"\0")
 
 
 def test_a_configuration_compiled_by_newer_code(web: Web, tmp_path: Path) -> None:
@@ -78,5 +107,4 @@ def test_a_plain_flip_does_not_forget_what_there_was_before(web: Web, tmp_path: 
     assert rig.flip()["ok"]
     assert rig.flip()["ok"]
     assert rig.ask("rollback").reply()["ok"]
-    found = Path(f"/proc/{rig.active()}/environ").read_bytes().split(b"\0")
-    assert b"COLOUR=one" in found
+    assert b"COLOUR=one" in given(rig)

@@ -80,8 +80,14 @@ def test_callers_that_do_not_listen_hold_up_nobody(web: Web, tmp_path: Path) -> 
         assert time.monotonic() - began < 2.0
 
 
-def test_nothing_under_way_is_no_failure(web: Web) -> None:
+def test_who_comes_late_hears_what_came_of_the_last_flip(web: Web) -> None:
     rig = web().start()
-    rig.publish("2", "import-error")
-    assert rig.flip()["code"] == 4
     assert rig.ask("wait").reply()["code"] == 0
+    rig.publish("2", "import-error")
+    told = rig.flip()
+    late = rig.ask("wait").reply()
+    assert late == told
+    assert late["code"] == 4
+    rig.publish("3")
+    assert rig.flip()["ok"]
+    assert rig.ask("wait").reply()["generation"] == 3

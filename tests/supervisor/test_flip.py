@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gapless.supervisor.spec import Ready, Stop
+from tests.supervisor.configured import compiler, configure, configured
 from tests.supervisor.load import loading
 from tests.supervisor.rig import Rig, serve, until
 
@@ -155,7 +156,8 @@ def test_a_flip_while_old_copies_drain(web: Web) -> None:
         assert rig.flip()["ok"]
     assert len(rig.status()["draining"]) == 3  # type: ignore[index]
     waits = rig.ask("flip")
-    until(lambda: rig.status()["queued"])  # type: ignore[index]
+    status = until(lambda: (s := rig.status()) and s["queued"] and s)
+    assert status["waits_for"] == "one of 3 old copies to end: more may not drain at once"
     held[0].close()
     assert waits.reply()["ok"]
 
@@ -293,13 +295,27 @@ def test_a_flip_back(web: Web) -> None:
     assert (reply["ok"], reply["generation"]) == (True, 3)
 
 
+def test_a_flip_back_says_whose_settings_it_brings(web: Web, tmp_path: Path) -> None:
+    """The last that differ from those that serve, however many flips changed nothing."""
+    rig = configured(web, tmp_path).start(environment=compiler(tmp_path))
+    configure(rig)
+    assert rig.flip()["ok"]
+    configure(rig, settle=0.1)
+    for _ in range(2):
+        assert rig.flip()["settings_of"] is None
+    assert rig.serves()["rollback_to"] == 2
+    assert rig.ask("rollback").reply()["settings_of"] == 2
+    assert rig.ask("rollback").reply()["settings_of"] == 4
+
+
 def test_two_supervisors_of_one_name(web: Web) -> None:
     rig = web().start()
     other = web()
     other.folder = rig.folder
     other.start(ready=False)
-    assert other.ended() == 6
-    assert "web is supervised already" in rig.output()
+    assert other.ended() == 3
+    assert "✗  web is supervised already" in rig.output()
+    assert f"   answer  by process {rig.pid}\n   next    gapless run status web\n" in rig.output()
     assert rig.version() == "1"
 
 

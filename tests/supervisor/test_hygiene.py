@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import resource
 import socket
 import sys
@@ -132,6 +133,27 @@ def test_user_umask_and_limits(web: Web, tmp_path: Path) -> None:
     assert set(found["groups"]) == {os.getgrouplist("nobody", 65534)[0]}
     assert (found["umask"], found["directory"]) == (0o027, "/")
     assert found["limits"]["nofile"] == [100, 200]
+
+
+@pytest.mark.parametrize("user", ["daemon", "1"])
+def test_a_user_brings_its_home_and_name(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str
+) -> None:
+    """Under what the configuration says; a shell that refuses logins is none."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    monkeypatch.setenv("HOME", "/root")
+    rig = web(
+        command=("/usr/bin/env",), user=user, directory="/", environment={"LOGNAME": "other"},
+        ready=Ready("alive", after=5.0),
+    )  # fmt: skip
+    rig.start(ready=False)
+    rig.ended()
+    found = dict(line.split("=", 1) for line in rig.output().splitlines() if "=" in line)
+    known = pwd.getpwnam("daemon")
+    assert (found["HOME"], found["USER"], found["LOGNAME"]) == (known.pw_dir, "daemon", "other")
+    assert found.get("SHELL") == (None if "nologin" in known.pw_shell else known.pw_shell)
 
 
 def test_a_socket_that_is_on_its_own_number_arrives(web: Web, tmp_path: Path) -> None:

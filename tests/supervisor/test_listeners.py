@@ -171,3 +171,84 @@ def test_back_to_a_proxy_that_still_has_a_connection(web: Web, tmp_path: Path) -
         configure(rig, proxy=(Proxy(one, to),))
         assert rig.ask("rollback").reply()["ok"]
         assert rig.get().split()[1] == "3"
+
+
+def on_a_path(web: Web, tmp_path: Path) -> tuple[Rig, Path]:
+    path = tmp_path / "http.sock"
+    address = f"tcp://127.0.0.1:{free_port()}"
+    listen = (Listen("http", f"unix://{path}"), Listen("tcp", address))
+    rig = configured(web, tmp_path, listen=listen)
+    rig.front = address.removeprefix("tcp://")
+    configure(rig)
+    return rig.start(environment=compiler(tmp_path)), path
+
+
+def asked(path: Path) -> bytes:
+    with socket.socket(socket.AF_UNIX) as to:
+        to.settimeout(SOON)
+        to.connect(str(path))
+        to.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        return to.recv(4096)
+
+
+def test_a_path_that_was_removed_is_opened_anew(web: Web, tmp_path: Path) -> None:
+    rig, path = on_a_path(web, tmp_path)
+    path.unlink()
+    reply = rig.flip()
+    assert reply["ok"]
+    assert b" 2 1" in asked(path)
+    opened = f"unix://{path} had been removed, nobody could connect: opened anew"
+    assert reply["warnings"] == [opened]
+    until(lambda: opened in rig.output())
+    assert rig.flip()["warnings"] == []
+    assert b" 3 1" in asked(path)
+    rig.signal(signal.SIGTERM)
+    assert rig.ended() == 0
+    assert not path.exists()
+
+
+def test_a_failed_flip_opens_no_path_anew(web: Web, tmp_path: Path) -> None:
+    """Nobody would answer there: the copy that serves has the other socket."""
+    rig, path = on_a_path(web, tmp_path)
+    path.unlink()
+    rig.publish("2", "import-error")
+    assert rig.flip()["code"] == 4
+    assert not path.exists()
+    assert rig.version() == "1"
+    rig.publish("3")
+    assert rig.flip()["ok"]
+    assert b" 3 3" in asked(path)
+
+
+def test_a_proxy_whose_path_was_removed_is_reached_again(web: Web, tmp_path: Path) -> None:
+    path, to = tmp_path / "front.sock", f"unix:{tmp_path}/{{slot}}.sock"
+    flags = ("--unix", to.removeprefix("unix:"))
+    rig = web(*flags, listen=(), proxy=(Proxy(f"unix://{path}", to),)).start()
+    path.unlink()
+    assert rig.flip()["ok"]
+    assert b" 2 1" in asked(path)
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_path_that_leads_elsewhere(web: Web, tmp_path: Path, *, lives: bool) -> None:
+    """Another's socket is left alone and told of; what nobody listens on is in the way."""
+    rig, path = on_a_path(web, tmp_path)
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        if lives:
+            other.listen()
+        else:
+            other.close()
+        reply = rig.flip()
+    assert reply["ok"]
+    (warning,) = reply["warnings"]
+    assert ("socket of another process" if lives else "opened anew") in warning
+
+
+def test_an_address_that_is_closed_is_told(web: Web, tmp_path: Path) -> None:
+    rig, path = on_a_path(web, tmp_path)
+    configure(rig, listen=rig.spec.listen[1:])
+    closed = f"unix://{path} is closed: the settings do not name it any more"
+    assert rig.flip()["warnings"] == [closed]
+    assert rig.serves()["last"]["warnings"] == [closed]

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gapless.supervisor import rundir
+from gapless.supervisor.spec import Stop
 from tests.supervisor.installed import born, installed, renewed
-from tests.supervisor.rig import Rig
+from tests.supervisor.rig import Rig, until
 
 Web = Callable[..., Rig]
 
@@ -50,3 +51,24 @@ def test_a_request_half_sent_lives_through_new_code(web: Web, tmp_path: Path) ->
         slow.settimeout(SOON)
         slow.sendall(b'"status"}\n')
         assert json.loads(slow.recv(65536))["pid"] == rig.pid
+
+
+def test_what_is_known_of_flips_lives_through_new_code(web: Web, tmp_path: Path) -> None:
+    """What came of the last one, which copy was killed, and whose settings there are to go back
+    to: the last two are of flips before."""
+    rig = web(stop=Stop(timeout=0.3))
+    folder = installed(rig, tmp_path)
+    rig.publish("1", "ignores-term")
+    rig.start()
+    rig.publish("2")
+    assert rig.flip()["ok"]
+    until(lambda: rig.serves()["late"])
+    before = rig.serves()
+    renewed(folder)
+    rig.publish("3", "import-error")
+    told = rig.flip()
+    assert told["code"] == 4
+    assert born(rig)
+    after = rig.serves()
+    assert [after[key] for key in ("late", "rollback_to")] == [before["late"], 1]
+    assert rig.ask("wait").reply() == told

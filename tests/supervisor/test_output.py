@@ -6,12 +6,15 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from gapless.supervisor import rundir
 from gapless.supervisor.spec import Stop
@@ -136,3 +139,85 @@ def test_no_output_is_lost_over_new_code(web: Web, tmp_path: Path) -> None:
         listens.join(5.0)
         numbers = [int(line) for line in heard.split(b"\n") if line.isdigit() and len(line) == 9]
         assert numbers == list(range(40000))
+
+
+CHATTY = """\
+import os, signal, time
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append(1))
+n = 0
+while not told or n < 50:
+    os.write(1 + n % 2, b'copy %s line %06d\\n' % (os.environb[b'GAPLESS_GENERATION'], n))
+    n += 1
+    time.sleep(0.002)
+os.write(1, b'copy %s ends after %06d\\n' % (os.environb[b'GAPLESS_GENERATION'], n))
+"""
+
+
+def test_all_that_is_written_to_a_file_is_there(web: Web, tmp_path: Path) -> None:
+    """One that was opened without O_APPEND, by a shell that writes there as well."""
+    file = tmp_path / "all"
+    file.write_text("what was there before\n" * 3)
+    shell = 'echo before; "$@"; echo "after with $?"'
+    rig = web(command=script(tmp_path, CHATTY), listen=(), ready=ALIVE, settle=0.0)
+    rig.start(out=open(file, "wb"), wrapper=("/bin/sh", "-c", shell, "sh"))  # noqa: SIM115
+    for _ in range(5):
+        assert rig.flip()["ok"]
+    os.kill(until(rig.status)["pid"], signal.SIGTERM)
+    assert rig.ended() == 0
+    first, *lines, last = file.read_text().splitlines()
+    assert (first, last) == ("before", "after with 0")
+    for generation in map(str, range(1, 7)):
+        (end,) = [line for line in lines if line.startswith(f"copy {generation} ends after")]
+        assert [line for line in lines if line.startswith(f"copy {generation} line ")] == [
+            f"copy {generation} line {n:06}" for n in range(int(end.split()[-1]))
+        ]
+        assert f"gapless run web: generation {generation} serves, process" in "\n".join(lines)
+    known = ("copy ", "gapless run web: ")
+    assert [line for line in lines if not line.startswith(known)] == []
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "told"),
+    [
+        ("gone", 127, "cannot start /no/such/program"),
+        ("not executable", 126, "Permission denied: /etc/passwd"),
+        ("taken", 3, "cannot listen on tcp://127.0.0.1:"),
+        ("silent", 7, "generation 1 failed: it ended with status 7"),
+    ],
+)
+def test_the_reason_of_a_failed_start_is_in_the_file(
+    web: Web, tmp_path: Path, how: str, code: int, told: str
+) -> None:
+    command = {"gone": ("/no/such/program",), "not executable": ("/etc/passwd",)}.get(
+        how, ("/bin/sh", "-c", "echo words of the copy; exit 7")
+    )
+    file = tmp_path / "all"
+    rig = web(command=command, ready=ALIVE)
+    with contextlib.ExitStack() as stack:
+        if how == "taken":
+            host, _, port = rig.address.rpartition(":")
+            stack.enter_context(socket.create_server((host, int(port))))
+        shell = 'echo before; "$@"; echo "after with $?"'
+        rig.start(ready=False, out=open(file, "wb"), wrapper=("/bin/sh", "-c", shell, "sh"))  # noqa: SIM115
+        rig.ended()
+    said = file.read_text()
+    assert said.startswith("before\n")
+    assert said.endswith(f"after with {code}\n")
+    assert told in said
+    assert ("words of the copy\n" in said) is (how == "silent")
+
+
+def test_what_others_wrote_to_the_file_stays(web: Web, tmp_path: Path) -> None:
+    """A program that opened it for itself, and a file that was made empty meanwhile."""
+    file = tmp_path / "all"
+    rig = web().start(out=open(file, "wb"))  # noqa: SIM115
+    with open(file, "a") as own:
+        own.write("line of another\n")
+    assert rig.flip()["ok"]
+    until(lambda: "generation 2 serves" in file.read_text())
+    assert "line of another\n" in file.read_text()
+    os.truncate(file, 0)
+    assert rig.flip()["ok"]
+    until(lambda: "generation 3 serves" in file.read_text())
+    assert "\0" not in file.read_text()

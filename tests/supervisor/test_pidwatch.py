@@ -280,6 +280,7 @@ class TestChange:
             "sh", "-c", f"setsid sh {script} & exit 0", options=("--wait", "10"), pidfile=pidfile
         )
         eventually(lambda: "follows" in rig.errors(), rig.errors)
+        assert f"there is no {pidfile.parent} yet: the daemon has to make it" in rig.errors()
         rig.hold(int(pidfile.read_text()))
         rig.send(signal.SIGTERM)
         assert rig.end() == 143
@@ -412,10 +413,23 @@ class TestPidfile:
         (tmp_path / "postmaster.pid").write_text("4711\n/var/lib/postgresql\n1700000000\n")
         assert pidfile.number() == 4711
 
-    def test_one_that_cannot_be_read_is_an_error(self, rig: Rig) -> None:
-        rig.start("true", pidfile=rig.folder)
-        assert rig.end() == 3
-        assert str(rig.folder) in rig.errors() or "directory" in rig.errors()
+    def test_what_can_never_be_one_is_refused(self, rig: Rig) -> None:
+        """A folder, below a file, in a folder that no daemon makes: with its path and what next."""
+        (rig.folder / "file").write_text("")
+        marker = rig.folder / "marker"
+        for pidfile, why, then in (
+            (rig.folder, "the pidfile is a folder", f"--pidfile {rig.folder}/NAME.pid"),
+            (rig.folder / "file" / "x", "file is not a folder", f"ls -ld {rig.folder}/file"),
+            ("/nosuch/x.pid", "there is no /nosuch", "mkdir -p /nosuch"),
+        ):
+            rig.start("touch", marker, pidfile=pidfile)
+            assert rig.end() == 3
+            what, where, last = rig.errors().splitlines()
+            assert why in what
+            assert "nothing was started" in what
+            assert where.split() == ["where", str(pidfile)]
+            assert then in last
+        assert not marker.exists()
 
     def test_descendants_are_told_from_strangers(self, stranger: subprocess.Popen[bytes]) -> None:
         assert descendant(os.getppid()) is None

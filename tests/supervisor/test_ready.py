@@ -62,7 +62,9 @@ def test_a_new_copy_whose_health_is_bad_is_not_ready(web: Web, tmp_path: Path) -
     assert "503" in reply["evidence"]
     assert "wanted 200" in reply["evidence"]
     rig.publish("3", "check-hangs")
-    assert rig.flip()["code"] == 4
+    reply = rig.flip()
+    assert reply["code"] == 4
+    assert "no answer within" in reply["evidence"]
     assert rig.version() == "1"
 
 
@@ -158,6 +160,9 @@ def test_proxied_connections_are_cut_at_the_limit(web: Web, tmp_path: Path) -> N
         assert rig.flip()["ok"]
         until(lambda: not os.path.exists(f"/proc/{old}"))
         assert held.recv(4096) == b""
+    told = "generation 1 had connections after 0.5 s: told to stop, 1 proxied connection open"
+    assert rig.serves()["late"][0] == told
+    assert told in rig.output()
 
 
 def test_a_slot_that_drains_is_waited_for(web: Web, tmp_path: Path) -> None:
@@ -165,7 +170,12 @@ def test_a_slot_that_drains_is_waited_for(web: Web, tmp_path: Path) -> None:
     with _kept(rig) as held:
         assert rig.flip()["ok"]
         asked = rig.ask("flip")
-        until(lambda: rig.status()["queued"])  # type: ignore[index]
+        status = until(lambda: (s := rig.status()) and s["queued"] and s)
+        assert status["state"] == "waiting"
+        assert status["waits_for"] == "generation 1 to end, which has slot a"
+        assert status["proxy"] == [
+            {"listen": f"tcp://{rig.front}", "to": f"unix:{tmp_path}/b.sock"}
+        ]
         held.close()
         assert asked.reply()["generation"] == 3
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gapless.supervisor import processes, rundir
+from gapless.supervisor.spec import Listen
 from tests.supervisor.rig import Rig, until
 
 Web = Callable[..., Rig]
@@ -21,7 +22,50 @@ def test_a_first_listener_that_is_taken_is_a_failure(web: Web) -> None:
     host, _, port = rig.address.rpartition(":")
     with socket.create_server((host, int(port))):
         rig.start(ready=False)
-        assert rig.ended() not in (0, None)
+        assert rig.ended() == 3
+    assert f"✗  cannot listen on {rig.spec.listen[0].address}" in rig.output()
+    assert f"   next    ss -tulpn sport = :{port}\n" in rig.output()
+    assert "\n\nNothing was changed.\n" in rig.output()
+
+
+@pytest.mark.parametrize(
+    ("address", "told", "following"),
+    [
+        ("tcp://192.0.2.1:8080", "Cannot assign requested address", "ip -brief address"),
+        ("unix:///no/such/folder/web.sock", "No such file or directory", "mkdir /no/such/folder"),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_refused(
+    web: Web, address: str, told: str, following: str
+) -> None:
+    rig = web(listen=(Listen("http", address),)).start(ready=False)
+    assert rig.ended() == 3
+    assert f"✗  cannot listen on {address}" in rig.output()
+    assert f"   answer  {told}\n   next    {following}\n" in rig.output()
+    rig.nobody_left()
+
+
+def test_a_run_folder_that_others_can_write_to_is_refused(web: Web, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    rig = web().start(ready=False)
+    assert rig.ended() == 3
+    assert f"✗  {folder} can be written to by others" in rig.output()
+    assert f"   answer  mode 1777\n   next    chmod go-w {folder}\n" in rig.output()
+
+
+@pytest.mark.parametrize("below", ["", "/below"])
+def test_a_run_folder_that_is_none_is_refused(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GAPLESS_RUN_DIR", f"{tmp_path}/file{below}")
+    rig = web().start(ready=False)
+    assert rig.ended() == 3
+    told = "cannot be made" if below else "is not a folder"
+    assert f"✗  {tmp_path}/file{below} {told}" in rig.output()
+    rig.nobody_left()
 
 
 @pytest.mark.parametrize("text", ["null", "5", "[1, 2]", '["{}", null]', "{", "[" * 5000])

@@ -136,3 +136,34 @@ def test_a_program_that_may_not_be_signalled(monkeypatch: pytest.MonkeyPatch) ->
         child.kill_all()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         all_.reap()
+
+
+@pytest.mark.parametrize("way", ["flip", "stop"])
+def test_a_copy_that_is_killed_at_the_limit_is_told(web: Web, way: str) -> None:
+    rig = web(stop=Stop(timeout=1.0))
+    rig.publish("1", "ignores-term")
+    rig.start()
+    told = "generation 1 did not end within 1 s of TERM: killed"
+    if way == "flip":
+        rig.publish("2")
+        assert rig.flip()["ok"]
+        until(lambda: rig.serves()["late"] == [told])
+    else:
+        rig.signal(signal.SIGTERM)
+        assert rig.ended() == 137
+    assert f"gapless run web: {told}\n" in rig.output()
+
+
+def test_the_end_of_the_copy_that_serves_is_told(web: Web) -> None:
+    rig = web().start()
+    os.kill(rig.active(), signal.SIGKILL)
+    assert rig.ended() == 137
+    assert "gapless run web: generation 1 was killed by SIGKILL\n" in rig.output()
+    assert "gapless run web: nothing serves; ending with 137\n" in rig.output()
+
+
+def test_an_end_that_was_asked_for_is_no_complaint(web: Web) -> None:
+    rig = web().start()
+    rig.signal(signal.SIGTERM)
+    assert rig.ended() == 0
+    assert "nothing serves" not in rig.output()

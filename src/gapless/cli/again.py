@@ -26,7 +26,7 @@ def again(*more: str) -> str:
     words = [word for p in said if isinstance(p, click.Argument) for word in _values(ctx, p)]
     odd = any(word.startswith("-") for word in words)
     told = [*first, *rest, "--", *words] if odd else [*first, *words, *rest]
-    return f"{ctx.command_path} {shlex.join(told)}"
+    return f"{ctx.command_path} {shlex.join(told)}".rstrip()
 
 
 def _said(ctx: click.Context, parameter: click.Parameter) -> bool:

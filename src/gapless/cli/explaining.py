@@ -19,7 +19,7 @@ from gapless.render.codes import render_code
 
 def explain(word: str) -> str:
     """What the word means. Raises UsageError with what is near it."""
-    codes = {kind.code: kind for kind in error_kinds()}
+    codes = {kind.code: kind for kind in error_kinds() if "code" in vars(kind)}
     for code in (word.upper(), f"GL-{word}"):
         if code in codes:
             return render_code(codes[code])

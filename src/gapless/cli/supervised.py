@@ -6,9 +6,8 @@ import json
 import os
 import select
 import socket
-import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ from click.shell_completion import CompletionItem
 from gapless.cli.exit_codes import ExitCode
 from gapless.errors import Refused, UsageError
 
+_HELP = "gapless run --help"
 Reply = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,11 +44,12 @@ class Target:
 
 
 def _only_one() -> str:
+    from gapless.cli.unreachable import elsewhere
     from gapless.supervisor import rundir
 
-    names = rundir.living()
+    names = living()
     if not names:
-        raise Refused(f"nothing is supervised in {rundir.base()}", next="gapless run --help")
+        raise Refused(f"nothing is supervised in {rundir.base()}", next=elsewhere("") or _HELP)
     if len(names) > 1:
         raise UsageError(
             f"{len(names)} processes are supervised: {', '.join(names)}",
@@ -57,13 +58,26 @@ def _only_one() -> str:
     return names[0]
 
 
+def living() -> list[str]:
+    """Names of those that may be there. Raises Refused when that cannot be seen."""
+    from gapless.cli.unreachable import unknown
+    from gapless.supervisor import rundir
+
+    try:
+        return rundir.living()
+    except OSError as error:
+        raise unknown(error) from None
+
+
 def complete_names(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Names of supervised processes."""
     from gapless.supervisor import rundir
 
-    return [CompletionItem(name) for name in rundir.names() if name.startswith(incomplete)]
+    with suppress(OSError):
+        return [CompletionItem(name) for name in rundir.names() if name.startswith(incomplete)]
+    return []
 
 
 def target_option(function: F) -> F:
@@ -76,13 +90,17 @@ def target_option(function: F) -> F:
 
 @contextmanager
 def connected(wanted: str | int) -> Iterator[socket.socket]:
-    """Its control socket. Raises Refused when there is none."""
+    """Its control socket. Raises Refused when there is none, or it cannot be used."""
+    from gapless.cli.unreachable import elsewhere, unknown
     from gapless.supervisor import rundir
 
     try:
         control = rundir.connect(wanted)
     except LookupError as error:
-        raise Refused(str(error.args[0]), next="gapless run status") from None
+        name = str(wanted) if isinstance(wanted, str) else ""
+        raise Refused(str(error.args[0]), next=elsewhere(name) or "gapless run status") from None
+    except OSError as error:
+        raise unknown(error) from None
     with control:
         yield control
 
@@ -91,14 +109,36 @@ def ask(wanted: str | int, verb: str, *, wait: bool = True, timeout: float | Non
     """Ask and wait for the answer. Raises Refused when nobody is there to be asked; that the
     supervisor ended meanwhile, or is not done in time, is an answer, too."""
     with connected(wanted) as control:
-        control.settimeout(timeout)
         try:
-            control.sendall(json.dumps({"verb": verb, "wait": wait}).encode() + b"\n")
-            return _answer(control)
+            return _asked(control, verb, wait=wait, timeout=timeout)
         except TimeoutError:
             return _late(wanted, timeout or 0.0)
         except (OSError, ValueError) as error:
             return _lost(wanted, str(error))
+
+
+def answering(wanted: str | int) -> Reply | None:
+    """Its status, None when it ends meanwhile. Raises Refused when nobody is there, or there is no
+    answer: nothing more is to be asked of one that hangs."""
+    from gapless.cli.unreachable import hangs
+    from gapless.supervisor import rundir
+
+    with connected(wanted) as control:
+        try:
+            found = _asked(control, "status", timeout=rundir.PATIENCE)
+        except TimeoutError:
+            raise hangs(wanted, rundir.owner(control)) from None
+        except (OSError, ValueError):
+            return None
+    return found if "state" in found else None
+
+
+def _asked(
+    control: socket.socket, verb: str, *, wait: bool = True, timeout: float | None = None
+) -> Reply:
+    control.settimeout(timeout)
+    control.sendall(json.dumps({"verb": verb, "wait": wait}).encode() + b"\n")
+    return _answer(control)
 
 
 def _answer(control: socket.socket) -> Reply:
@@ -161,19 +201,19 @@ def status_of(wanted: str | int, timeout: float = 5.0) -> Reply | None:
 
 
 def called(wanted: str | int) -> str:
-    """Its name."""
+    """Its name. Raises Refused when it does not answer."""
+    status = answering(wanted)
     if isinstance(wanted, str):
         return wanted
-    status = status_of(wanted)
     return str(status["name"]) if status else f"process {wanted}"
 
 
 def gone(control: socket.socket) -> Callable[[float | None], bool]:
     """Wait (so long) until the supervisor at the other end has ended. Its number is asked of the
     kernel while it lives, so that it is never another's."""
-    size = struct.calcsize("3i")
-    pid = struct.unpack("3i", control.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[0]
-    handle = os.pidfd_open(pid)
+    from gapless.supervisor import rundir
+
+    handle = os.pidfd_open(rundir.owner(control))
 
     def wait(timeout: float | None) -> bool:
         try:

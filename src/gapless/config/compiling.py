@@ -1,15 +1,18 @@
 """From a run file or a command line to the Spec that the supervisor holds.
 
     python -m gapless.config.compiling FILE NAME
+    python -m gapless.config.compiling -
 
-prints the Spec as one line of JSON, or the problems and ends with 2. The supervisor runs it at a
-flip when one of the inputs has changed; nothing of it stays in memory.
+prints the Spec as one line of JSON, or the problems and ends with 2; - reads from standard input
+what was said on a command line. The supervisor runs it at a flip when one of the inputs has
+changed; nothing of it stays in memory.
 
 Values of the environment never stand in an error.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -23,8 +26,9 @@ from gapless.config.problems import Findings, Place
 from gapless.config.process import NAME, ListenConfig, ProcessConfig, ReadyConfig
 from gapless.config.process_rules import kinds, probe_kind
 from gapless.config.process_warnings import warnings
-from gapless.config.references import words
-from gapless.config.tree import Table, locate, to_data
+from gapless.config.references import words as words_in
+from gapless.config.run_words import Said, Words
+from gapless.config.tree import Node, locate, to_data
 from gapless.errors import ConfigError, GaplessError, Problem, UsageError
 from gapless.supervisor.spec import Listen, Proxy, Ready, Spec, Stop
 
@@ -42,7 +46,7 @@ class _Files:
 
     def add(self, word: str) -> None:
         """Raises UsageError when it is not there and has to be."""
-        file = self._folder / word.removeprefix("-")
+        file = (self._folder / word.removeprefix("-")).absolute()
         self.inputs.append(_input(file))
         if word.startswith("-") and not file.exists():
             return
@@ -59,13 +63,7 @@ def compile_file(path: str | Path, name: str = "") -> Spec:
     findings = Findings(str(path))
     own = _input(file)  # before it is read: what is written meanwhile counts as a change
     config, tree = run_file.read(file, findings)
-    files = _Files(file.parent)
-    for step, word in words(to_data(tree).get("env_files")):
-        try:
-            files.add(word)
-        except UsageError as error:
-            place = locate(tree, ("env_files", *step))[1]
-            findings.add(place, f"env_files: {error.what}", "- in front of it lets it be missing")
+    files = _read_all(tree, file.parent, findings)
     name = name or (config.name if config else "") or _name_of(file, findings)
     if config is None or findings or files.problems:
         raise _wrong((*findings.problems, *files.problems))
@@ -87,50 +85,38 @@ def compile_words(
     settle: str = "",
     settings: Sequence[str] = (),
 ) -> Spec:
-    """What was given on a command line; ``listen`` is ADDRESS or NAME=ADDRESS, ``ready`` KIND or
-    KIND=VALUE, ``settings`` KEY=VALUE with dots in KEY. Raises UsageError."""
-    data: dict[str, Any] = {"command": list(command), "listen": [*map(_listen_word, listen)]}
-    data |= {"settle": settle} if settle else {}
-    data |= {"ready": _ready_words(ready)} if ready else {}
-    data |= {"name": name} if name else {}
-    for setting in settings:
-        _set(data, setting)
-    findings = Findings("")
-    config = run_file.judged(data, Table(Place(1, 1), {}), findings)
-    if config is None:
-        told = [f"{p.text} — {p.hint}" if p.hint else p.text for p in findings.problems]
+    """What was given on a command line, with environment files read; paths are seen from the
+    current folder. Raises UsageError with every problem."""
+    words = Words(listen, command, name, ready, settle, settings)
+    said = Said(words)
+    config, tree = said.read()
+    files = _read_all(tree, Path(), said.findings)
+    if config is None or said.findings or files.problems:
+        told = [*map(said.told, said.findings.problems), *map(str, files.problems)]
         first, *more = told
         raise UsageError(first, evidence="\n".join(more), next="gapless run --help")
-    return _spec(config, config.name or _name_of(Path(config.command[0]), None))
+    name = config.name or _name_of(Path(config.command[0]), None)
+    settled = config.model_copy(update={"environment": {**files.variables, **config.environment}})
+    given = words.to_json() if files.inputs else ""
+    return _spec(settled, name, inputs=tuple(files.inputs), given=given)
+
+
+def _read_all(tree: Node, folder: Path, findings: Findings) -> _Files:
+    """The environment files that it names."""
+    files = _Files(folder)
+    for step, word in words_in(to_data(tree).get("env_files")):
+        try:
+            files.add(word)
+        except UsageError as error:
+            place = locate(tree, ("env_files", *step))[1]
+            findings.add(place, f"env_files: {error.what}", "with - in front it may be missing")
+    return files
 
 
 def _wrong(problems: tuple[Problem, ...]) -> ConfigError:
     error = ConfigError(problems)
     error.next = ""
     return error
-
-
-def _ready_words(text: str) -> dict[str, Any]:
-    kind, _, value = text.partition("=")
-    return {kind: True if kind == "notify" else value}
-
-
-def _listen_word(word: str) -> Any:
-    named = re.fullmatch(r"([A-Za-z0-9._@-]+)=(.+)", word)
-    return {"name": named[1], "address": named[2]} if named else word
-
-
-def _set(data: dict[str, Any], setting: str) -> None:
-    """One key, wherever it is in the run file."""
-    key, equals, value = setting.partition("=")
-    *folders, last = key.split(".")
-    for folder in folders:
-        data = data.setdefault(folder, {})
-        if not isinstance(data, dict):
-            break
-    if not equals or not last or not isinstance(data, dict):
-        raise UsageError(f"'{setting}' is not KEY=VALUE", next="gapless run --help")
-    data[last] = int(value) if value.isascii() and value.isdigit() else value
 
 
 def _name_of(file: Path, findings: Findings | None) -> str:
@@ -156,12 +142,17 @@ def _path(path: str | None, folder: Path) -> str | None:
 
 
 def _spec(
-    config: ProcessConfig, name: str, source: str = "", inputs: tuple[_Input, ...] = ()
+    config: ProcessConfig,
+    name: str,
+    source: str = "",
+    inputs: tuple[_Input, ...] = (),
+    given: str = "",
 ) -> Spec:
     return Spec(
         name=name,
         command=config.command,
         source=source,
+        given=given,
         inputs=inputs,
         directory=config.directory or "",
         environment=dict(config.environment),
@@ -242,17 +233,25 @@ def _codes(status: Any) -> tuple[int, ...]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """``FILE NAME``: the Spec on standard output, or problems on standard error."""
-    if len(arguments) != 2:
+    """``FILE NAME`` or ``-``: the Spec on standard output, or problems on standard error."""
+    if arguments != ["-"] and len(arguments) != 2:
         sys.stderr.write("usage: python -m gapless.config.compiling FILE NAME\n")
         return 2
     try:
-        spec = compile_file(*arguments)
+        spec = compile_file(*arguments) if arguments != ["-"] else _said_before(sys.stdin.read())
+    except ConfigError as error:
+        sys.stderr.write(f"{error.evidence}\n")
+        return 2
     except GaplessError as error:
-        sys.stderr.write(f"{error.evidence if isinstance(error, ConfigError) else error}\n")
+        sys.stderr.write("\n".join(filter(None, (str(error), error.evidence))) + "\n")
         return 2
     sys.stdout.write(spec.to_json() + "\n")
     return 0
+
+
+def _said_before(text: str) -> Spec:
+    """What ``Words.to_json`` wrote."""
+    return compile_words(**json.loads(text))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pydantic_core import CoreSchema, core_schema
 from gapless.config.base import Section
 from gapless.config.health import Status
 from gapless.config.problems import did_you_mean
-from gapless.config.quantities import Argv, Count, Duration, Flag, Limit, Names, OneOrMany, Positive
+from gapless.config.quantities import Argv, Duration, Flag, Limit, Names, OneOrMany, Positive
 from gapless.config.signals import parse_catchable, parse_replacement, parse_signal
 from gapless.config.sockets import (
     parse_forward,
@@ -301,8 +301,8 @@ class ProcessConfig(Section):
     """How long a ready copy is watched before the old one is stopped."""
     stop: StopConfig = StopConfig()
     """How an old copy is told to end, and how long it may take."""
-    max_draining: Count = 4
-    """Old copies that may be ending at the same time."""
+    max_draining: Positive = 4
+    """Old copies that may be ending at the same time; at least 1."""
     flip_signal: Catchable = 1
     """The signal that starts a flip, by name or number; it is never passed on."""
     signals: dict[Catchable, Replacement] = Field(default_factory=dict)
@@ -312,7 +312,7 @@ class ProcessConfig(Section):
     pidfile: str | None = None
     """File for others to read our process number from; it is never read."""
     user: User | None = None
-    """Run as this user, by name or number."""
+    """Run as this user, by name or number, with its HOME, USER, LOGNAME and SHELL."""
     group: Group | None = None
     """Run as this group; default: the user's."""
     umask: Octal | None = None

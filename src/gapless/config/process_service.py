@@ -36,7 +36,7 @@ class ProcessRuntimeConfig(ProcessConfig):
     gapless: Annotated[str, Field(min_length=1)] = "gapless"
     """The program on the host: a name on PATH, or a path."""
     user: Account | None = None
-    """Run as this user of the host, by name or number."""
+    """Run as this user of the host, by name or number, with its HOME, USER, LOGNAME and SHELL."""
     group: Account | None = None
     """Run as this group of the host; default: the user's."""
 

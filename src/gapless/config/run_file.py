@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,7 +40,7 @@ def read(file: Path, findings: Findings) -> Read:
 def text_of(file: Path, findings: Findings) -> str:
     """The text of a file; what is not UTF-8 is a finding. Raises UsageError."""
     try:
-        raw = file.read_bytes()
+        raw = _bytes_of(file)
     except FileNotFoundError:
         raise UsageError(f"there is no {file}", next="gapless run -c FILE") from None
     except OSError as error:
@@ -50,6 +52,14 @@ def text_of(file: Path, findings: Findings) -> str:
         place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
         findings.add(place, f"the byte 0x{raw[error.start]:02x} is not UTF-8", "save it as UTF-8")
         return ""
+
+
+def _bytes_of(file: Path) -> bytes:
+    """Of a regular file: a pipe could keep us waiting, and says nothing when it is read again."""
+    with open(os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as opened:  # noqa: PTH123
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise OSError(0, "it is not a regular file, which is read again at each flip")
+        return opened.read()
 
 
 def judged(data: Mapping[str, Any], tree: Node, findings: Findings) -> ProcessConfig | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 
 from gapless.hostside import files, identity, tree
@@ -59,7 +60,8 @@ def _check_state(problems: list[str]) -> str:
     """Whether it can be written; where it is."""
     try:
         store = open_store()
-        trial = store.path(f"writable.{os.getpid()}")
+        # each call is answered by a thread of its own
+        trial = store.path(f"writable.{os.getpid()}.{threading.get_native_id()}")
         files.write_atomically(trial, b"")
         os.unlink(trial)
         return store.place()

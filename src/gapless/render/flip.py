@@ -19,12 +19,28 @@ def render_outcome(
 ) -> str:
     """One line when all is well, else the failure screen; ``status`` is what serves now."""
     if not reply.get("ok"):
-        return screen(_failed(name, reply, status, width))
+        return screen(_failed(verb, name, reply, status, width))
     if not reply.get("pid"):
         what = "a flip is queued" if reply.get("what") == "queued" else reply.get("what", "done")
         return screen(head("✓", f"{name}: {what}", "", width))
     done = f"{_DONE[verb]} {name}" if verb in _DONE else name
-    return screen(head("✓", f"{done}: {_new(reply)}, old one told to stop", "", width))
+    told = ", old one told to stop" if reply.get("replaced", True) else ""
+    lines = head("✓", f"{done}{_settings(reply)}: {_new(reply)}{told}", "", width)
+    return screen([*lines, *_warnings(reply, width)])
+
+
+def _settings(reply: Facts) -> str:
+    """Where a flip back has led."""
+    of = reply.get("settings_of")
+    if of is None:
+        return ""
+    return f" to the settings of generation {of}" if of else " to the settings of an earlier start"
+
+
+def _warnings(facts: Facts, width: int = WIDTH) -> list[str]:
+    return [
+        line for one in facts.get("warnings") or () for line in labelled("warning", str(one), width)
+    ]
 
 
 def _new(reply: Facts) -> str:
@@ -33,18 +49,20 @@ def _new(reply: Facts) -> str:
     return f"generation {reply['generation']}, pid {reply['pid']}{ready}"
 
 
-def _failed(name: str, reply: Facts, status: Facts | None, width: int) -> Iterator[str]:
+def _failed(verb: str, name: str, reply: Facts, status: Facts | None, width: int) -> Iterator[str]:
     yield from head("✗", f"{name}: {reply.get('what') or 'failed'}", "", width)
     if reply.get("evidence"):
         yield from labelled("answer", str(reply["evidence"]), width)
     yield from _log(reply)
     if reply.get("code") != 7:
         yield from labelled("now", _serving(status), width)
-    yield from labelled("next", str(reply.get("next") or _way(name, reply)), width)
+    yield from labelled("next", str(reply.get("next") or _way(verb, name, reply)), width)
 
 
-def _way(name: str, reply: Facts) -> str:
-    return f"gapless flip {name}" if reply.get("code") == 4 else "gapless run status"
+def _way(verb: str, name: str, reply: Facts) -> str:
+    again = "run rollback" if verb == "rollback" else "flip"
+    told = f"mend the cause, then: gapless {again} {name}"
+    return told if reply.get("code") == 4 else "gapless run status"
 
 
 def _log(reply: Facts) -> list[str]:
@@ -58,7 +76,7 @@ def _log(reply: Facts) -> list[str]:
 def _serving(status: Facts | None) -> str:
     active = (status or {}).get("active")
     if not active:
-        return "nothing serves" if status else "nobody answers: nothing is supervised there"
+        return "nothing serves" if status else "nobody answers"
     up = active.get("seconds", {}).get("up", 0.0)
     return f"generation {active['generation']} serves, pid {active['pid']}, up {seconds(up)}"
 
@@ -104,12 +122,16 @@ def _more(status: Facts) -> Iterator[str]:
     since = moment(status.get("since", 0.0))
     who = f"supervisor {status.get('pid')}, {status.get('state')}{queued}, since {since}, {counts}"
     yield f"{status['name']}: {who}"
-    if listen := status.get("listen"):
-        yield from labelled(
-            "listen", ", ".join(f"{one['name']} {one['address']}" for one in listen)
-        )
+    if waits := status.get("waits_for"):
+        yield from labelled("waits", f"for {waits}")
+    listen = [f"{one['name']} {one['address']}" for one in status.get("listen", ())]
+    listen += [f"proxy {one['listen']} to {one['to']}" for one in status.get("proxy", ())]
+    if listen:
+        yield from labelled("listen", ", ".join(listen))
     last = status.get("last")
     if last and not last.get("ok"):
         yield from labelled("failed", f"{last.get('what')}\n{last.get('evidence', '')}".strip())
-    for warning in status.get("warnings", ()):
-        yield from labelled("warning", str(warning))
+    for late in status.get("late", ()):
+        yield from labelled("late", str(late))
+    yield from _warnings(status)
+    yield from _warnings(last or {})

@@ -17,9 +17,6 @@ sys.modules["gapless"].__path__ = [_PACKAGE]
 
 from gapless.supervisor.guard import Guard  # noqa: E402
 
-_TAKEN = 6
-"""Exit code when another one of this name runs."""
-
 
 def main() -> int:
     """The exit code is that of the program."""
@@ -37,14 +34,21 @@ def _begin(fd: int) -> int:
     spec = Spec.from_json(os.pread(fd, os.fstat(fd).st_size, 0).decode())
     os.close(fd)
     _prepare()
+    from gapless.supervisor import rundir
     from gapless.supervisor.supervisor import Supervisor
 
+    supervisor = Supervisor(spec, guard)
     try:
-        return Supervisor(spec, guard).run()
+        supervisor.occupy()
     except BlockingIOError:
-        return _refused(f"{spec.name} is supervised already; see: gapless run status {spec.name}")
-    except PermissionError as error:
-        return _refused(f"{error.filename} {error.strerror}")
+        status = f"gapless run status {spec.name}"
+        return _refused(f"{spec.name} is supervised already", _by(spec.name), status)
+    except rundir.Unfit as error:
+        return _refused(*error.args)
+    except OSError as error:
+        told = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        return _refused(f"{rundir.folder(spec.name)} cannot be used", told, "give another --name")
+    return supervisor.run()
 
 
 def _go_on(fd: int) -> int:
@@ -77,9 +81,22 @@ def _prepare() -> None:
     linux.adopt_orphans()
 
 
-def _refused(what: str) -> int:
-    os.write(2, f"✗  {what}\n".encode())
-    return _TAKEN
+def _by(name: str) -> str:
+    """Whose number is not told before it listens."""
+    from gapless.supervisor import rundir
+
+    try:
+        with rundir.connect(name) as control:
+            return f"by process {rundir.owner(control)}"
+    except (LookupError, OSError):
+        return ""
+
+
+def _refused(what: str, evidence: str, following: str) -> int:
+    from gapless.supervisor import refusal
+
+    os.write(2, "".join(f"{line}\n" for line in refusal.screen(what, evidence, following)).encode())
+    return refusal.REFUSED
 
 
 if __name__ == "__main__":

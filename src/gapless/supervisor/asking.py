@@ -79,6 +79,8 @@ class Asking:
         self._limit: Deadline | None = None
         self._way: Way | None = None
         self._past: Way | None = None
+        self._begun = self._took = 0.0
+        """When the last attempt began, and how long the one before took."""
 
     def begin(self) -> None:
         """The first attempt comes at once, the next an interval after the end of that."""
@@ -94,6 +96,19 @@ class Asking:
         if way is not None:
             way.end()
 
+    @property
+    def unanswered(self) -> str:
+        """Evidence of an attempt that takes longer than the one before; "" without one."""
+        took = self._loop.now() - self._begun
+        if self._way is None or took <= max(self._interval, self._took):
+            return ""
+        so_far = self._way.so_far
+        return evidence(self._ready, self._silence(took, so_far), so_far)
+
+    def _silence(self, seconds: float, so_far: str) -> str:
+        began = so_far or self._ready.kind == "command"
+        return f"{'did not end' if began else 'no answer'} within {round(seconds, 1):g} s"
+
     def _again(self, seconds: float) -> None:
         self._next = self._loop.after(seconds, self._attempt)
 
@@ -102,6 +117,7 @@ class Asking:
             self._again(self._interval)
             return
         self._limit = self._loop.after(self._ready.timeout, self._late)
+        self._begun = self._loop.now()
         try:
             self._way = self._new_way()
             self._way.begin()
@@ -116,11 +132,12 @@ class Asking:
         if self._way is not None:
             so_far = self._way.so_far
             self._way.end()
-            self._answered(False, f"did not end within {self._ready.timeout:g} s", so_far)
+            self._answered(False, self._silence(self._ready.timeout, so_far), so_far)
 
     def _answered(self, ok: bool, what: str, words: str) -> None:
         if self._limit is not None:
             self._limit.cancel()
+        self._took = self._loop.now() - self._begun
         # Out of the way first: whoever is told may end all this, and must not wait for the sweep.
         self._past, self._way = self._way, None
         self._again(self._interval)

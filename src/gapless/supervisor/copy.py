@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _OURS = ("LISTEN_", "GAPLESS_", "WATCHDOG_", "SERVER_STARTER_PORT", "EINHORN_")
 _NAMES = ("NOTIFY_SOCKET", "MAINPID", "FDSTORE")
+_PERSON = ("HOME", "USER", "LOGNAME", "SHELL")
+_NO_SHELLS = ("", "nologin", "false")
 
 
 class Copy:
@@ -41,6 +43,8 @@ class Copy:
         """Why it could not be started."""
         self.last: tuple[list[str], str] | None = None
         """Its last lines, taken before what it left was removed."""
+        self.settings_of: int | None = None
+        """The generation whose settings it goes back to (0: one of before we were started)."""
         self.ready_told = False
         self.says = ""
         """Its last STATUS=."""
@@ -139,6 +143,8 @@ class Copy:
     def _environment(self, sockets_: Mapping[str, str]) -> dict[str, str]:
         assert self.notify is not None
         found = {k: v for k, v in os.environ.items() if not k.startswith(_OURS) and k not in _NAMES}
+        if self.spec.user:
+            found = {k: v for k, v in found.items() if k not in _PERSON} | _person(self.spec.user)
         for name, value in self.spec.environment.items():
             found.pop(name, None)
             if value is not None:
@@ -227,13 +233,34 @@ class Copy:
 
 def _credentials(user: str, group: str) -> tuple[int, int, tuple[int, ...] | None]:
     """Raises ValueError when there is no such user or group."""
+    found = _account(user) if user else None
     try:
-        found = pwd.getpwnam(user) if user else None
-        gid = grp.getgrnam(group).gr_gid if group else (found.pw_gid if found else -1)
+        gid = _group(group) if group else (found.pw_gid if found else -1)
     except KeyError as error:
         raise ValueError(str(error.args[0])) from None
-    groups = tuple(os.getgrouplist(user, gid)) if found else ((gid,) if group else None)
+    groups = tuple(os.getgrouplist(found.pw_name, gid)) if found else ((gid,) if group else None)
     return (found.pw_uid if found else -1), gid, groups
+
+
+def _account(user: str) -> pwd.struct_passwd:
+    """By name or number."""
+    try:
+        return pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+    except KeyError as error:
+        raise ValueError(str(error.args[0])) from None
+
+
+def _group(group: str) -> int:
+    return int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+
+
+def _person(user: str) -> dict[str, str]:
+    """What a login would set; a shell that refuses logins is none."""
+    found = _account(user)
+    variables = {"HOME": found.pw_dir, "USER": found.pw_name, "LOGNAME": found.pw_name}
+    if os.path.basename(found.pw_shell) not in _NO_SHELLS:
+        variables["SHELL"] = found.pw_shell
+    return variables
 
 
 def _nothing() -> None: ...

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 from gapless.supervisor.copy import Copy
@@ -19,10 +20,14 @@ WhenIdle = Callable[[Copy, Callable[[], None]], None]
 
 
 class Ending:
-    """One copy on its way out; ``gone`` is called when nothing of it is left."""
+    """One copy on its way out; ``late`` (with what) is called when a limit has come, ``gone``
+    when nothing of it is left."""
 
-    def __init__(self, loop: Loop, copy: Copy, gone: Callable[[], None]) -> None:
-        self._loop, self.copy, self._gone = loop, copy, gone
+    def __init__(
+        self, loop: Loop, copy: Copy, gone: Callable[[], None], late: Callable[[str], None]
+    ) -> None:
+        self._loop, self.copy, self._gone, self._late = loop, copy, gone, late
+        self._number: int = copy.spec.stop.signal
         self._deadline: Deadline | None = None
         self._stop: Stop = copy.spec.stop
         self.until = 0.0
@@ -72,18 +77,25 @@ class Ending:
                 waiting.clear()
                 self._signal(self._stop.signal)
 
-        self._after(self._stop.timeout, proceed)
+        def cut() -> None:
+            self._late(f"had connections after {self._stop.timeout:g} s: told to stop")
+            proceed()
+
+        self._after(self._stop.timeout, cut)
         when_idle(self.copy, proceed)
 
     def _signal(self, number: int) -> None:
         assert self.copy.child is not None
         self.copy.times.setdefault("told", self._loop.now())
+        self._number = number
         self.copy.child.signal(number)
         self.until = self._loop.now() + self._stop.timeout
         self._after(self._stop.timeout, self._kill)
 
     def _kill(self) -> None:
-        if self.copy.child is not None:
+        if self.copy.alive and self.copy.child is not None:
+            took = round(self._loop.now() - self.copy.times.get("told", self._loop.now()), 1)
+            self._late(f"did not end within {took:g} s of {_name(self._number)}: killed")
             self.copy.child.kill_all()
 
     def _after(self, seconds: float, call: Callable[[], None]) -> None:
@@ -100,3 +112,11 @@ class Ending:
             self._deadline.cancel()
         self.copy.close()
         self._gone()
+
+
+def _name(number: int) -> str:
+    """As in a run file."""
+    try:
+        return signal.Signals(number).name.removeprefix("SIG")
+    except ValueError:
+        return f"signal {number}"

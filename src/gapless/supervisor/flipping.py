@@ -10,8 +10,8 @@
 5. When it has settled it is the active one: first the old copy is told to stop (``ending``), then
    everybody else is told.
 6. The old copy dies while the new one starts: the new one takes over as soon as it is ready.
-7. The active copy ends and none is on its way: we end with its status. Told to stop from outside,
-   we pass that on and wait, for the old copies that drain as well.
+7. The active copy ends and none is on its way: we say so and end with its status. Told to stop
+   from outside, we pass that on and wait, for the old copies that drain as well.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from gapless.supervisor import children as processes
 from gapless.supervisor.caller import Caller
 from gapless.supervisor.copy import Copy
 from gapless.supervisor.ending import Ending
+from gapless.supervisor.refusal import REFUSED, listening, screen
 from gapless.supervisor.requests import ROLLBACK, Requests
 from gapless.supervisor.site import Site
 from gapless.supervisor.spec import SLOTS, Spec
@@ -33,11 +34,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-FLIPPED, REFUSED, KEPT, DOWN = 0, 3, 4, 5
-"""Codes of a reply: flipped; nothing to go back to; the old copy serves on; nothing serves."""
+FLIPPED, KEPT, DOWN = 0, 4, 5
+"""Codes of a reply: flipped; the old copy serves on; nothing serves."""
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _STOPPED = "it is being stopped"
 _KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
+_MOST_LATE = 4
 _SLACK = 5.0
 """Seconds that the service manager waits longer than our own limits."""
 
@@ -62,6 +64,8 @@ class Flipping:
         self.endings: list[Ending] = []
         self.number = 0
         self.flips = self.failed = 0
+        self.late: list[str] = []
+        """Which copies did not end in time, and what was done; the newest of them."""
         self.last: dict[str, Any] | None = None
         self.stopping = False
         self.failing: Copy | None = None
@@ -144,13 +148,13 @@ class Flipping:
         return self.stopping or self._code is not None
 
     def wait(self, caller: Caller) -> None:
-        """Answered when nothing is under way."""
+        """Answered when nothing is under way, with what came of the last flip."""
         if self._over:
             caller.answer(self._reply(DOWN, _STOPPED))
-        elif self.busy or self.requests:
-            self.until_idle.append(caller)
-        else:
-            caller.answer(self._reply(FLIPPED, "nothing is under way"))
+            return
+        self.until_idle.append(caller)
+        if not self.busy and not self.requests:
+            self._tell_idle()
 
     # -- one flip ---------------------------------------------------------------------------------
 
@@ -160,7 +164,7 @@ class Flipping:
         if not self.requests:
             self._tell_idle()
             return
-        if not self._room():
+        if self.waits_for:
             return
         kind, self._callers = self.requests.take()
         if kind == ROLLBACK:
@@ -169,19 +173,26 @@ class Flipping:
         self._preparing = True
         self.site.prepare(self._current(), self._prepared, self._unprepared)
 
-    def _room(self) -> bool:
-        """Whether one more copy may run."""
-        spec = self._current()
+    @property
+    def waits_for(self) -> str:
+        """Why the next flip does not begin, though none is under way; "" when it may."""
+        if self.busy or not self.requests:
+            return ""
+        spec, slot = self._current(), self._free_slot()
         draining = [ending.copy for ending in self.endings if ending.copy.alive]
-        taken = spec.slotted and any(copy.slot == self._free_slot() for copy in draining)
-        return len(draining) < spec.max_draining and not taken
+        for copy in draining:
+            if spec.slotted and copy.slot == slot:
+                return f"generation {copy.number} to end, which has slot {slot}"
+        if len(draining) < spec.max_draining:
+            return ""
+        return f"one of {len(draining)} old copies to end: more may not drain at once"
 
     def _roll_back(self) -> None:
         if self.site.last_good is None:
             self._answer(self._reply(REFUSED, "there is nothing to go back to"))
             self._next()
             return
-        self._try(self.site.last_good, self._take_callers())
+        self._try(self.site.last_good, self._take_callers(), self.site.last_good_of)
 
     def _prepared(self, wanted: str, *, renew: bool) -> None:
         self._preparing = False
@@ -208,16 +219,26 @@ class Flipping:
             self._go(self._code_without(None))
         self._next()
 
-    def _try(self, spec: Spec, callers: list[Caller]) -> None:
+    def _unheard(self, error: OSError) -> None:
+        what, (evidence, following) = f"cannot listen on {error.filename}", listening(error)
+        if self.active is not None or self._died is not None:
+            self._unprepared(what, evidence)
+            return
+        self.site.tell(screen(what, evidence, following))
+        self._answer(self._reply(DOWN, what, None, evidence))
+        self._go(REFUSED)
+
+    def _try(self, spec: Spec, callers: list[Caller], settings_of: int | None = None) -> None:
         self._callers = callers
         try:
             self.site.open(spec)
         except OSError as error:
             self.site.failed()
-            self._unprepared(f"cannot listen on {error.filename}", error.strerror or str(error))
+            self._unheard(error)
             return
         self.number += 1
         copy = Copy(self._loop, self.site.mark(self.number), self.number, self._free_slot(), spec)
+        copy.settings_of = settings_of
         copy.on_message = lambda message: self._message(copy, message)
         self.trial = Trial(
             self._loop, self.site.children, copy, self._passed, self._failed, self._ready
@@ -251,8 +272,9 @@ class Flipping:
         self.flips += before is not None
         self.site.committed(copy, before)
         what = f"generation {copy.number} serves"
-        self._answer(self._reply(FLIPPED, what, copy))
-        self.site.say(f"{what}, process {copy.pid}")
+        replaced = before.number if before is not None else 0
+        self._answer({**self._reply(FLIPPED, what, copy), "replaced": replaced})
+        self.site.say(f"{what}, process {copy.pid}", *self.site.notes)
         self._next()
 
     def _failed(self, what: str, evidence: str) -> None:
@@ -275,7 +297,7 @@ class Flipping:
         if self._died is not None:
             return processes.exit_code(self._died.status or 0)
         if copy is None:
-            return 1
+            return REFUSED
         if copy.child is None:
             return _NOT_FOUND if copy.errno == 2 else _NOT_EXECUTABLE
         ended_itself = "told" not in copy.times and copy.status is not None
@@ -288,6 +310,7 @@ class Flipping:
         copy, self.active = self.active, None
         self._close(copy)
         if self._interrupted or not self.busy:
+            self.site.say(f"generation {copy.number} {copy.ended_how()}")
             self._go(processes.exit_code(copy.status or 0))
             return
         self._died = copy
@@ -312,7 +335,7 @@ class Flipping:
             self._next()
             self._maybe_leave()
 
-        ending = Ending(self._loop, copy, over)
+        ending = Ending(self._loop, copy, over, lambda what: self._ends_late(copy, what))
         ending.from_outside = code_of
         self.endings.append(ending)
         if at_once is None:
@@ -330,12 +353,21 @@ class Flipping:
             self._maybe_leave()
 
         copy.on_message = lambda message: self._message(copy, message)
-        ending = Ending(self._loop, copy, over)
+        ending = Ending(self._loop, copy, over, lambda what: self._ends_late(copy, what))
         self.endings.append(ending)
         if until > 0:
             ending.go_on(until)
         else:
             ending.begin(self.site.when_idle)
+
+    def _ends_late(self, copy: Copy, what: str) -> None:
+        """Whoever it still served has lost something: that is not to pass in silence."""
+        open_ = self.site.connections(copy)
+        told = f"generation {copy.number} {what}"
+        if open_:
+            told += f", {open_} proxied connection{'s' if open_ > 1 else ''} open"
+        self.late = [*self.late, told][-_MOST_LATE:]
+        self.site.say(told)
 
     def _forget(self, ending: Ending) -> None:
         self.endings.remove(ending)
@@ -352,6 +384,7 @@ class Flipping:
     def _go(self, code: int) -> None:
         """The program has ended: so do we."""
         self._code = code
+        self.site.say(f"nothing serves; ending with {code}")
         self.site.break_off()
         self._preparing = False
         for caller in [*self.requests.clear(), *self._take_callers(), *self._take_waiting()]:
@@ -418,6 +451,8 @@ class Flipping:
             "pid": copy.pid if copy else 0,
             "generation": copy.number if copy else 0,
             "seconds": copy.seconds() if copy else {},
+            "settings_of": copy.settings_of if copy else None,
+            "warnings": [*self.site.notes] if code == FLIPPED else [],
             "serves": {"generation": serves.number, "pid": serves.pid} if serves else None,
         }
 

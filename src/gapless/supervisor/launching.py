@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 def become(spec: Spec) -> NoReturn:
     """Replace this process by the supervisor of ``spec``. Signals stay blocked until it listens
-    to them."""
+    to them. Raises OSError, which names the file, when our interpreter may not be executed."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     forget_coercion()
     _open_streams()
     fd = os.memfd_create("gapless-spec")
     os.write(fd, spec.to_json().encode())
     os.set_inheritable(fd, True)
-    os.execv(upgrade.PROGRAM[0], [*upgrade.PROGRAM, "--spec", str(fd)])
+    try:
+        os.execv(upgrade.PROGRAM[0], [*upgrade.PROGRAM, "--spec", str(fd)])
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, upgrade.PROGRAM[0]) from None
 
 
 def forget_coercion() -> None:

@@ -34,6 +34,7 @@ class Outlet:
         self._told = b""
         """Lines of our own that wait for its end."""
         self._end = -1
+        self._is_file = False
         self._socket: socket.socket | None = None
         self._parts: deque[bytes] = deque()
         self._freed: list[Callable[[], None]] = []
@@ -117,14 +118,22 @@ class Outlet:
     def _send(self, part: bytes) -> int:
         if self._socket is not None:
             return self._socket.send(part, socket.MSG_DONTWAIT)
+        if self._is_file:  # whatever others wrote there, by ways of their own, stays
+            os.lseek(self._end, 0, os.SEEK_END)
         return os.write(self._end, part)
 
     def _open(self) -> None:
-        """An end of our own that does not block, without changing that for those who share it."""
+        """An end of our own that does not block, without changing that for those who share it. A
+        file never blocks: there it is theirs, as where the next one writes is told by the place
+        that all who inherited it share."""
         if self._end >= 0:
             return
         try:
-            if stat.S_ISSOCK(os.fstat(self.fd).st_mode):
+            mode = os.fstat(self.fd).st_mode
+            if stat.S_ISREG(mode):
+                self._end, self._is_file = self.fd, True
+                return
+            if stat.S_ISSOCK(mode):
                 self._socket = socket.socket(fileno=os.dup(self.fd))
                 self._end = self._socket.fileno()
                 return

@@ -13,6 +13,15 @@ import struct
 CONTROL = "control.sock"
 LOCK = "lock"
 LAST_GOOD = "last-good.json"
+ROOTS = "/run/gapless"
+"""Where root's are."""
+PATIENCE = 5
+"""Seconds that a supervisor may take to accept a connection, or to answer what it knows."""
+_NOBODY = (ConnectionRefusedError, FileNotFoundError, NotADirectoryError)
+
+
+class Unfit(Exception):
+    """A folder that cannot be ours: what, the evidence, the next command."""
 
 
 def base() -> str:
@@ -20,7 +29,7 @@ def base() -> str:
     if chosen := os.environ.get("GAPLESS_RUN_DIR"):
         return chosen
     if os.geteuid() == 0:
-        return "/run/gapless"
+        return ROOTS
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         return f"{runtime}/gapless"
     return f"/tmp/gapless-{os.geteuid()}"  # noqa: S108 - it must be ours, see made()
@@ -32,24 +41,37 @@ def folder(name: str) -> str:
 
 
 def names() -> list[str]:
-    """Those that have a folder; whether anybody lives there is told by its control socket."""
+    """Those that have a folder; whether anybody lives there is told by its control socket. Raises
+    OSError when that cannot be seen."""
     try:
         found = os.listdir(base())
-    except OSError:
+    except FileNotFoundError:
         return []
     return sorted(name for name in found if os.path.isdir(folder(name)))
 
 
 def made(path: str) -> str:
     """Make a folder that only we can write to, or only root: in root's there is one for the user
-    of each unit. Raises PermissionError when it is another's."""
+    of each unit. Raises Unfit when it is another's, or cannot be made."""
     shared = os.geteuid() == 0 and path == base()
-    os.makedirs(path, mode=0o755 if shared else 0o700, exist_ok=True)
+    try:
+        os.makedirs(path, mode=0o755 if shared else 0o700, exist_ok=True)
+    except FileExistsError:
+        raise Unfit(f"{path} is not a folder", "", _ELSEWHERE) from None
+    except OSError as error:
+        raise Unfit(f"{path} cannot be made", str(error.strerror), _ELSEWHERE) from None
     found = os.lstat(path)
-    ours = found.st_uid in (0, os.geteuid())
-    if not stat.S_ISDIR(found.st_mode) or not ours or found.st_mode & 0o022:
-        raise PermissionError(1, "is not a folder of our own", path)
+    mode = f"mode {stat.S_IMODE(found.st_mode):04o}"
+    if not stat.S_ISDIR(found.st_mode):
+        raise Unfit(f"{path} is not a folder", "it is a link", _ELSEWHERE)
+    if found.st_uid not in (0, os.geteuid()):
+        raise Unfit(f"{path} is another's", f"user {found.st_uid}, {mode}", _ELSEWHERE)
+    if found.st_mode & 0o022:
+        raise Unfit(f"{path} can be written to by others", mode, f"chmod go-w {path}")
     return path
+
+
+_ELSEWHERE = "choose another folder with GAPLESS_RUN_DIR, for all verbs"
 
 
 def listening(path: str) -> socket.socket:
@@ -71,37 +93,59 @@ def listening(path: str) -> socket.socket:
 
 
 def connect(wanted: str | int) -> socket.socket:
-    """The control socket of a name or of a process number. Raises LookupError."""
+    """The control socket of a name or of a process number. Raises LookupError when nobody is
+    there, OSError when that is not known: we may not ask, or nobody accepts."""
+    unknown: OSError | None = None
     for name in [wanted] if isinstance(wanted, str) else names():
         try:
             found = _connected(f"{folder(name)}/{CONTROL}")
-        except OSError:
+        except _NOBODY:
             continue
-        if isinstance(wanted, str) or _owner(found) == wanted:
+        except OSError as error:
+            unknown = OSError(error.errno, error.strerror, folder(name))
+            continue
+        if isinstance(wanted, str) or owner(found) == wanted:
             return found
         found.close()
+    if unknown is not None:
+        raise unknown
     raise LookupError(f"nothing is supervised as {wanted}" + _others(wanted))
 
 
 def living() -> list[str]:
-    """Names whose supervisor answers."""
+    """Names whose supervisor may be there: all but those where surely nobody is. Raises OSError as
+    ``names`` does."""
     found = []
     for name in names():
         try:
             _connected(f"{folder(name)}/{CONTROL}").close()
-        except OSError:
+        except _NOBODY:
             continue
+        except OSError:
+            pass
         found.append(name)
     return found
 
 
+def owner(connected: socket.socket) -> int:
+    """The process at the other end."""
+    size = struct.calcsize("3i")
+    credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    return int(struct.unpack("3i", credentials)[0])
+
+
 def _others(wanted: str | int) -> str:
-    there = [name for name in living() if name != wanted]
+    try:
+        there = [name for name in living() if name != wanted]
+    except PermissionError:
+        there = []
     return f"; there is {', '.join(there)}" if there else f" in {base()}"
 
 
 def _connected(path: str) -> socket.socket:
     control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # one that hangs does not accept: there is room for so many only
+    control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PATIENCE, 0))
     try:
         at = _Short(path)
         try:
@@ -112,12 +156,6 @@ def _connected(path: str) -> socket.socket:
         control.close()
         raise
     return control
-
-
-def _owner(connected: socket.socket) -> int:
-    size = struct.calcsize("3i")
-    credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    return int(struct.unpack("3i", credentials)[0])
 
 
 class _Short:

@@ -57,6 +57,10 @@ class Site:
         self.manager = Manager(os.environ)
         self.folder = rundir.folder(spec.name)
         self.last_good: Spec | None = None
+        self.last_good_of = 0
+        """The generation that served with it last; 0 when that was before we were started."""
+        self.notes: list[str] = []
+        """What is to be known of the flip that is under way, though it goes well."""
         self.guard = guard
         self.state: Callable[[str], dict[str, Any]]
         """All that new code has to understand, with what is to be started next."""
@@ -87,6 +91,10 @@ class Site:
         for line in lines:
             self.outlets[2].tell(f"gapless run {self.spec.name}: {line}")
 
+    def tell(self, lines: list[str]) -> None:
+        """A screen."""
+        self.outlets[2].tell("\n".join(lines))
+
     def watch_guard(self) -> None:
         """Another takes its place when it is killed."""
         try:
@@ -100,19 +108,20 @@ class Site:
         self, current: Spec, prepared: Prepared, unprepared: Callable[[str, str], None]
     ) -> None:
         """The configuration as it is now, and whether our own code is to be renewed first."""
+        what = current.source or "an environment file"
 
         def compiled(status: int | None, out: str, err: str) -> None:
             if status is None:
-                unprepared(f"{current.source} was not read within {_COMPILES:g} s", err)
+                unprepared(f"{what} was not read within {_COMPILES:g} s", err)
             elif status != 0:
-                unprepared(f"{current.source} is not right", err.strip())
+                unprepared(f"{what} is not right", err.strip())
             else:
                 self._with_code(current, out, prepared)
 
         if _unchanged(current):
             self._with_code(current, current.to_json(), prepared)
         else:
-            self._run(self._compiler(current), _COMPILES, compiled)
+            self._compile(current, compiled)
 
     def break_off(self) -> None:
         """Whatever is being prepared is not wanted any more."""
@@ -122,6 +131,7 @@ class Site:
 
     def open(self, spec: Spec) -> None:
         """Hold all it needs, besides what is held. Raises OSError."""
+        self.notes = []
         if spec.proxy:
             self._raise_limit()
         bound = self.listeners.open(_listened(spec), self.given)
@@ -133,6 +143,7 @@ class Site:
 
     def failed(self) -> None:
         """What only the new copy was to listen on is given up."""
+        self.listeners.take_back()
         self._shed(self.spec)
 
     # -- when it has taken over -------------------------------------------------------------------
@@ -163,11 +174,11 @@ class Site:
     def committed(self, copy: Copy, old: Copy | None) -> None:
         """Everybody else is told. ``old`` may have died meanwhile."""
         if old is not None and not (self.last_good and old.wanted.same_as(copy.wanted)):
-            self.last_good = old.wanted
+            self.last_good, self.last_good_of = old.wanted, old.number
         left = self.spec.pidfile
         self.spec = copy.wanted
         self._remember(copy.wanted)
-        self._shed(copy.wanted)
+        self._settle(copy.wanted)
         if copy.spec.pidfile:
             self._write_pidfile(copy.spec.pidfile)
         if left != copy.spec.pidfile:
@@ -213,9 +224,15 @@ class Site:
         self._run((*upgrade.PROGRAM, "--check", "3"), upgrade.LIMIT, checked, {3: state})
         os.close(state)
 
-    def _compiler(self, current: Spec) -> tuple[str, ...]:
+    def _compile(self, current: Spec, compiled: Done) -> None:
         """Not led astray (-P) by modules that lie where we happen to stand."""
-        return sys.executable, "-P", "-m", "gapless.config.compiling", current.source, current.name
+        compiler = (sys.executable, "-P", "-m", "gapless.config.compiling")
+        if current.source:
+            self._run((*compiler, current.source, current.name), _COMPILES, compiled)
+            return
+        given = _held(current.given)
+        self._run((*compiler, "-"), _COMPILES, compiled, {0: given})
+        os.close(given)
 
     def _run(
         self, words: tuple[str, ...], limit: float, done: Done, fds: Mapping[int, int] = _NO_FDS
@@ -256,14 +273,31 @@ class Site:
             found.listen_on(listener)
         return found
 
-    def _shed(self, spec: Spec) -> None:
-        """Close what only older configurations listened on."""
+    def _settle(self, spec: Spec) -> None:
+        """The addresses are those of the copy that serves now; what is unusual of that is noted."""
+        for address in self.listeners.settle():
+            self.manager.drop(sockets.kept_as(address))  # it would be kept beside the new one
+            self.manager.keep(sockets.kept_as(address), self.listeners.fileno(address))
+            self.notes.append(f"{address} had been removed, nobody could connect: opened anew")
+        closed = self._shed(spec)
+        self.notes += [
+            f"{address} is closed: the settings do not name it any more" for address in closed
+        ]
+        self.notes += [
+            f"{address} leads to the socket of another process: nobody reaches this one by it"
+            for address in self.listeners.elsewhere()
+        ]
+
+    def _shed(self, spec: Spec) -> list[str]:
+        """Close what only older configurations listened on; the addresses."""
         wanted = {proxy.listen for proxy in spec.proxy}
         for address in self.proxies.keys() - wanted:
             self.proxies[address].pause()
-        for address in self.listeners.keep_only(_listened(spec)):
+        closed = self.listeners.keep_only(_listened(spec))
+        for address in closed:
             self.manager.drop(sockets.kept_as(address))
         self.tidy(wanted)
+        return closed
 
     def tidy(self, wanted: set[str]) -> None:
         """Close proxies that nobody wants and nobody uses."""
@@ -309,6 +343,15 @@ class Site:
         return None
 
 
+def _held(text: str) -> int:
+    """To be read through a descriptor; others could see a command line."""
+    fd = os.memfd_create("gapless-given", os.MFD_CLOEXEC)
+    with open(fd, "w", closefd=False) as file:
+        file.write(text)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
 def _unchanged(spec: Spec) -> bool:
     """Whether all that a configuration was made of is what it was."""
     for path, changed, size in spec.inputs:
@@ -316,7 +359,7 @@ def _unchanged(spec: Spec) -> bool:
             found = os.stat(path)
             now = found.st_mtime_ns, found.st_size
         except OSError:
-            now = -1, -1
+            now = 0, -1  # as who compiles says it
         if now != (changed, size):
             return False
     return True

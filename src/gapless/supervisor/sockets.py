@@ -25,27 +25,72 @@ class Listeners:
     def __init__(self) -> None:
         self._held: dict[str, socket.socket] = {}
         self._paths: dict[str, tuple[int, int]] = {}
+        self._replaced: dict[str, tuple[socket.socket, tuple[int, int] | None]] = {}
+        """What the copy that serves has, of addresses that were opened anew for the next one."""
 
     def open(self, wanted: Iterable[Listen], given: dict[str, int]) -> list[str]:
-        """Hold what is wanted as well: what was given to us, else bound now. Returns the addresses
-        that were bound. Raises OSError, which names the address, having changed nothing."""
+        """Hold what is wanted as well: what was given to us, else bound now. A path that was
+        removed is opened anew: nobody could come to the socket that we hold. Returns the addresses
+        that are new. Raises OSError, which names the address, having changed nothing."""
+        wanted = [*wanted]
         fresh = [one for one in wanted if one.address not in self._held]
+        lost = [one for one in wanted if one not in fresh and self._lost(one.address)]
         names = _matched(fresh, given)
         bound: dict[str, socket.socket] = {}
         try:
-            for one in fresh:
+            for one in (*fresh, *lost):
                 if one.address not in names:
                     bound[one.address] = _named(one)
         except OSError:
             for made in bound.values():
                 made.close()
             raise
+        for one in lost:
+            held, inode = self._held[one.address], self._paths.pop(one.address, None)
+            self._replaced[one.address] = held, inode
         taken = {address: socket.socket(fileno=given.pop(name)) for address, name in names.items()}
         self._held.update({**bound, **taken})
         kept = [address for address, name in names.items() if name == kept_as(address)]
         for address in (*bound, *kept):
             self._own(address)
-        return [*bound]
+        return [address for address in bound if address not in self._replaced]
+
+    def settle(self) -> list[str]:
+        """What was opened anew stays: the next copy serves. Its addresses."""
+        addresses = [*self._replaced]
+        for held, _ in self._replaced.values():
+            held.close()
+        self._replaced.clear()
+        return addresses
+
+    def take_back(self) -> None:
+        """What was opened anew goes: nobody answers there, the copy that serves has the other."""
+        for address, (held, inode) in self._replaced.items():
+            self._drop(address)
+            self._held[address] = held
+            if inode:
+                self._paths[address] = inode
+        self._replaced.clear()
+
+    def elsewhere(self) -> list[str]:
+        """Addresses whose path leads to another's socket, which we do not remove."""
+        return [one for one in self._held if self._moved(one) and not self._lost(one)]
+
+    def _lost(self, address: str) -> bool:
+        """Whether there is nothing at its path, or what nobody listens on."""
+        path = _path(address)
+        return bool(path) and (not os.path.lexists(path) or (self._moved(address) and _dead(path)))
+
+    def _moved(self, address: str) -> bool:
+        """Whether what is at its path is not what we put there."""
+        inode = self._paths.get(address)
+        if inode is None:
+            return False
+        try:
+            found = os.lstat(_path(address))
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) != inode
 
     def _own(self, address: str) -> None:
         """A path that we made goes with us; one that was given belongs to whoever gave it."""
@@ -201,12 +246,17 @@ def _clear(path: str) -> None:
             raise FileExistsError(errno.EEXIST, "is there, and is not a socket", path)
     except FileNotFoundError:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as asking:
-        result = asking.connect_ex(path)
-    if result == errno.ECONNREFUSED:
+    if _dead(path):
         os.unlink(path)
     else:
         raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), path)
+
+
+def _dead(path: str) -> bool:
+    """Whether it is a socket that nobody listens on."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as asking:
+        refused = asking.connect_ex(path) == errno.ECONNREFUSED
+    return refused and stat.S_ISSOCK(os.lstat(path).st_mode)
 
 
 def probe(kind: str) -> tuple[socket.socket, str]:

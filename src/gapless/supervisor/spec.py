@@ -101,6 +101,8 @@ class Spec:
     command: tuple[str, ...]
     source: str = ""
     """Path of the configuration; "" when it was given on the command line."""
+    given: str = ""
+    """What the command line said, for who compiles it again when one of ``inputs`` has changed."""
     inputs: tuple[tuple[str, int, int], ...] = ()
     """What it was made of: path, mtime in ns, size (-1 when missing)."""
     directory: str = ""

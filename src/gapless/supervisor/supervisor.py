@@ -13,12 +13,13 @@ from gapless.supervisor import rundir, upgrade
 from gapless.supervisor.caller import Caller
 from gapless.supervisor.control import Control, descriptors
 from gapless.supervisor.copy import Copy
-from gapless.supervisor.flipping import REFUSED, Flipping
+from gapless.supervisor.flipping import Flipping
 from gapless.supervisor.guard import Guard
 from gapless.supervisor.loop import READ, Loop
+from gapless.supervisor.refusal import REFUSED
 from gapless.supervisor.requests import FLIP, ROLLBACK
 from gapless.supervisor.site import Site
-from gapless.supervisor.spec import Spec
+from gapless.supervisor.spec import Proxy, Spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,16 +52,16 @@ class Supervisor:
         self._callers: list[Caller] = []
         self._draining: list[tuple[Copy, float]] = []
 
+    def occupy(self) -> None:
+        """Be the only one of this name, and be found. Raises OSError, Unfit."""
+        self.site.occupy()
+        listening = rundir.listening(f"{self.site.folder}/{rundir.CONTROL}")
+        self.control = Control(self.loop, listening, self._asked)
+
     def run(self, state: dict[str, Any] | None = None) -> int:
-        """From the first copy, or from where another process was; the exit code."""
-        pending = b""
-        if state is None:
-            self.site.occupy()
-            listening = rundir.listening(f"{self.site.folder}/{rundir.CONTROL}")
-            self.control = Control(self.loop, listening, self._asked)
-        else:
-            pending = self.restore(state)
-        self._hear(pending)
+        """From the first copy, when it is occupied, or from where another process was; the exit
+        code."""
+        self._hear(b"" if state is None else self.restore(state))
         if state is None:
             self.flipping.begin(self.site.spec)
         else:
@@ -132,7 +133,7 @@ class Supervisor:
 
     def status(self) -> dict[str, Any]:
         """What runs now."""
-        flipping, spec = self.flipping, self.site.spec
+        flipping, site, spec = self.flipping, self.site, self.site.spec
         trial = flipping.trial.copy if flipping.trial else None
         return {
             "name": spec.name,
@@ -147,7 +148,11 @@ class Supervisor:
             "flips": flipping.flips,
             "failed": flipping.failed,
             "queued": bool(flipping.requests),
+            "waits_for": flipping.waits_for,
             "listen": [{"name": one.name, "address": one.address} for one in spec.listen],
+            "proxy": [{"listen": one.listen, "to": one.to} for one in self._proxies()],
+            "rollback_to": site.last_good_of if site.last_good else None,
+            "late": flipping.late,
             "last": flipping.last,
             "warnings": list(spec.warnings),
         }
@@ -159,7 +164,14 @@ class Supervisor:
             return trial.state
         if self.flipping.failing is not None:
             return "failing"
-        return "starting" if self.flipping.busy else "idle"
+        if self.flipping.busy:
+            return "starting"
+        return "waiting" if self.flipping.waits_for else "idle"
+
+    def _proxies(self) -> tuple[Proxy, ...]:
+        """With where they lead now."""
+        active = self.flipping.active
+        return active.spec.proxy if active else self.site.spec.proxy
 
     def _described(self, copy: Copy | None) -> dict[str, Any] | None:
         if copy is None:
@@ -216,6 +228,7 @@ class Supervisor:
             "callers": [caller.fileno() for caller in callers],
             "signals": [],
             "last_good": site.last_good.to_json() if site.last_good else None,
+            "last_good_of": site.last_good_of,
             "run": site.guard.run,
             "since": self.since,
             "guard": [site.guard.pid, site.guard.write],
@@ -229,6 +242,7 @@ class Supervisor:
             "requests": flipping.requests.to_json(),
             "waiting": [caller.fileno() for caller in flipping.until_idle],
             "numbers": [flipping.number, flipping.flips, flipping.failed],
+            "late": flipping.late,
             "last": flipping.last,
             "active": flipping.active.to_json() if flipping.active else None,
             "endings": [[e.copy.to_json(), e.until] for e in flipping.endings],
@@ -241,13 +255,14 @@ class Supervisor:
         for fd in (site.lock, *site.given.values()):
             os.set_inheritable(fd, False)
         site.last_good = Spec.from_json(state["last_good"]) if state["last_good"] else None
+        site.last_good_of = state.get("last_good_of", 0)
         site.listeners.from_json(state["listeners"])
         limits = state["limits"].items()
         site.children.limits.update({name: (soft, hard) for name, (soft, hard) in limits})
         self.since = state["since"]
         self.control = Control.inherited(self.loop, state["control"], self._asked)
         flipping.number, flipping.flips, flipping.failed = state["numbers"]
-        flipping.last = state["last"]
+        flipping.last, flipping.late = state["last"], state.get("late", [])
         flipping.requests.from_json(state["requests"], self.control.caller)
         flipping.until_idle = [self.control.caller(fd) for fd in state["waiting"]]
         self._callers = [self.control.caller(fd) for fd in state["callers"]]

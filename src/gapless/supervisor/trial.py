@@ -118,13 +118,20 @@ class Trial:
 
     def _too_late(self) -> None:
         limit = self.copy.spec.start_timeout
+        self._hear_out()
         if self.copy.spec.ready.kind == "notify":
             self._last = self._last or "it did not send READY=1 to $NOTIFY_SOCKET"
         self._fail(f"not ready after {limit:g} s", self._last)
 
     def _ended(self) -> None:
+        self._hear_out()
         when = "while it settled" if self.copy.state == "settling" else "before it was ready"
         self._fail(f"it {self.copy.ended_how()} {when}", self._last)
+
+    def _hear_out(self) -> None:
+        """The attempt under way tells more than an answer of long ago."""
+        if self._asking is not None:
+            self._last = self._asking.unanswered or self._last
 
     def _fail(self, what: str, evidence: str) -> None:
         if not self._over:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from gapless.drivers.transports.base import Transport
@@ -180,6 +182,15 @@ class StateCases(TransportCases):
             await host.connect()
             await host.connect()
             assert (await host.holder("shop.api")).holder is None
+
+        self.check(case)
+
+    def test_facts_asked_for_at_the_same_time_are_the_same(self) -> None:
+        """The trial that the state can be written is each asker's own."""
+
+        async def case(host: Transport) -> None:
+            told = await asyncio.gather(*(host.facts([self.folder]) for _ in range(20)))
+            assert not [facts.problems for facts in told if facts.problems]
 
         self.check(case)
 

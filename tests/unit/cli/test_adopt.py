@@ -285,7 +285,7 @@ def test_print_write_once_more_and_take_back(
         (("--undo", "--write"), "--undo stands alone"),
         (("--listen", "x:y:z"), "'z' is not a port"),
         (("--settle", "3"), "settle: '3' is not a duration"),
-        (("--ready", "luck"), "unknown key 'luck'"),
+        (("--ready", "luck"), "unknown kind 'luck'"),
     ],
 )
 def test_wrong_options_are_told_before_anything_is_asked(
@@ -310,6 +310,7 @@ def test_a_reload_of_a_unit_that_is_stopped_ends_as_it_was_told_to(
         return STOPPED
 
     monkeypatch.setattr(supervised, "ask", lambda *_, **__: STOPPED)
+    monkeypatch.setattr(supervised, "answering", lambda _wanted: STOPPED)
     monkeypatch.setattr(flipping, "ask", lambda *_, **__: STOPPED)
     assert gl("flip", "web").code == 5
     monkeypatch.setattr(flipping, "ask", ask)

@@ -121,6 +121,11 @@ def verbs(supervisor: Supervisor) -> list[str]:
     return [request["verb"] for request in supervisor.asked]
 
 
+def said(screen: str) -> str:
+    """Wherever its lines end."""
+    return " ".join(screen.replace("GL-201", "").split())
+
+
 # -- flip -----------------------------------------------------------------------------------------
 
 
@@ -129,7 +134,8 @@ def test_a_flip_is_one_line(web: Supervisor, gl: Run) -> None:
     assert (ended.code, ended.err) == (0, "")
     line = "Flipped web: generation 3, pid 4242, ready in 210 ms, old one told to stop"
     assert ended.out == f"✓  {line}\n"
-    assert web.asked == [{"verb": "flip", "wait": True}]
+    assert web.asked[-1] == {"verb": "flip", "wait": True}
+    assert verbs(web) == ["status", "flip"]
 
 
 def test_the_name_may_be_left_out_when_there_is_only_one(web: Supervisor, gl: Run) -> None:
@@ -167,6 +173,80 @@ def test_who_ended_by_a_kill_is_not_there(
     assert gl("run", "status").out == "Nothing is supervised.\n"
 
 
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """It listens, and does no more."""
+    monkeypatch.setattr(rundir, "PATIENCE", 1)
+    rundir.made(rundir.folder("web"))
+    with rundir.listening(f"{rundir.folder('web')}/{rundir.CONTROL}"):
+        yield
+
+
+@pytest.mark.parametrize(
+    "words", ["run status", "run status web", "flip", "flip web", "run wait", "run stop web"]
+)
+def test_one_that_hangs_is_told(hanging: None, gl: Run, words: str) -> None:
+    ended = gl(*words.split())
+    assert (ended.code, ended.out) == (5, "")
+    assert f"✗ web does not answer within 1 s (pid {os.getpid()})" in said(ended.err)
+
+
+def test_one_that_hangs_does_not_hide_the_others(
+    hanging: None, supervisors: Callable[[str], Supervisor], gl: Run
+) -> None:
+    supervisors("mail")
+    ended = gl("run", "status")
+    assert (ended.code, "mail: supervisor 100" in ended.out) == (5, True)
+    assert "web does not answer" in ended.err
+
+
+@pytest.mark.parametrize("words", ["run status", "run status web", "flip", "flip web"])
+def test_others_folders_are_not_taken_for_empty(
+    gl: Run, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    rundir.made(rundir.folder("web"))
+
+    def closed(_path: str) -> socket.socket:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(rundir, "_connected", closed)
+    ended = gl(*words.split())
+    assert (ended.code, ended.out) == (5, "")
+    assert "/web belongs to root: ask as root" in said(ended.err)
+    assert f"sudo GAPLESS_RUN_DIR={rundir.base()} gapless {words}" in said(ended.err)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_root_supervises_is_elsewhere(
+    folder: Path, gl: Run, monkeypatch: pytest.MonkeyPatch, *, closed: bool
+) -> None:
+    monkeypatch.delenv("GAPLESS_RUN_DIR")
+    monkeypatch.setattr(rundir, "ROOTS", str(folder / "roots"))
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    assert gl("run", "status").err == ""
+    assert "sudo" not in gl("flip", "web").err
+    (folder / "roots" / "web").mkdir(parents=True)
+    if closed:
+        monkeypatch.setattr(Path, "stat", _closed)
+    ended = gl("run", "status")
+    assert (ended.code, ended.out) == (0, "Nothing is supervised.\n")
+    assert ended.err == "What root supervises: sudo gapless run status\n"
+    assert "next    sudo gapless flip web\n" in gl("flip", "web").err
+
+
+def _closed(_path: Path, **_: Any) -> Any:
+    raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize("words", ["run status", "run status web", "flip", "flip --pid 1"])
+def test_a_folder_that_is_none(folder: Path, gl: Run, words: str) -> None:
+    (folder / "run").write_text("")
+    ended = gl(*words.split())
+    assert (ended.code, ended.out) == (5, "")
+    assert f"{folder}/run is not a folder" in said(ended.err)
+
+
 def test_a_failed_flip_is_told_with_all_that_is_known(web: Supervisor, gl: Run) -> None:
     web.answers["flip"] = KEPT
     ended = gl("flip")
@@ -177,7 +257,7 @@ def test_a_failed_flip_is_told_with_all_that_is_known(web: Supervisor, gl: Run) 
         "   log     Traceback\n"
         "           ImportError: no �[31mmodule\n"
         "   now     generation 2 serves, pid 101, up 2 h\n"
-        "   next    gapless flip web\n"
+        "   next    mend the cause, then: gapless flip web\n"
     )
 
 
@@ -213,7 +293,7 @@ def test_not_waiting(web: Supervisor, gl: Run) -> None:
     web.answers["flip"] = {"ok": True, "code": 0, "what": "queued"}
     ended = gl("flip", "--no-wait")
     assert (ended.code, ended.out) == (0, "✓  web: a flip is queued\n")
-    assert web.asked == [{"verb": "flip", "wait": False}]
+    assert web.asked[-1] == {"verb": "flip", "wait": False}
 
 
 def test_waiting_no_longer_than_asked_for(web: Supervisor, gl: Run) -> None:
@@ -284,7 +364,7 @@ def test_wait(web: Supervisor, gl: Run) -> None:
     assert gl("run", "wait").out == "✓  web: nothing is under way\n"
     web.answers["wait"] = KEPT
     assert gl("run", "wait", "--timeout", "5").code == 4
-    assert verbs(web) == ["wait", "wait", "status"]
+    assert verbs(web) == ["status", "wait", "status", "wait", "status"]
 
 
 def test_status(web: Supervisor, gl: Run) -> None:
@@ -324,7 +404,7 @@ def test_stop_waits_for_the_end(tmp_path: Path, gl: Run) -> None:
         "    line = connected.makefile('rb').readline()\n"
         "    if line:\n"
         '        connected.sendall(b\'{"ok": true, "code": 0}\\n\')\n'
-        "        if sys.argv[1:] != ['stays']:\n"
+        "        if sys.argv[1:] != ['stays'] and b'stop' in line:\n"
         "            break\n"
     )
     for words, more, code, told in (
@@ -451,3 +531,40 @@ def test_they_are_held_before_anything_slow_is_imported(tmp_path: Path) -> None:
         env=os.environ | {"PYTHONPATH": str(tmp_path)}, timeout=30, check=False,
     )  # fmt: skip
     assert done.returncode == 7
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
+@pytest.mark.parametrize("ignored", [False, True])
+def test_who_is_told_to_end_does_so_before_anything_is_started(
+    tmp_path: Path, number: int, *, ignored: bool
+) -> None:
+    (tmp_path / "click").mkdir()
+    (tmp_path / "click" / "__init__.py").write_text(
+        f"import os, signal\nos.kill(os.getpid(), {int(number)})\nos._exit(7)\n"
+    )
+    before = signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "gapless", "run", "--", "true"], capture_output=True,
+            env=os.environ | {"PYTHONPATH": str(tmp_path)}, timeout=30, check=False,
+        )  # fmt: skip
+    finally:
+        signal.signal(number, before)
+    assert (done.returncode, done.stderr) == (7 if ignored else -number, b"")
+
+
+def test_an_interpreter_that_may_not_be_executed_is_told(tmp_path: Path) -> None:
+    (tmp_path / "python").touch()
+    program = (
+        "import sys\n"
+        "from gapless.supervisor import upgrade\n"
+        f"upgrade.PROGRAM = ({str(tmp_path / 'python')!r},)\n"
+        "from gapless.cli.main import run\n"
+        "sys.exit(run(['run', '--', 'true']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 3
+    assert f"{tmp_path}/python cannot be executed" in said(done.stderr)
+    assert "Permission denied" in done.stderr

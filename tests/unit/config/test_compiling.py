@@ -123,6 +123,20 @@ def test_a_name_given_beside_it_wins(tmp_path: Path) -> None:
     assert compile_file(file, "outside").name == "outside"
 
 
+@pytest.mark.timeout(10)
+def test_only_files_are_read(tmp_path: Path) -> None:
+    """A pipe would keep us waiting; a link to a file is one."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="pipe cannot be read: it is not a regular file"):
+        compile_file(pipe)
+    with pytest.raises(ConfigError) as caught:
+        compile_file(run_file(tmp_path, "env_files: pipe"))
+    assert "pipe cannot be read: it is not a regular file" in caught.value.evidence
+    (tmp_path / "link.yaml").symlink_to(run_file(tmp_path))
+    assert compile_file(tmp_path / "link.yaml").name == "link"
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no"):
         compile_file(tmp_path / "gone.yaml")
@@ -137,9 +151,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 # -- as a program ---------------------------------------------------------------------------------
 
 
-def program(*words: str) -> subprocess.CompletedProcess[str]:
+def program(*words: str, told: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "gapless.config.compiling", *words],
+        [sys.executable, "-m", "gapless.config.compiling", *words], input=told,
         capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
 
@@ -191,10 +205,63 @@ def test_what_is_wrong_on_the_command_line_is_all_told() -> None:
         compile_words([":80"], ["x"], ready="notfy", settle="3")
     told = f"{caught.value.what}\n{caught.value.evidence}"
     assert "names no host" in told
-    assert "unknown key 'notfy' — did you mean 'notify'?" in told
-    assert "settle: '3' is not a duration" in told
+    assert "--ready: unknown kind 'notfy' — did you mean 'notify'?" in told
+    assert "--settle: '3' is not a duration" in told
     with pytest.raises(UsageError, match="cannot be a name"):
         compile_words([], ["/"])
+
+
+BOGUS = "known: alive, notify, command, http, tcp, unix, docker"
+UNSAID = [
+    (["stop.timeout=abc"], "", "--set stop.timeout: 'abc' is not a duration"),
+    (["stop.timeot=5s"], "", "--set stop.timeot: unknown key 'timeot' — did you mean 'timeout'?"),
+    (["env_files=gone.env"], "", "--set env_files: there is no "),
+    (["command=foo"], "", "--set command: it is given already — see -- COMMAND"),
+    (["ready.alive=2s"], "alive=1s", "--set ready.alive: it is given already — see --ready"),
+    (["settle=1s", "settle=2s"], "", "--set settle: it is given already — see --set settle"),
+    (["stop=1", "stop.timeout=2s"], "", "--set stop.timeout: it is given already — see --set stop"),
+    (["max_draining=0"], "", "--set max_draining: must be 1 or more"),
+    ([], "bogus", f"--ready: unknown kind 'bogus' — {BOGUS}"),
+    ([], "alive=abc", "--ready: alive: 'abc' is not a duration"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "ready", "told"), UNSAID)
+def test_a_problem_is_told_with_its_option(settings: list[str], ready: str, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        compile_words([], ["/bin/true"], ready=ready, settings=settings)
+    lines = [caught.value.what, *caught.value.evidence.splitlines()]
+    assert any(line.startswith(told) for line in lines), lines
+
+
+def test_values_on_the_command_line_are_those_of_a_run_file() -> None:
+    settings = ["probe=true", "limits.nofile=[1024, 4096]", "environment.A=007", "umask=0027",
+                "environment.B=[x]", "environment.C=true", "listen=[8080, 8081]"]  # fmt: skip
+    found = compile_words([], ["/bin/true"], settings=settings)
+    assert (found.probe, found.umask) == ("tcp", 0o27)
+    assert found.limits == {"nofile": (1024, 4096)}
+    assert found.environment == {"A": "007", "B": "[x]", "C": "true"}
+    assert len(found.listen) == 2
+
+
+@pytest.mark.parametrize("said", ["one.env", "-one.env", "[-gone.env, one.env]"])
+def test_environment_files_of_the_command_line_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """They are seen from the current folder, and lie under the environment."""
+    (tmp_path / "one.env").write_text("A=1\nB=1\n")
+    monkeypatch.chdir(tmp_path)
+    settings = [f"env_files={said}", "environment.B=2"]
+    found = compile_words([], ["/bin/true"], settings=settings)
+    assert found.environment == {"A": "1", "B": "2"}
+    assert found.source == ""
+    assert str(tmp_path / "one.env") in {path for path, _, _ in found.inputs}
+    (tmp_path / "one.env").write_text("A=11\n")
+    done = program("-", told=found.given)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Spec.from_json(done.stdout).environment == {"A": "11", "B": "2"}
+    (tmp_path / "one.env").unlink()
+    assert program("-", told=found.given).returncode == (0 if said == "-one.env" else 2)
 
 
 # -- another program's configuration --------------------------------------------------------------

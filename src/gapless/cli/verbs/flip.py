@@ -25,9 +25,9 @@ def command(
     gapless flip web
     ExecReload=gapless flip --pid $MAINPID
 
-    NAME may be left out when only one process is supervised. Exits 0 when it was flipped, 4 when
-    the new copy failed and the old one goes on serving, 5 when nothing serves, 7 when it is not
-    done within --timeout.
+    NAME may be left out when only one process is supervised. Exits 0 when it was flipped, 3 when
+    nobody is there, 4 when the new copy failed and the old one goes on serving, 5 when nothing
+    serves or the supervisor does not answer, 7 when it is not done within --timeout.
     """
     from gapless.cli.flipping import carry_out
 

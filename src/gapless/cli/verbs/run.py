@@ -116,6 +116,7 @@ def command(
     if config is None and not words:
         raise click.UsageError("Give a run file (-c FILE) or a command (-- COMMAND).", ctx)
     from gapless.config import compiling
+    from gapless.errors import Refused
     from gapless.supervisor import launching
 
     if config is not None:
@@ -124,4 +125,11 @@ def command(
         spec = compiling.compile_words(
             listen, words, name or "", ready or "", settle or "", settings
         )
-    return launching.become(spec)
+    try:
+        launching.become(spec)
+    except OSError as error:
+        raise Refused(
+            f"{error.filename} cannot be executed",
+            evidence=str(error.strerror),
+            next=f"namei -l {error.filename}",
+        ) from None

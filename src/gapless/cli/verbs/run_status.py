@@ -15,23 +15,37 @@ from gapless.cli.supervised import Target, target_option
 def command(name: str | None, pid: int | None, *, as_json: bool) -> int:
     """Show the copies of supervised processes: which serves, which is new, which are ending.
 
-    Without NAME all are shown; --json is then a list."""
-    from gapless.cli.output import note, result, result_json, table_width
-    from gapless.cli.supervised import ask, called, status_of
-    from gapless.render.flip import render_outcome, render_processes
-    from gapless.supervisor import rundir
+    Without NAME all are shown; --json is then a list. Exits 3 when there is no NAME, 5 when one
+    does not answer or cannot be asked."""
+    from gapless.cli.output import complain, note, result, result_json, table_width
+    from gapless.cli.supervised import answering, living
+    from gapless.cli.unreachable import Unknown, elsewhere
+    from gapless.errors import Refused
+    from gapless.render.flip import render_processes
 
     target = Target(name, pid)
     if target.named:
         wanted = target.resolve()
-        found = [ask(wanted, "status", timeout=10.0)]
-        if "state" not in found[0]:
-            note(render_outcome("status", called(wanted), found[0], None))
-            return int(found[0]["code"])
-    else:
-        found = [one for one in map(status_of, rundir.living()) if one is not None]
+        found = answering(wanted)
+        if found is None:
+            told = f"{wanted}: the supervisor ended before it answered"
+            raise Unknown(told, next="gapless run status")
+        result_json(found) if as_json else result(render_processes([found], table_width()))
+        return ExitCode.DONE
+    known, unknown = [], []
+    for one in living():
+        try:
+            known.append(answering(one))
+        except Refused as why:
+            if one in living():  # it has not just ended
+                unknown.append(why)
+    there = [one for one in known if one is not None]
     if as_json:
-        result_json(found[0] if target.named else found)
-    else:
-        result(render_processes(found, table_width()))
-    return ExitCode.DONE
+        result_json(there)
+    elif there or not unknown:
+        result(render_processes(there, table_width()))
+        if not there and (other := elsewhere("")):
+            note(f"What root supervises: {other}\n")
+    for error in unknown:
+        complain(error)
+    return ExitCode.MIXED if unknown else ExitCode.DONE

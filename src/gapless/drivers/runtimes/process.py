@@ -6,8 +6,8 @@
    touched when that comes to nothing. The outcome is that of ``gapless flip``.
 3. One that does not run is started, in a way that outlives us (see ``process_start``).
 4. Going back: the run file and the release are as they were by then. A copy that was never stopped
-   is kept. Else the supervisor flips back to the settings that served before, or, when it has
-   flipped more than once since, to what its files say now.
+   is kept. Else the supervisor flips back, where that leads to the settings of the copy that
+   served before; where it does not, a flip to what its files say now.
 
 The supervisor, since when it lives, and the number of its copy are the identity.
 """
@@ -66,8 +66,6 @@ class ProcessRuntime:
         now = await self._seen(transport)
         facts: dict[str, Any] = {
             "identity": now.observation.identity,
-            "supervisor": now.supervisor,
-            "flips": now.flips,
             "host": transport.host,
             "privileged": (await transport.facts()).privileged,
         }
@@ -218,10 +216,10 @@ class ProcessRuntime:
 
 
 def _way_back(snapshot: RuntimeSnapshot, now: Seen) -> str:
-    """The supervisor knows the settings before its last flip as they were, its files or not."""
-    same = snapshot.facts.get("supervisor") == now.supervisor
-    once = now.flips == snapshot.facts.get("flips", 0) + 1
-    return "rollback" if same and once else "flip"
+    """The supervisor has settings that served before, its files or not; a flip that changed none
+    leaves those of a copy that is older than ours."""
+    back = f"{now.supervisor}-{now.rollback_to}"
+    return "rollback" if snapshot.facts.get("identity") == back else "flip"
 
 
 def _install(install: Mapping[str, str]) -> tuple[Command, ...]:

@@ -28,7 +28,8 @@ class Seen:
     there: bool = False
     supervisor: str = ""
     """Which supervisor: it changes when another one is started."""
-    flips: int = 0
+    rollback_to: int | None = None
+    """The copy to whose settings the supervisor would go back; None: to none."""
     source: str = ""
     not_installed: bool = False
     """Whether gapless itself is not there."""
@@ -64,7 +65,8 @@ def _described(told: Mapping[str, Any], now: float) -> Seen:
         detail={"status": f"supervisor {told['pid']} is {told['state']}"},
     )
     source = str(told.get("source", ""))
-    return Seen(observation, True, supervisor, int(told["flips"]), source)
+    back = told.get("rollback_to")
+    return Seen(observation, True, supervisor, back, source)
 
 
 def _state(told: Mapping[str, Any], active: object, new: object) -> InstanceState:

@@ -15,6 +15,8 @@ class Pidfile:
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
+        self.missing = self._missing_folder()
+        """The folder, where the daemon has to make it first."""
         self._before, number = self._read()
         self._refuse_stranger(number)
 
@@ -24,6 +26,26 @@ class Pidfile:
             stamp, number = self._read()
             return 0 if stamp == self._before else number
         return 0
+
+    def _missing_folder(self) -> str:
+        """Refuses what can never become a pidfile."""
+        folder = there = os.path.dirname(self.path)
+        while not os.path.exists(there):
+            there = os.path.dirname(there)
+        if os.path.isdir(self.path):
+            raise self._impossible(
+                "is a folder", f"gapless pidwatch --pidfile {self.path}/NAME.pid -- COMMAND"
+            )
+        if not os.path.isdir(there):
+            raise self._impossible(f"cannot be: {there} is not a folder", f"ls -ld {there}")
+        if there == folder:
+            return ""
+        if there == "/":  # no daemon makes that
+            raise self._impossible(f"cannot be: there is no {folder}", f"mkdir -p {folder}")
+        return folder
+
+    def _impossible(self, why: str, then: str) -> Stop:
+        return Stop(REFUSED, f"the pidfile {why}; nothing was started", where=self.path, next=then)
 
     def _read(self) -> tuple[tuple[int, ...], int]:
         try:

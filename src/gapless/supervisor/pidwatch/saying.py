@@ -21,7 +21,10 @@ def complain(stop: Stop) -> int:
 
 def impossible(error: OSError) -> Stop:
     """The kernel does not let us."""
-    return Stop(REFUSED, "pidwatch cannot work here", evidence=str(error))
+    where = {"where": str(error.filename)} if error.filename else {}
+    return Stop(
+        REFUSED, "pidwatch cannot work here", **where, evidence=error.strerror or str(error)
+    )
 
 
 def _write(text: str) -> None:

@@ -11,7 +11,7 @@ from gapless.supervisor.pidwatch.face import face
 from gapless.supervisor.pidwatch.keeper import UNKNOWN, Keeper
 from gapless.supervisor.pidwatch.pidfile import Pidfile
 from gapless.supervisor.pidwatch.process import Process
-from gapless.supervisor.pidwatch.saying import complain, impossible
+from gapless.supervisor.pidwatch.saying import complain, impossible, say
 from gapless.supervisor.pidwatch.stop import Stop
 from gapless.supervisor.pidwatch.wanted import Wanted
 
@@ -29,6 +29,8 @@ def keep(wanted: Wanted, pidfile: Pidfile, known: Process | None) -> int:
 def watch(wanted: Wanted) -> int:
     """Returns the exit code."""
     pidfile = Pidfile(wanted.pidfile)
+    if pidfile.missing and not wanted.quiet:
+        say(f"there is no {pidfile.missing} yet: the daemon has to make it")
     linux.adopt_orphans()
     me = os.getpid()
     if me == 1:

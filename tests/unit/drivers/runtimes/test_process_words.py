@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from gapless.drivers.runtimes import process_start as start
 from gapless.drivers.runtimes import process_view as view
-from gapless.drivers.runtimes.base import Refusal
+from gapless.drivers.runtimes.base import Refusal, RuntimeSnapshot
+from gapless.drivers.runtimes.process import _way_back
 from gapless.model import Completed
 
 REPLY = {"ok": False, "code": 4, "what": "not ready after 3 s", "evidence": "503", "log": ["no"]}
@@ -63,3 +66,19 @@ def test_the_log_of_the_newest_copy() -> None:
 def test_other_commands_and_late_ones_speak_for_themselves() -> None:
     assert start.failure(flip()) is None
     assert start.failure(started("", timed_out=True)) is None
+
+
+@pytest.mark.parametrize(
+    ("rollback_to", "pid", "verb"),
+    [(2, 7, "rollback"), (1, 7, "flip"), (None, 7, "flip"), (2, 8, "flip")],
+)
+def test_the_way_back_is_to_the_settings_that_served(
+    rollback_to: int | None, pid: int, verb: str
+) -> None:
+    """A flip that changed no settings leaves the supervisor with those of an older copy."""
+    told = {
+        "pid": pid, "since": 1.0, "state": "idle", "rollback_to": rollback_to,
+        "active": {"generation": 3, "pid": 9, "seconds": {}},
+    }  # fmt: skip
+    now = view.seen(Completed(("gapless",), 0, json.dumps(told), "", 1.0), 0.0)
+    assert _way_back(RuntimeSnapshot(facts={"identity": "7-1.000-2"}), now) == verb
