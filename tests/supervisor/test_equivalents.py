@@ -96,8 +96,9 @@ def test_a_unix_path_that_somebody_listens_on_is_refused(web: Web, tmp_path: Pat
         other.bind(str(path))
         other.listen()
         rig = web(listen=(Listen("http", f"unix://{path}"),)).start(ready=False)
-        assert rig.ended() == 1
-        assert f"cannot listen on unix://{path}. Address already in use" in rig.output()
+        assert rig.ended() == 3
+        assert f"cannot listen on unix://{path}" in rig.output()
+        assert "Address already in use" in rig.output()
         assert path.exists()
 
 
