@@ -44,7 +44,8 @@ with `{`, or stands between brackets, needs quotes.
 
 The environment of `gapless run` without `LISTEN_*`, `NOTIFY_SOCKET`, `WATCHDOG_*`, `MAINPID` and
 `GAPLESS_*`; with `user`, that user's `HOME`, `USER`, `LOGNAME` and `SHELL` in place of ours, as
-under systemd (no `SHELL` where it is nologin or false); then `env_files` and `environment`; then these:
+under systemd (no `SHELL` where it is nologin or false); then `env_files` and `environment`; then
+these:
 
 | variable | holds |
 | --- | --- |
