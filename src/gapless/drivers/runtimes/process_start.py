@@ -20,6 +20,7 @@ from gapless.model import Command, Completed
 _MARK = "gapless-start"
 """What the command calls itself."""
 _WHY = re.compile(r"^gapless run \S+: (?:generation \d+|the start|the flip) failed: (.*)$", re.M)
+_REFUSED = re.compile(r"^✗  (.+?) +GL-\d+(?:\n   answer +(.*))?$", re.M)
 _UNIT = """\
 unit=$1 limit=$2 gapless=$3 file=$4 name=$5 since=$(date +%s)
 systemd-run --quiet --collect --no-ask-password --unit "$unit" \
@@ -82,6 +83,9 @@ def failure(last: Completed) -> Refusal | None:
     when the command was not one of these, or did not end by itself."""
     if last.timed_out or _MARK not in last.argv:
         return None
-    told = _WHY.findall(last.stderr) or ["gapless run ended"]
-    what, _, evidence = told[-1].partition(". ")
+    if refused := _REFUSED.search(last.stderr):
+        what, evidence = refused[1], refused[2] or ""
+    else:
+        told = _WHY.findall(last.stderr) or ["gapless run ended"]
+        what, _, evidence = told[-1].partition(". ")
     return Refusal(f"not started: {what}", evidence, last.stderr)
