@@ -185,7 +185,9 @@ class TestSignals:
             cwd=rig.folder,
         )
         assert rig.end() == 0
-        assert set(re.findall(r"\t(\w+)", out.read_text())) == {"0" * 16}
+        masks = [int(mask, 16) for mask in re.findall(r"\t(\w+)", out.read_text())]
+        # 32 and 33 are the C library's own: whoever spawns with it leaves them ignored
+        assert [mask & ~(0b11 << 31) for mask in masks] == [0, 0]
 
     def test_ctrl_c_comes_once(self, rig: Rig) -> None:
         """A terminal signals the whole foreground group, which the daemon is not in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -62,7 +63,8 @@ class Controller:
         if fault == "cut":
             assert sshd is not None
             for pid in sshd.sessions():
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # the end of one may end another
+                    os.kill(pid, signal.SIGKILL)
         else:
             self.process.send_signal(getattr(signal, f"SIG{fault}"))
 
