@@ -384,7 +384,8 @@ class Flipping:
     def _go(self, code: int) -> None:
         """The program has ended: so do we."""
         self._code = code
-        self.site.say(f"nothing serves; ending with {code}")
+        if self.site.said_ready:  # else it was just told why
+            self.site.say(f"nothing serves; ending with {code}")
         self.site.break_off()
         self._preparing = False
         for caller in [*self.requests.clear(), *self._take_callers(), *self._take_waiting()]:

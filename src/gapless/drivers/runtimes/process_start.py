@@ -30,7 +30,7 @@ systemd-run --quiet --collect --no-ask-password --unit "$unit" \
   -p Restart=on-failure -p RestartSec=200ms -p FileDescriptorStoreMax=64 \
   -- "$gapless" run -c "$file" --name "$name" && exit
 code=$?
-journalctl -u "$unit" --since "@$since" -n 40 -o cat --no-pager -q >&2
+journalctl _SYSTEMD_UNIT="$unit" _TRANSPORT=stdout --since "@$since" -n 40 -o cat --no-pager -q >&2
 systemctl stop "$unit" 2>/dev/null
 systemctl reset-failed "$unit" 2>/dev/null
 exit $code
