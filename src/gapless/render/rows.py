@@ -105,8 +105,8 @@ class RolloutRow(Protocol):
         ...
 
 
-class LockRow(Protocol):
-    """One owned service."""
+class OwnedRow(Protocol):
+    """One service that a rollout owns."""
 
     @property
     def service(self) -> str:
@@ -142,6 +142,10 @@ class LockRow(Protocol):
     def reason(self) -> str:
         """Why."""
         ...
+
+
+class LockRow(OwnedRow, Protocol):
+    """One that this controller knows."""
 
     @property
     def live(self) -> bool:
@@ -154,43 +158,8 @@ class LockRow(Protocol):
         ...
 
 
-class HostLockRow(Protocol):
-    """One service owned by a rollout that only hosts know."""
-
-    @property
-    def service(self) -> str:
-        """The service."""
-        ...
-
-    @property
-    def owner(self) -> str:
-        """Who owns it."""
-        ...
-
-    @property
-    def controller(self) -> str:
-        """On which machine."""
-        ...
-
-    @property
-    def pid(self) -> int:
-        """In which process."""
-        ...
-
-    @property
-    def since(self) -> float:
-        """Since when."""
-        ...
-
-    @property
-    def rollout(self) -> str:
-        """For which rollout."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Why."""
-        ...
+class HostLockRow(OwnedRow, Protocol):
+    """One that only hosts know."""
 
     @property
     def live(self) -> bool:
