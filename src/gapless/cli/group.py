@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from difflib import get_close_matches
 
@@ -10,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from gapless import __version__
+from gapless.cli.word_table import TableGroup
 
 VERBS: Mapping[str, tuple[str, str]] = {
     "init": ("init", "Write a first gapless.yaml."),
@@ -40,20 +40,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
 """Verb → (module, help in one line), in the order of the help."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(TableGroup):
     """Imports a verb's module when the verb is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of use, not of the alphabet."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import it now."""
-        if cmd_name not in VERBS:
-            return None
-        module = importlib.import_module(f"gapless.cli.verbs.{VERBS[cmd_name][0]}")
-        command: click.Command = module.command
-        return command
+    table = VERBS
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

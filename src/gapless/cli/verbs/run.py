@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from difflib import get_close_matches
 
 import click
 
 from gapless.cli.exit_codes import ExitCode
+from gapless.cli.word_table import TableGroup
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "status": ("run_status", "Copies of supervised processes."),
@@ -22,21 +22,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
 _COMMAND = "gapless.command"
 
 
-class RunGroup(click.Group):
+class RunGroup(TableGroup):
     """Words from a table, imported when they are used; all after ``--`` is the command, whatever it
     is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of use."""
-        return list(WORDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import it now."""
-        if cmd_name not in WORDS:
-            return None
-        module = importlib.import_module(f"gapless.cli.verbs.{WORDS[cmd_name][0]}")
-        command: click.Command = module.command
-        return command
+    table = WORDS
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the command aside before anything else is read."""
