@@ -1,8 +1,8 @@
 """YAML as a tree that remembers where everything stands.
 
 A YAML 1.2 reading of plain words: only ``true`` and ``false`` are booleans (so ``on:`` and ``no``
-are text), ``010`` and dates are text. Anchors, aliases and ``<<`` merges work; keys given twice
-are problems.
+are text), ``010`` and dates are text, and so is ``12e4567``: a short commit is not a number.
+Anchors, aliases and ``<<`` merges work; keys given twice are problems.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ for _name, _pattern, _first in (
     ("bool", r"true|false", "tf"),
     ("null", r"null|~|", ["n", "~", ""]),
     ("int", r"[-+]?(0|[1-9][0-9]{0,17})", "-+0123456789"),
-    ("float", r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", "-+0123456789"),
+    ("float", r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+([eE][-+][0-9]+)?)?", "-+0123456789"),
     ("merge", r"<<", "<"),
 ):
     _Resolver.add_implicit_resolver(_TAG + _name, re.compile(f"^(?:{_pattern})$"), list(_first))

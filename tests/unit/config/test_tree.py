@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gapless.config.problems import Findings
@@ -31,7 +31,8 @@ def told(text: str) -> list[str]:
         ("true", True), ("false", False), ("True", "True"), ("yes", "yes"), ("off", "off"),
         ("null", None), ("~", None), ("Null", "Null"),
         ("12", 12), ("-3", -3), ("0", 0), ("010", "010"), ("0x1F", "0x1F"), ("1_000", "1_000"),
-        ("1.5", 1.5), ("1e3", 1000.0), (".5", ".5"), ("1.", "1."), (".inf", ".inf"),
+        ("1.5", 1.5), ("1.0e+3", 1000.0), ("12e4567", "12e4567"), ("0E0", "0E0"),
+        (".5", ".5"), ("1.", "1."), (".inf", ".inf"),
         ("12:30:45", "12:30:45"), ("2024-01-01", "2024-01-01"), ("10.0.0.1", "10.0.0.1"),
         ("'12'", "12"), ("!!str 12", "12"), ("9" * 30, float("9" * 30)), ("=", "="),
     ],
@@ -107,6 +108,7 @@ json_values = st.recursive(
 
 
 @given(json_values)
+@example(["0E0", "1e5", "1.5e3"])
 def test_what_yaml_writes_is_read_back(value: object) -> None:
     text = (
         yaml.safe_dump({"v": value}, allow_unicode=True, default_style='"')
