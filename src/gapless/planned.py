@@ -8,7 +8,7 @@ from typing import Literal
 
 from gapless.drivers.checks import asking
 from gapless.drivers.runtimes.brought import brought_digest
-from gapless.engine.live_schema import live_version, migration_folder
+from gapless.engine.live_schema import live_version, question_of, schema_folder
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.steps.health import worst
 from gapless.errors import GaplessError, Refused
@@ -33,19 +33,22 @@ async def make_plan(
     max_failed: int | None = None,
     on_failure: str | None = None,
     skip_migrations: bool = False,
+    no_way_back: bool = False,
     force: str | None = None,
     offline: bool = False,
 ) -> Plan:
     """What would be done, as data; asks every host what runs there now unless ``offline``.
 
     ``hosts`` selects by name, group, glob or range (``web[1:3],!web2``); ``batch`` and ``canary``
-    are numbers or shares (``25%``); ``force`` is the reason for skipping health gates."""
+    are numbers or shares (``25%``); ``no_way_back`` lets a schema rise past what an abort could go
+    back to; ``force`` is the reason for skipping health gates."""
     options = PlanOptions(
         batch=batch,
         canary=canary,
         max_failed=max_failed,
         on_failure=on_failure,
         skip_migrations=skip_migrations,
+        no_way_back=no_way_back,
         force=force or "",
     )
     inventory = Inventory(project.config)
@@ -102,15 +105,15 @@ async def _survey(
         )
 
     async def schema(name: str) -> int | None:
-        migrate, hosts = project.config.services[name].migrate, inventory.hosts_of(name)
-        if migrate is None or not hosts:
+        question, hosts = question_of(project.config.services[name]), inventory.hosts_of(name)
+        if question is None or not hosts:
             return None
         release = assembly.release(name)
         transport = assembly.transport(hosts[0])
         current = await release.current(transport) if release else None
         path = current.path if current else None
-        cwd = await migration_folder(transport, assembly.runtime(name), migrate, path)
-        return await live_version(transport, migrate, cwd)
+        cwd = await schema_folder(transport, assembly.runtime(name), question.cwd, path)
+        return await live_version(transport, question, cwd)
 
     instances = [instance for name in names for instance in inventory.instances(name)]
     at_once = project.config.defaults.connections

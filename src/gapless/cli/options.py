@@ -61,13 +61,15 @@ class Choice:
     max_failed: int | None
     on_failure: str | None
     skip_migrations: bool
+    no_way_back: bool
     force: bool
 
     @property
     def changes_plan(self) -> bool:
         """Whether anything was said that a ready plan cannot take any more."""
         values = (self.hosts, self.batch, self.canary, self.max_failed, self.on_failure)
-        return any(v is not None for v in values) or self.skip_migrations or self.force
+        flags = (self.skip_migrations, self.no_way_back, self.force)
+        return any(v is not None for v in values) or any(flags)
 
     @property
     def changes_rollback(self) -> bool:
@@ -136,7 +138,16 @@ hosts_option = click.option(
 choice_option = _gathered(
     "choice",
     Choice,
-    ("hosts", "batch", "canary", "max_failed", "on_failure", "skip_migrations", "force"),
+    (
+        "hosts",
+        "batch",
+        "canary",
+        "max_failed",
+        "on_failure",
+        "skip_migrations",
+        "no_way_back",
+        "force",
+    ),
     [
         hosts_option,
         click.option("--batch", help="Instances at the same time: 2 or 25%."),
@@ -150,6 +161,11 @@ choice_option = _gathered(
             help="Undo the service, leave it as it is, or wait for a person.",
         ),
         click.option("--skip-migrations", is_flag=True, help="Run no migration."),
+        click.option(
+            "--no-way-back",
+            is_flag=True,
+            help="Let the schema rise past what an abort could go back to; needs --reason.",
+        ),
         click.option("--force", is_flag=True, help="Skip health gates; needs --reason."),
     ],
 )

@@ -102,6 +102,7 @@ def make(
         max_failed=choice.max_failed,
         on_failure=choice.on_failure,
         skip_migrations=choice.skip_migrations,
+        no_way_back=choice.no_way_back,
         force=consent.reason if choice.force else None,
         offline=offline,
     )
@@ -119,11 +120,13 @@ def plan_file(services: tuple[str, ...]) -> Path | None:
 
 
 def refuse_force_without_reason(choice: Choice, reason: str) -> None:
-    """Whoever skips the gates says why."""
-    if choice.force and not reason.strip():
-        raise UsageError(
-            "--force skips health gates and needs --reason", next="add --reason 'why it has to be'"
-        )
+    """Whoever skips the gates or gives the way back up says why."""
+    said = {
+        "--force skips health gates": choice.force,
+        "--no-way-back gives the way back up": choice.no_way_back,
+    }
+    for what in (what for what, given in said.items() if given and not reason.strip()):
+        raise UsageError(f"{what} and needs --reason", next="add --reason 'why it has to be'")
 
 
 def _ready(file: Path, verb: Verb, choice: Choice) -> Plan:

@@ -19,6 +19,15 @@ class SchemaConfig(Section):
     """File in the release that holds the version (an integer)."""
     reads: tuple[Count, Count] | None = None
     """Oldest and newest version this release can live with; default: exactly its own."""
+    at_start: Flag = False
+    """Whether the service itself applies its schema when it starts, without a migration."""
+    current: Argv | None = None
+    """Prints the live schema version (an integer), in the folder of the live release; default:
+    migrate.current."""
+    bump: Argv | None = None
+    """Run in the folder of an older release before it is gone back to, on every host: makes it
+    declare {version}, one more than the release that is taken back, so that data which refuses
+    lower versions takes it. Must be harmless when it was done already."""
 
     @model_validator(mode="after")
     def _one_version(self) -> Self:
@@ -26,6 +35,8 @@ class SchemaConfig(Section):
             raise ValueError("give exactly one of version, file")
         if self.reads and self.reads[0] > self.reads[1]:
             raise ValueError("reads is the oldest, then the newest version")
+        if self.bump and not self.current:
+            raise ValueError("bump needs current: only a schema that really rose is bumped over")
         return self
 
 
@@ -53,6 +64,14 @@ class ReleaseConfig(Section):
     def _a_source(self) -> Self:
         if self.directory is None:
             raise ValueError("give the release's source: directory")
+        return self
+
+    @model_validator(mode="after")
+    def _bumped_beside(self) -> Self:
+        if self.in_place and self.schema_ and self.schema_.bump:
+            raise ValueError(
+                "schema.bump changes an older release beside the live one: not in_place"
+            )
         return self
 
 

@@ -33,6 +33,7 @@ from gapless.engine.perform import failure_data
 from gapless.engine.recalling import recall
 from gapless.engine.rollback import interrupted_rollback, recall_rollbacks, roll_back
 from gapless.engine.schema_back import take_schema_back
+from gapless.engine.schema_bump import bump_the_rest
 from gapless.engine.servicing import ServiceOutcome, ServiceResult, run_service, was_begun
 from gapless.engine.sources import compare_sources
 from gapless.engine.superseding import superseded
@@ -151,6 +152,7 @@ async def _take_back(
         await roll_back(ctx, doomed, results, run_services)
         for name in doomed:
             await take_schema_back(ctx, ctx.plan.service(name), ctx.record.id, ctx.steps)
+            await bump_the_rest(ctx, ctx.plan.service(name))
     if ctx.plan.verb is Verb.ROLLBACK and ctx.plan.parent:
         await _take_schemas_back(ctx, results)
     return results

@@ -2,39 +2,68 @@
 
 from __future__ import annotations
 
-from gapless.config.releases import MigrateConfig
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from gapless.config.secrets import resolve_secrets
+from gapless.config.services import ServiceConfig
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.transports.base import Transport
 from gapless.errors import StepError
 from gapless.model import Command
 
 
-async def migration_folder(
-    transport: Transport, runtime: Runtime, migrate: MigrateConfig, release: str | None
+@dataclass(frozen=True, slots=True)
+class SchemaQuestion:
+    """The command that prints the live version, and what it runs with."""
+
+    argv: tuple[str, ...]
+    cwd: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+
+
+def question_of(service: ServiceConfig) -> SchemaQuestion | None:
+    """What the release's ``schema.current`` asks, else ``migrate.current``; None without both. A
+    migration's environment and user are those of the data."""
+    declared = service.release.schema_ if service.release else None
+    migrate = service.migrate
+    argv = (declared.current if declared else None) or (migrate.current if migrate else None)
+    if argv is None:
+        return None
+    if migrate is None:
+        return SchemaQuestion(argv)
+    return SchemaQuestion(argv, migrate.cwd, migrate.env, migrate.secrets, migrate.user)
+
+
+async def schema_folder(
+    transport: Transport, runtime: Runtime, cwd: str | None, release: str | None
 ) -> str | None:
-    """``migrate.cwd``, else the folder of the release, else the unit's own WorkingDirectory; None
-    where there is none of them: the login's home."""
-    if migrate.cwd or release:
-        return migrate.cwd or release
+    """``cwd``, else the folder of the release, else the unit's own WorkingDirectory; None where
+    there is none of them: the login's home."""
+    if cwd or release:
+        return cwd or release
     now = await runtime.observe(transport)
     folder = now.detail.get("WorkingDirectory", "").lstrip("!-")  # "it may be missing"
     return folder if folder.startswith("/") else None
 
 
-async def live_version(transport: Transport, migrate: MigrateConfig, cwd: str | None) -> int | None:
-    """What ``migrate.current`` prints in the folder ``cwd``; None without it. Raises StepError for
-    anything else."""
-    if migrate.current is None:
+async def live_version(
+    transport: Transport, question: SchemaQuestion | None, cwd: str | None
+) -> int | None:
+    """What it prints in the folder ``cwd``; None without a question. Raises StepError for anything
+    but an integer."""
+    if question is None:
         return None
     done = await transport.run(
         Command(
-            migrate.current,
+            question.argv,
             timeout=60.0,
             cwd=cwd,
-            env=migrate.env,
-            secrets=await resolve_secrets(migrate.secrets),
-            user=migrate.user,
+            env=question.env,
+            secrets=await resolve_secrets(question.secrets),
+            user=question.user,
         )
     )
     words = done.stdout.split()
@@ -42,7 +71,7 @@ async def live_version(transport: Transport, migrate: MigrateConfig, cwd: str | 
         raise StepError(
             "the live schema version cannot be read",
             where=transport.host,
-            evidence=f"{' '.join(migrate.current)} → {done.evidence(3) or f'status {done.status}'}",
-            next="migrate.current must print an integer and exit 0",
+            evidence=f"{' '.join(question.argv)} → {done.evidence(3) or f'status {done.status}'}",
+            next="schema.current and migrate.current must print an integer and exit 0",
         )
     return int(words[-1])

@@ -47,6 +47,7 @@ TYPES: Mapping[str, str] = {
     "migration.succeeded": "it ended well",
     "migration.failed": "it failed or did not end",
     "migration.skipped": "not needed, or --skip-migrations",
+    "migration.bumped": "an older release is lifted over a schema that rose and stays",
     "rollback.started": "an instance or service goes back",
     "rollback.succeeded": "the old one runs and passed the same checks",
     "rollback.failed": "the way back failed; data.manual has the commands",

@@ -6,11 +6,17 @@
    its own.
 3. Live version newer than it can read: this goes back past a migration. It is possible only where
    ``migrate.down`` takes the schema back; else it is refused.
-4. Live version older than it needs: the migration brings it forward; without a migration, or
-   when migrations are skipped, it is refused.
+4. Live version older than it needs: the migration, or the service at its start, brings it forward;
+   without either, or when migrations are skipped, it is refused.
+5. Where the live version will rise there must be a way back for an abort: the release that is
+   replaced reads the new version, ``migrate.down`` takes the schema back, or ``schema.bump`` lifts
+   the old release over it. Without any it is refused here, before the first change, unless a
+   person gives the way back up with a reason.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from gapless.config.services import ServiceConfig
 from gapless.drivers.releases.base import ReleaseRef
@@ -25,6 +31,7 @@ def guard_schema(
     survey: Survey | None,
     *,
     skip_migrations: bool,
+    no_way_back: bool,
 ) -> tuple[str, ...]:
     """Notes for the plan; raises NoWayBack or Refused."""
     live = live_schema(name, survey)
@@ -33,14 +40,67 @@ def guard_schema(
     oldest, newest = release.reads or (release.schema, release.schema)
     if live > newest:
         return _back(name, service, release, live)
-    if live < oldest and (service.migrate is None or skip_migrations):
+    rises = _rises(service, skip_migrations=skip_migrations)
+    if live < oldest and not rises:
         why = "migrations are skipped" if service.migrate else "it has no migrate"
         raise Refused(
             f"release {release.name} needs schema {oldest}, {live} is live, and {why}",
             where=name,
             next=f"gapless explain {Refused.code}",
         )
+    if release.schema > live and rises:
+        stuck = _stuck(name, release.schema, survey)
+        return _forward(name, service, release, live, stuck, given_up=no_way_back)
     return ()
+
+
+def _rises(service: ServiceConfig, *, skip_migrations: bool) -> bool:
+    """Whether anything brings the schema forward."""
+    declared = service.release.schema_ if service.release else None
+    at_start = declared is not None and declared.at_start
+    return at_start or (service.migrate is not None and not skip_migrations)
+
+
+def _stuck(name: str, version: int, survey: Survey | None) -> Sequence[ReleaseRef]:
+    """Live releases that cannot live with the version to come."""
+    found = {
+        seen.release.name: seen.release
+        for instance, seen in (survey.seen if survey else {}).items()
+        if instance.service == name and seen.release and seen.release.schema is not None
+    }
+    newest = {one: (ref.reads or (0, ref.schema or 0))[1] for one, ref in found.items()}
+    return [ref for one, ref in found.items() if newest[one] < version]
+
+
+def _forward(
+    name: str,
+    service: ServiceConfig,
+    release: ReleaseRef,
+    live: int,
+    stuck: Sequence[ReleaseRef],
+    *,
+    given_up: bool,
+) -> tuple[str, ...]:
+    """The schema goes from ``live`` up to what ``release`` works with."""
+    rise = f"{name}: the schema goes from {live} to {release.schema}"
+    declared = service.release.schema_ if service.release else None
+    if not stuck:
+        return (f"{rise}; an abort leaves it there",)
+    if service.migrate is not None and service.migrate.down is not None:
+        return (f"{rise}; an abort takes it back by migrate.down",)
+    old = ", ".join(ref.name for ref in stuck)
+    if declared is not None and declared.bump is not None:
+        return (f"{rise}; an abort leaves it there and bumps {old} to {(release.schema or 0) + 1}",)
+    if given_up:
+        return (f"{rise}, and {old} cannot live with that: there is no way back",)
+    reads = max((ref.reads or (0, ref.schema or 0))[1] for ref in stuck)
+    raise NoWayBack(
+        f"an abort could not go back from schema {release.schema} to {old}",
+        where=name,
+        evidence=f"{live} is live, {release.name} brings {release.schema}, {old} reads up to"
+        f" {reads}; neither migrate.down nor schema.bump is given",
+        next="give one of them, or deploy with --no-way-back --reason 'why'",
+    )
 
 
 def _back(name: str, service: ServiceConfig, release: ReleaseRef, live: int) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ class PlanOptions:
     max_failed: int | None = None
     on_failure: str | None = None
     skip_migrations: bool = False
+    no_way_back: bool = False
+    """Whether a schema may rise past what the replaced release can live with."""
     force: str = ""
     """Reason for going on without health gates."""
 

@@ -156,6 +156,11 @@ def _migration(word: str) -> _Teller:
     return tell
 
 
+def _bumped(event: Event, data: Mapping[str, Any]) -> str:
+    lifted = f"{data.get('release', '')} bumped to schema {data.get('to')}"
+    return f"{_where(event)}  {lifted} ({data.get('live')} is live)"
+
+
 def _undo(word: str) -> _Teller:
     def tell(event: Event, data: Mapping[str, Any]) -> str:
         instances = undone_instances(event)
@@ -239,6 +244,7 @@ _TELLERS: Mapping[str, _Teller] = {
     "migration.succeeded": _migration("done"),
     "migration.failed": _migration("FAILED"),
     "migration.skipped": _migration("skipped"),
+    "migration.bumped": _bumped,
     "rollback.started": _undo("going back"),
     "rollback.succeeded": _undo("restored"),
     "rollback.failed": _undo("NOT RESTORED"),

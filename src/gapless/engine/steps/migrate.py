@@ -7,7 +7,7 @@ from gapless.config.secrets import resolve_secrets
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.engine.context import InstanceContext
 from gapless.engine.journal import StepRecord
-from gapless.engine.live_schema import live_version, migration_folder
+from gapless.engine.live_schema import live_version, question_of, schema_folder
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import FailureKind, FenceRefused, MigrationFailed, TransportError
 from gapless.model import Command, CriticalAction, Settled, Settlement
@@ -34,8 +34,8 @@ class Migrate(Step):
         one knows what became of it), and where to when it goes back."""
         migrate = ctx.config.migrate
         assert migrate is not None, "the plan has this step only for services that migrate"
-        cwd = await migration_folder(ctx.transport, ctx.runtime, migrate, _release(ctx))
-        version = await live_version(ctx.transport, migrate, cwd)
+        cwd = await schema_folder(ctx.transport, ctx.runtime, migrate.cwd, _release(ctx))
+        version = await live_version(ctx.transport, question_of(ctx.config), cwd)
         route = _back(ctx, migrate, version)
         return {"schema_before": version, "cwd": cwd, "host": ctx.host, **route}
 

@@ -9,6 +9,7 @@ from gapless.drivers.runtimes.base import Replacement, RuntimeSnapshot
 from gapless.engine.context import InstanceContext
 from gapless.engine.first_install import removes
 from gapless.engine.journal import StepRecord
+from gapless.engine.schema_bump import bump_before
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import ActionFailed
 from gapless.model import (
@@ -40,7 +41,7 @@ class Switch(Step):
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Run the replacement, then its fallback (reload → restart) where there is one."""
         replacement = await self._replacement(ctx)
-        release = release_commands(ctx)
+        release = (*await bump_before(ctx, target_release(ctx)), *release_commands(ctx))
         # what is removed is stopped while its files are there: its stop command may need them
         order = (replacement.commands, release) if removes(ctx) else (release, replacement.commands)
         commands = order[0] + order[1]

@@ -1,0 +1,113 @@
+"""The service applies its schema when it starts, and the data refuses lower versions for ever."""
+
+from __future__ import annotations
+
+import pytest
+
+from gapless.model import Command
+from gapless.testing.fake_host import FakeHost
+from gapless.testing.fake_programs import Answer
+from gapless.testing.fake_unit import NEVER_READY, Behaviour
+from gapless.testing.world import World
+from tests.simulation.faults.shop import HOSTS, Shop
+
+
+class Cassandra:
+    """The newest version that any started release applied; what was bumped on which host."""
+
+    def __init__(self, shop: Shop, keys: str) -> None:
+        self.shop = shop
+        self.version = 1
+        self.bumped: dict[str, int] = {}
+        self.declare(shop, 1, keys)
+        for host in HOSTS:
+            shop.host(host).programs["schema"] = self._called
+
+    def declare(self, shop: Shop, version: int, keys: str = "") -> None:
+        """What the next release works with."""
+        (shop.folder / "release" / "SCHEMA").write_text(f"{version}\n")
+        if keys:
+            shop.edit("to: /srv/api}", "to: /srv/api, schema: {file: SCHEMA, " + keys + "}}")
+
+    async def _called(self, host: FakeHost, command: Command) -> Answer:
+        if command.argv[1] == "current":
+            return 0, f"{self.version}\n", ""
+        self.bumped[host.name] = int(command.argv[2])
+        return 0, "", ""
+
+
+BOTH = "at_start: true, current: schema current, bump: 'schema bump {version}'"
+ONE = "at_start: true, current: schema current"
+
+
+def risen(shop: Shop, keys: str, behaviour: Behaviour) -> tuple[Cassandra, str]:
+    """A site on schema 1, and a release of schema 2 that misbehaves where it starts."""
+    data = Cassandra(shop, keys)
+    shop.release("1")
+    shop.gapless("deploy", "--yes", code=0)
+    data.declare(shop, 2)
+    old = shop.live()[0]
+    new = shop.bad_release(behaviour)
+
+    def started(world: World) -> None:
+        if any(shop.unit(host).version == new for host in HOSTS):
+            data.version = max(data.version, 2)
+
+    shop.world.on_change(started)
+    return data, old
+
+
+def test_without_a_way_back_it_is_refused_before_anything_is_changed(shop: Shop) -> None:
+    data, old = risen(shop, ONE, NEVER_READY)
+    shop.world.history.clear()
+    ended = shop.gapless("deploy", "--yes", code=3)
+    assert f"an abort could not go back from schema 2 to {old}" in ended.text
+    assert "--no-way-back" in ended.text
+    assert shop.changed() == []
+    assert data.version == 1
+    shop.all_serve(old)
+
+
+def test_the_plan_says_what_an_abort_will_do(shop: Shop) -> None:
+    _, old = risen(shop, BOTH, NEVER_READY)
+    ended = shop.gapless("plan", "deploy", code=0)
+    assert "the schema goes from 1 to 2" in ended.text
+    assert f"bumps {old} to 3" in ended.text
+
+
+def test_an_abort_bumps_the_old_release_on_every_host(shop: Shop) -> None:
+    """Also where it was never stopped: its next start would be refused otherwise."""
+    data, old = risen(shop, BOTH, NEVER_READY)
+    ended = shop.gapless("deploy", "--yes", code=4)
+    assert data.version == 2, "the canary applied it"
+    assert data.bumped == dict.fromkeys(HOSTS, 3)
+    assert "bumped to schema 3" in ended.text
+    shop.all_serve(old)
+    shop.world.check()
+
+
+def test_what_never_rose_is_not_bumped(shop: Shop) -> None:
+    data, old = risen(shop, BOTH, NEVER_READY)
+    shop.world.on_change(lambda world: setattr(data, "version", 1))
+    shop.gapless("deploy", "--yes", code=4)
+    assert data.bumped == {}
+    shop.all_serve(old)
+
+
+def test_whoever_gives_the_way_back_up_says_why(shop: Shop) -> None:
+    risen(shop, ONE, NEVER_READY)
+    refused = shop.gapless("deploy", "--yes", "--no-way-back", code=2)
+    assert "needs --reason" in refused.text
+    plan = shop.gapless("plan", "deploy", "--no-way-back", "--reason", "tested twice", code=0)
+    assert "there is no way back" in plan.text
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_rollback_by_hand_bumps_too(shop: Shop, batch: int) -> None:
+    data, old = risen(shop, BOTH, Behaviour())
+    shop.edit("batch: 1}", f"batch: {batch}, max_unavailable: {batch}}}")
+    shop.gapless("deploy", "--yes", code=0)
+    assert data.version == 2
+    shop.gapless("rollback", "--yes", code=0)
+    assert data.bumped == dict.fromkeys(HOSTS, 3)
+    shop.all_serve(old)
