@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Self
 
 _PER_LISTENER = 16
+_PER_NET = 250
 
 _SSHD = """\
 Port {port}
@@ -84,7 +85,7 @@ class Fleet:
 
     def __init__(self, folder: Path, hosts: int, *, boot: float = 0.3) -> None:
         self.folder = folder
-        self.addresses = [f"127.0.1.{number}" for number in range(1, hosts + 1)]
+        self.addresses = [f"127.0.{1 + n // _PER_NET}.{1 + n % _PER_NET}" for n in range(hosts)]
         self.boot = boot
         self.port = _free_port(self.addresses[0])
         self.service_port = _free_port(self.addresses[0])

@@ -30,10 +30,11 @@ def host(address: str) -> dict[str, Any]:
 
 async def true_everywhere() -> list[Any]:
     from gapless.config.hosts import HostConfig
+    from gapless.drivers.transports.held import Held
     from gapless.drivers.transports.ssh import CONNECTING, SshTransport
     from gapless.model import Command
 
-    connections = asyncio.Semaphore(CONNECTING)
+    connections = Held(CONNECTING)
 
     async def one(address: str) -> None:
         config = HostConfig.model_validate(host(address))

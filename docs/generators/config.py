@@ -9,7 +9,16 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic.fields import FieldInfo
 
 from docs.generators.markdown import anchor, code, page, prose, table
-from gapless.config import health, process, process_service, quantities
+from gapless.config import (
+    api_url,
+    health,
+    ordering,
+    process,
+    process_service,
+    quantities,
+    templates,
+)
+from gapless.config.balancers import kinds
 from gapless.config.base import Section
 from gapless.config.project import ProjectConfig
 from gapless.config.signals import signal_name
@@ -17,12 +26,12 @@ from gapless.config.signals import signal_name
 _TITLES = {
     "ProjectConfig": "Top level",
     "HostConfig": "hosts.NAME",
+    "HostGroupConfig": "groups.NAME",
     "DefaultsConfig": "defaults",
     "HealthTimings": "defaults.health",
     "RolloutConfig": "services.NAME.rollout",
+    "GroupConfig": "services.NAME.rollout.groups",
     "BalancerConfig": "balancers.NAME",
-    "HaproxyConfig": "balancers.NAME.haproxy",
-    "CommandBalancerConfig": "balancers.NAME.command",
     "ServiceConfig": "services.NAME",
     "SystemdConfig": "services.NAME.systemd",
     "ProcessRuntimeConfig": "services.NAME.process",
@@ -32,6 +41,7 @@ _TITLES = {
     "Expect": "services.NAME.health.expect",
     "ReleaseConfig": "services.NAME.release",
     "SchemaConfig": "services.NAME.release.schema",
+    "ConfigFileConfig": "services.NAME.config",
     "MigrateConfig": "services.NAME.migrate",
     "SinkConfig": "events",
     "WebhookConfig": "events.webhook",
@@ -41,20 +51,28 @@ _TITLES = {
     "ProxyConfig": "proxy",
     "ReadyConfig": "ready",
     "StopConfig": "stop",
+    "ApiTlsConfig": "balancers.NAME.….tls",
+    "EtcdLoginConfig": "balancers.NAME.etcd.login",
+    "EtcdVerifyConfig": "balancers.NAME.etcd.verify",
+    **{driver.__name__: f"balancers.NAME.{kind}" for kind, driver in kinds().items()},
 }
 
 _WORDS: tuple[tuple[Any, str], ...] = (
     (quantities.Duration, "duration"),
     (quantities.Limit, "duration, not 0"),
     (quantities.Amount, "number or share"),
+    (ordering.Canary, "number, share, or names"),
+    (ordering.Then, "duration or `approve`"),
     (quantities.Argv, "command"),
     (quantities.Secret, "secret reference"),
     (quantities.SecretUrl, "URL or secret reference"),
+    (api_url.ApiUrl, "address"),
     (quantities.Names, "name or list of names"),
     (quantities.Flag, "`true` or `false`"),
     (quantities.Count, "whole number"),
     (quantities.Positive, "whole number from 1"),
     (quantities.Port, "port number"),
+    (templates.FileMode, "octal number"),
     (health.Pattern, "regular expression"),
     (health.Status, "HTTP status or list of them"),
     (process.Signal, "signal"),

@@ -16,7 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
+from gapless.builds import BuildRow, build_all
 from gapless.config.definitions import from_definitions
 from gapless.config.project import ProjectConfig
 from gapless.doctor import examine_hosts
@@ -36,7 +38,8 @@ from gapless.lockbreaking import BrokenLock, break_on_hosts, config_of_lock
 from gapless.lockholders import HostLocks, ask_holders
 from gapless.planned import make_plan, refuse_stale
 from gapless.planning import store
-from gapless.plans import Plan
+from gapless.planning.by_hand import plan_by_hand
+from gapless.plans import Plan, Verb
 from gapless.project import Project, assembled, connected, load
 from gapless.proving import proved, wanted
 from gapless.report.report import Report
@@ -44,9 +47,9 @@ from gapless.report.summarize import summarize
 from gapless.status import StatusRow, ask_status
 
 __all__ = [
-    "Observer", "Project", "abort", "break_lock", "connected", "doctor", "execute", "load",
-    "load_plan", "lock_owners", "locks", "locks_on_hosts", "make_plan", "make_rollback",
-    "report_of", "resume", "rollback", "signal", "status", "unfinished",
+    "Observer", "Project", "abort", "break_lock", "build", "connected", "doctor", "execute", "load",
+    "load_plan", "lock_owners", "locks", "locks_on_hosts", "make_by_hand", "make_plan",
+    "make_rollback", "report_of", "resume", "rollback", "signal", "status", "unfinished",
 ]  # fmt: skip
 
 Observer = Callable[[Event], None]
@@ -231,7 +234,35 @@ def signal(project: Project, rollout: str | None, request: str, actor: str | Non
     return record.id
 
 
+def make_by_hand(
+    project: Project,
+    verb: Literal["drain", "admit"],
+    instances: Sequence[str],
+    *,
+    hosts: str | None = None,
+    force: str | None = None,
+) -> Plan:
+    """The plan that takes instances (``shop.api@web3``) out of traffic or lets them in;
+    ``force`` is the reason for skipping health gates."""
+    return plan_by_hand(
+        project.loaded,
+        Verb(verb),
+        instances,
+        hosts=hosts,
+        force=force or "",
+        now=project.clock.now(),
+    )
+
+
 # -- looking --------------------------------------------------------------------------------
+
+
+async def build(project: Project, services: Sequence[str] = ()) -> list[BuildRow]:
+    """Build what these services need (all that build something, when none is named), or find it
+    built; no host is touched."""
+    async with assembled(project) as assembly:
+        chosen = Inventory(project.config).services(services) if services else ()
+        return await build_all(assembly, chosen)
 
 
 async def status(project: Project, services: Sequence[str] = ()) -> list[StatusRow]:

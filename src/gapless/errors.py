@@ -7,7 +7,9 @@
     │   ├── PreflightFailed          GL-202   3   an instance is not fit to be touched
     │   ├── StalePlan                GL-203   3   the world moved since the plan was made
     │   ├── FloorBroken              GL-204   3   too few instances would serve
-    │   └── NoWayBack                GL-205   3   the release cannot be taken back from here
+    │   ├── NoWayBack                GL-205   3   the release cannot be taken back from here
+    │   ├── ReleaseGone              GL-206   3   the version asked for cannot be had any more
+    │   └── BuildFailed              GL-207   3   the build of a release failed or did not end
     ├── LockHeld                     GL-301   6   another rollout owns the service
     ├── StepError                    GL-401   -   a step did not reach its goal
     │   ├── NotReady                 GL-402   -   checks on the new instance did not pass in time
@@ -26,6 +28,7 @@
     │   ├── DeadlineExceeded         GL-507   -   no answer within the limit
     │   ├── FenceRefused             GL-508   -   the host obeys a newer rollout
     │   └── HostFault                GL-509   -   the host-side helper could not do what was asked
+    ├── SourceUnavailable            GL-551   1   a source of evidence does not answer
     └── JournalError                 GL-601   1   the journal cannot be read or written
 
 Each carries what happened, where, the evidence and the next command; ``render`` turns that into
@@ -140,6 +143,19 @@ class NoWayBack(Refused):
     """The release cannot be taken back from here."""
 
     code = "GL-205"
+
+
+class ReleaseGone(Refused):
+    """The version asked for cannot be had any more: neither from its source nor from what the
+    controller kept."""
+
+    code = "GL-206"
+
+
+class BuildFailed(Refused):
+    """The build of a release failed or did not end; no host was touched."""
+
+    code = "GL-207"
 
 
 class LockHeld(GaplessError):
@@ -263,6 +279,13 @@ class HostFault(TransportError):
     """The host-side helper could not do what was asked (disk full, read-only, no such file …)."""
 
     code = "GL-509"
+
+
+class SourceUnavailable(GaplessError):
+    """What counts errors (logs, metrics) does not answer, or answers what nobody can read: nothing
+    is known, which is neither good nor bad."""
+
+    code = "GL-551"
 
 
 class JournalError(GaplessError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from gapless.drivers.checks import asking
+from gapless.drivers.releases.aside import cancellable
+from gapless.drivers.releases.base import Release, ReleaseRef
 from gapless.drivers.runtimes.brought import brought_digest
 from gapless.engine.live_schema import live_version, question_of, schema_folder
 from gapless.engine.project_assembly import ProjectAssembly
@@ -14,12 +16,14 @@ from gapless.engine.steps.health import worst
 from gapless.errors import GaplessError, Refused
 from gapless.inventory.inventory import Inventory
 from gapless.model import Instance
+from gapless.planning.configuring import seen_config, with_config
 from gapless.planning.make import make_plan as compile_plan
 from gapless.planning.options import PlanOptions, Target
 from gapless.planning.stale import refuse_when_stale
 from gapless.planning.survey import Drivers, Survey, survey
 from gapless.plans import Plan, Verb
 from gapless.project import Project, assembled
+from gapless.promoting import Promotion, promotion, refuse_another
 
 
 async def make_plan(
@@ -36,12 +40,21 @@ async def make_plan(
     no_way_back: bool = False,
     force: str | None = None,
     offline: bool = False,
+    promote_from: str = "",
 ) -> Plan:
     """What would be done, as data; asks every host what runs there now unless ``offline``.
 
     ``hosts`` selects by name, group, glob or range (``web[1:3],!web2``); ``batch`` and ``canary``
-    are numbers or shares (``25%``); ``no_way_back`` lets a schema rise past what an abort could go
-    back to; ``force`` is the reason for skipping health gates."""
+    are numbers or shares (``25%``); ``promote_from`` is the environment whose releases a deploy
+    brings, as they were verified there; ``no_way_back`` lets a schema rise past what an abort could
+    go back to; ``force`` is the reason for skipping health gates."""
+    inventory = Inventory(project.config)
+    names = inventory.services(services)
+    promoted: Promotion | None = None
+    if promote_from:
+        promoted = await promotion(project, promote_from, names)
+        project, names = replace(project, loaded=promoted.loaded), tuple(promoted.recorded)
+        skip_migrations = skip_migrations or not promoted.migrates
     options = PlanOptions(
         batch=batch,
         canary=canary,
@@ -51,19 +64,18 @@ async def make_plan(
         no_way_back=no_way_back,
         force=force or "",
     )
-    inventory = Inventory(project.config)
-    names = inventory.services(services)
     async with assembled(project) as assembly:
-        targets = await _targets(assembly, names) if verb == "deploy" else {}
+        targets = await _targets(assembly, names, promoted) if verb == "deploy" else {}
+        targets = await with_config(assembly, inventory, targets, hosts)
         found = (
             None
             if offline
-            else await _survey(project, assembly, inventory, names, examined=not force)
+            else await _survey(project, assembly, inventory, names, targets, examined=not force)
         )
     return compile_plan(
         project.loaded,
         verb=Verb(verb),
-        services=tuple(services),
+        services=tuple(names if promoted else services),
         hosts=hosts,
         options=options,
         targets=targets,
@@ -79,12 +91,25 @@ def _history(project: Project, names: Sequence[str]) -> dict[str, float]:
     return {name: sum(seconds) / len(seconds) for name, seconds in taken.items() if seconds}
 
 
-async def _targets(assembly: ProjectAssembly, names: Sequence[str]) -> dict[str, Target]:
+async def _resolved(release: Release, version: str) -> ReleaseRef:
+    return await cancellable(lambda: release.resolve(version))
+
+
+async def _targets(
+    assembly: ProjectAssembly, names: Sequence[str], promoted: Promotion | None
+) -> dict[str, Target]:
     targets: dict[str, Target] = {}
     for name in names:
         release = assembly.release(name)
-        resolved = await asyncio.to_thread(release.resolve) if release else None
-        targets[name] = Target(resolved, brought_digest(name, assembly.service(name)))
+        wanted = promoted.recorded[name] if promoted else None
+        version = wanted.ref.name if wanted else ""
+        resolved = await _resolved(release, version) if release else None
+        notes = tuple(f"{name}: {note}" for note in resolved.notes) if resolved else ()
+        target = Target(resolved, brought_digest(name, assembly.service(name)), notes=notes)
+        if wanted and promoted and resolved:
+            refuse_another(name, wanted.ref, resolved)
+            target = replace(target, promoted=wanted.origin, notes=(*notes, *promoted.notes[name]))
+        targets[name] = target
     return targets
 
 
@@ -93,6 +118,7 @@ async def _survey(
     assembly: ProjectAssembly,
     inventory: Inventory,
     names: Sequence[str],
+    targets: Mapping[str, Target],
     *,
     examined: bool,
 ) -> Survey:
@@ -102,6 +128,7 @@ async def _survey(
             assembly.runtime(instance.service),
             assembly.release(instance.service),
             (lambda: _unfit(assembly, instance)) if examined else None,
+            lambda: seen_config(assembly, instance, targets),
         )
 
     async def schema(name: str) -> int | None:
@@ -150,4 +177,5 @@ async def refuse_stale(project: Project, plan: Plan) -> None:
     inventory = Inventory(project.config)
     async with assembled(project) as assembly:
         names = [service.name for service in plan.services]
-        refuse_when_stale(plan, await _survey(project, assembly, inventory, names, examined=False))
+        seen = await _survey(project, assembly, inventory, names, {}, examined=False)
+        refuse_when_stale(plan, seen)

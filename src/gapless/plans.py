@@ -26,6 +26,13 @@ class Verb(StrEnum):
     RESTART = "restart"
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
+    DRAIN = "drain"
+    ADMIT = "admit"
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether it moves traffic only: nothing is replaced."""
+        return self in (Verb.DRAIN, Verb.ADMIT)
 
 
 class StepKind(StrEnum):
@@ -49,10 +56,17 @@ class StepKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Instances (host names) of one service replaced at the same time."""
+    """Instances (host names) of one service replaced at the same time.
+
+    ``group`` is the one of ``rollout.groups`` they are of, "" when of none. The last batch of a
+    group says what comes before the next: ``wait`` seconds, or ``approve``: a person's word.
+    """
 
     name: str
     hosts: tuple[str, ...]
+    group: str = ""
+    wait: float = 0.0
+    approve: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +113,20 @@ class ServicePlan:
     unfit: Mapping[str, str] = field(default_factory=dict)
     """Instances that did not pass their examination when the plan was made, and why: those to be
     replaced, which are refused while they are so, and others, which count as out."""
+    zones: Mapping[str, str] = field(default_factory=dict)
+    """Zone of each host ("" = nobody knows) where never two of one zone are in work at once."""
+    missed: str = ""
+    """The rollout that verified the release which these hosts missed: they are caught up."""
+    kind: tuple[str, ...] = ()
+    """What a deploy brings of code, config, unit and schema."""
+    promoted: str = ""
+    """The environment and rollout in which it was verified, when it was promoted."""
+    config: Mapping[str, str] = field(default_factory=dict)
+    """Mark of the configuration that each host is to have; see ``drivers/config_files/marks.py``."""
+    config_from: Mapping[str, str] = field(default_factory=dict)
+    """Mark of what each host had when the plan was made."""
+    config_changes: tuple[Mapping[str, Any], ...] = ()
+    """Files that change: {file, hosts, lines of a diff, notes}; equal ones stand together."""
     notes: tuple[str, ...] = ()
     """What a reader must know: costs, what undo cannot do."""
 
@@ -119,6 +147,16 @@ class ServicePlan:
             for host in hosts:
                 if host not in sick and self.total - len(out) - 1 < self.floor:
                     return host
+        return ""
+
+    def kept_from_leaving(self, broken: Collection[str]) -> str:
+        """The first host that the floor would not let go where each that goes out stays out; ""
+        when there is none. What is ``broken`` costs nothing to take out."""
+        out = set(broken)
+        for host in self.hosts:
+            if host not in out and self.total - len(out) - 1 < self.floor:
+                return host
+            out.add(host)
         return ""
 
     @property
@@ -240,7 +278,7 @@ def _service_to_json(service: ServicePlan) -> dict[str, Any]:
         "wave": service.wave,
         "after": list(service.after),
         "steps": [step.value for step in service.steps],
-        "batches": [{"name": b.name, "hosts": list(b.hosts)} for b in service.batches],
+        "batches": [_batch_to_json(batch) for batch in service.batches],
         "total": service.total,
         "floor": service.floor,
         "max_failed": service.max_failed,
@@ -258,6 +296,13 @@ def _service_to_json(service: ServicePlan) -> dict[str, Any]:
         **({"installs": list(service.installs)} if service.installs else {}),
         **({"absent": dict(service.absent)} if service.absent else {}),
         **({"unfit": dict(service.unfit)} if service.unfit else {}),
+        **({"zones": dict(service.zones)} if service.zones else {}),
+        **({"config": dict(service.config)} if service.config else {}),
+        **({"config_from": dict(service.config_from)} if service.config_from else {}),
+        **({"config_changes": list(service.config_changes)} if service.config_changes else {}),
+        **({"missed": service.missed} if service.missed else {}),
+        **({"kind": list(service.kind)} if service.kind else {}),
+        **({"promoted": service.promoted} if service.promoted else {}),
     }
 
 
@@ -267,7 +312,7 @@ def _service_from_json(data: Mapping[str, Any]) -> ServicePlan:
         wave=data["wave"],
         after=tuple(data["after"]),
         steps=tuple(StepKind(step) for step in data["steps"]),
-        batches=tuple(Batch(b["name"], tuple(b["hosts"])) for b in data["batches"]),
+        batches=tuple(_batch_from_json(batch) for batch in data["batches"]),
         total=data["total"],
         floor=data["floor"],
         max_failed=data["max_failed"],
@@ -284,4 +329,31 @@ def _service_from_json(data: Mapping[str, Any]) -> ServicePlan:
         installs=tuple(data.get("installs", ())),
         absent=data.get("absent", {}),
         unfit=data.get("unfit", {}),
+        zones=data.get("zones", {}),
+        config=data.get("config", {}),
+        config_from=data.get("config_from", {}),
+        config_changes=tuple(data.get("config_changes", ())),
+        missed=data.get("missed", ""),
+        kind=tuple(data.get("kind", ())),
+        promoted=data.get("promoted", ""),
+    )
+
+
+def _batch_to_json(batch: Batch) -> dict[str, Any]:
+    """What only plans with groups have stands only there: old plans keep their digest."""
+    more = {"group": batch.group, "wait": batch.wait, "approve": batch.approve}
+    return {
+        "name": batch.name,
+        "hosts": list(batch.hosts),
+        **{key: value for key, value in more.items() if value},
+    }
+
+
+def _batch_from_json(data: Mapping[str, Any]) -> Batch:
+    return Batch(
+        data["name"],
+        tuple(data["hosts"]),
+        data.get("group", ""),
+        data.get("wait", 0.0),
+        data.get("approve", False),
     )

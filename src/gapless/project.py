@@ -50,8 +50,7 @@ def load(path: str | Path = "gapless.yaml", environment: str | None = None) -> P
 async def connected(project: Project) -> AsyncIterator[Project]:
     """The project with connections that last as long as the body: a plan and the rollout that
     carries it out then connect to each host once."""
-    at_once = project.config.defaults.connections
-    connections = Connections(at_once, lasting=True)
+    connections = Connections(project.config.defaults, lasting=True)
     try:
         yield replace(project, connections=connections)
     finally:

@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from gapless.plans import ServicePlan, StepKind
+from gapless.plans import Batch, ServicePlan, StepKind
 
 MIGRATION_SECONDS = 20.0
 """What a migration is taken to last until somebody knows better."""
@@ -100,10 +100,17 @@ def makespan(seconds: Mapping[str, float], after: Graph, parallel: int) -> float
 
 
 def service_seconds(service: ServicePlan) -> float:
-    """Expected seconds of one service: its batches one after another, pauses, the migration."""
+    """Expected seconds of one service: its batches one after another, pauses, the migration. How
+    long a person takes to approve, nobody knows."""
     batches = len(service.batches)
     migration = MIGRATION_SECONDS if StepKind.MIGRATE in service.steps else 0.0
-    return batches * service.expected + max(0, batches - 1) * service.pause + migration
+    pauses = sum(pause_after(service, batch) for batch in service.batches[:-1])
+    return batches * service.expected + pauses + migration
+
+
+def pause_after(service: ServicePlan, batch: Batch) -> float:
+    """Seconds between a batch and the next: what its group says, else what the service says."""
+    return batch.wait if batch.wait or batch.approve else service.pause
 
 
 def priorities(services: Sequence[ServicePlan]) -> dict[str, float]:

@@ -33,6 +33,10 @@ class StatusRow:
     error: str = ""
     last_good: str = ""
     """The release that was verified last, where that is not the one that is linked now."""
+    config: str = ""
+    """Mark of its configuration files as they are now; "" where a deploy brings none."""
+    config_good: str = ""
+    """The mark that was verified last, where that is another one."""
 
     @property
     def healthy(self) -> bool:
@@ -53,6 +57,8 @@ class StatusRow:
             "verdict": self.verdict.to_json() if self.verdict else None,
             "error": self.error,
             "last_good": self.last_good,
+            "config": self.config,
+            "config_good": self.config_good,
         }
 
 
@@ -82,7 +88,9 @@ async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
         verdicts = await asking.once(transport, lambda: assembly.transport(""), probes)
         serving = await _serving(assembly, instance)
         linked = current.name if current else ""
-        good = await _last_good(assembly, instance) if release else ""
+        files = assembly.config_files(service)
+        config = (await files.live(transport)).mark if files else ""
+        good, config_good = await _last_good(assembly, instance) if release or files else ("", "")
     except GaplessError as error:
         unknown = Verdict(VerdictStatus.INCONCLUSIVE, "contact", f"ask {host}", error.what)
         return StatusRow(service, host, "unknown", verdict=unknown, error=str(error))
@@ -99,15 +107,23 @@ async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
         seen.restarts,
         serving,
         verdict,
-        last_good=good if good != linked else "",
+        last_good=good if release and good != linked else "",
+        config=config,
+        config_good=config_good if config_good != config else "",
     )
 
 
-async def _last_good(assembly: ProjectAssembly, instance: Instance) -> str:
-    """The release its host remembers as verified; "" when it remembers none."""
+async def _last_good(assembly: ProjectAssembly, instance: Instance) -> tuple[str, str]:
+    """The release its host remembers as verified, and the mark of the configuration; "" for what it
+    does not remember, or what another controller marked."""
     known = await assembly.transport(instance.host).recall(f"{assembly.project}.{instance.service}")
-    release = (known.get("last_good") or {}).get("release") or {}
-    return str(release.get("name", ""))
+    good = known.get("last_good") or {}
+    files, mark = (
+        assembly.config_files(instance.service),
+        (good.get("config") or {}).get("mark", ""),
+    )
+    ours = files is not None and files.marks.knows(mark)
+    return str((good.get("release") or {}).get("name", "")), mark if ours else ""
 
 
 def _unknown(asked: str, seen: Observation) -> Verdict:

@@ -3,7 +3,8 @@
 1. Only instances with something to go back to are in it.
 2. Services go back in the reverse of their dependency order: what depends first.
 3. Of each service, failed instances go first, then the others in the order they were switched;
-   as many at once as the original replaced, so the floor stays the same. Where there was none
+   as many at once as the original replaced, so the floor stays the same, and never two of a zone
+   where the original kept to that. Nobody is waited for between groups. Where there was none
    before it is removed: those go last and apart from the others, and the floor is lower by them.
 4. The steps are those of any replacement without what brings something new.
 5. The first failure stops it: a way back that does not work is not tried on the rest.
@@ -16,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from gapless import schedule
+from gapless.batching import cut
 from gapless.plans import Batch, Plan, ServicePlan, StepKind, Verb
 
 _FORWARD_ONLY = frozenset((StepKind.STAGE, StepKind.MIGRATE, StepKind.WARM))
@@ -76,28 +78,27 @@ def _back(
     hosts = [host for host in kept if host not in removed]
     hosts.sort(key=lambda host: host not in failed)
     size = max((len(batch.hosts) for batch in service.batches), default=1)
-    cut = [*_cut(hosts, size), *_cut(removed, size)]
+    batches = [*cut(hosts, size, service.zones), *cut(removed, size, service.zones)]
     hosts += removed
     gone = {*removed, *(h for h in service.installs if h in failed and h not in snapshots)}
     return replace(
         service,
         steps=tuple(step for step in service.steps if step not in _FORWARD_ONLY),
-        batches=tuple(Batch(f"batch{number}", batch) for number, batch in enumerate(cut, 1)),
+        batches=tuple(Batch(f"batch{number}", batch) for number, batch in enumerate(batches, 1)),
         floor=max(0, service.floor - len(gone)),
         on_failure="stop",
         to={},
         from_={host: service.to["name"] for host in hosts if service.to.get("name")},
         fingerprints={},
+        config={},
+        config_from={},
+        config_changes=(),
         snapshots={host: snapshots[host] for host in hosts},
         notes=(),
         installs=(),
         absent={},
         unfit={},
     )
-
-
-def _cut(hosts: Sequence[str], size: int) -> list[tuple[str, ...]]:
-    return [tuple(hosts[start : start + size]) for start in range(0, len(hosts), size)]
 
 
 def was_absent(snapshot: Mapping[str, Any]) -> bool:

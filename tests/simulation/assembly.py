@@ -6,10 +6,13 @@ import asyncio
 import posixpath
 from collections.abc import Sequence
 
+from gapless.config.judging import JudgeConfig
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
 from gapless.drivers.balancers.base import Balancer
 from gapless.drivers.checks.probes import build_probes
+from gapless.drivers.checks.rates import RateSource
+from gapless.drivers.config_files.files import ConfigFiles
 from gapless.drivers.releases.base import Release, ReleaseRef
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.runtimes.systemd import SystemdRuntime
@@ -27,7 +30,7 @@ class SimRelease:
     def __init__(self, folder: str, name: str) -> None:
         self._folder, self._name = folder, name
 
-    def resolve(self) -> ReleaseRef:
+    def resolve(self, name: str = "") -> ReleaseRef:
         return ReleaseRef(self._name, path=f"{self._folder}/releases/{self._name}")
 
     async def current(self, transport: Transport) -> ReleaseRef | None:
@@ -89,6 +92,9 @@ class SimAssembly:
     def release(self, service: str) -> Release | None:
         return SimRelease(f"/srv/{service}", self._release) if self._release else None
 
+    def config_files(self, service: str) -> ConfigFiles | None:
+        return None
+
     def balancers(self, service: str) -> tuple[Balancer, ...]:
         names = self.service(service).balancer
         return tuple(
@@ -100,7 +106,13 @@ class SimAssembly:
         checks = self.service(service).health
         return build_probes(checks, host=host, address=host, service=service)
 
+    def warm(self, service: str, host: str) -> Sequence[Probe]:
+        return ()
+
     def verify(self, service: str, host: str) -> Sequence[Probe]:
+        return ()
+
+    def rates(self, service: str) -> tuple[tuple[JudgeConfig, RateSource], ...]:
         return ()
 
     def reconnect_limit(self, host: str) -> float:

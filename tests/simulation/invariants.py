@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gapless.engine.journal import RolloutState
+from gapless.events.event import Event
 from tests.simulation.run import Course
 from tests.simulation.scenario import SimService
 
@@ -131,6 +132,26 @@ def nobody_is_left_out_of_traffic_without_a_record(course: Course) -> Iterator[s
             yield f"{service.name}@{host} is out of traffic and nobody says so"
 
 
+def nobody_is_admitted_whose_gate_failed(course: Course) -> Iterator[str]:
+    """Between a restart of ours and the admit after it lies a gate that passed."""
+    clock = course.world.clock
+    since = clock.now() - clock.monotonic()
+    ready = [
+        (event.service, event.host, event.ts - since)
+        for event in _events(course)
+        if event.type in ("step.succeeded", "step.observed") and event.step == "ready"
+    ]
+    for service, host in _instances(course):
+        passed = [at for name, where, at in ready if (name, where) == (service.name, host)]
+        begun = [deed.at for deed in _restarts(course, service.name, host)]
+        for deed in course.world.deeds("admit", host=host):
+            if not deed.unit.startswith(f"{service.name}@"):
+                continue
+            last = max((at for at in begun if at <= deed.at), default=None)
+            if last is not None and not any(last <= at <= deed.at + 1e-6 for at in passed):
+                yield f"{service.name}@{host} was admitted without a gate that passed"
+
+
 def our_own_drain_is_never_taken_for_somebody_elses(course: Course) -> Iterator[str]:
     """Nobody drained anything before these rollouts began."""
     for event in course.journal.events(course.rollout):
@@ -162,6 +183,7 @@ RULES = (
     restored_means_the_old_one_serves,
     mixed_names_what_is_wrong,
     nobody_is_left_out_of_traffic_without_a_record,
+    nobody_is_admitted_whose_gate_failed,
     our_own_drain_is_never_taken_for_somebody_elses,
     the_locks_are_given_back,
 )
@@ -171,6 +193,14 @@ def _instances(course: Course) -> Iterator[tuple[SimService, str]]:
     for service in course.scenario.services:
         for host in service.hosts:
             yield service, host
+
+
+def _events(course: Course) -> Iterator[Event]:
+    """Of the rollout and of every one that took it back."""
+    if course.rollout:
+        yield from course.journal.events(course.rollout)
+        for record in course.journal.children(course.rollout):
+            yield from course.journal.events(record.id)
 
 
 def _restarts(course: Course, service: str, host: str):  # type: ignore[no-untyped-def]

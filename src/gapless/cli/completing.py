@@ -39,6 +39,35 @@ def complete_hosts(
     return [CompletionItem(start + name) for name in names if name.startswith(word)]
 
 
+def complete_instances(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Instances of services that have a balancer: where the file puts them, and host by host."""
+    hosts = _section(ctx, "hosts")
+    names = (
+        f"{service}@{place}"
+        for service, settings in _section(ctx, "services").items()
+        if isinstance(settings, dict) and settings.get("balancer")
+        for place in _places(settings.get("on", settings.get(_ON)), hosts)
+    )
+    return [CompletionItem(name) for name in dict.fromkeys(names) if name.startswith(incomplete)]
+
+
+_ON: Any = True
+"""What a plain reader of YAML takes ``on`` for."""
+
+
+def _places(on: Any, hosts: Mapping[str, Any]) -> Iterator[str]:
+    """The words after ``on:``, then each host that they mean."""
+    words = [str(word) for word in (on if isinstance(on, list) else [on]) if word]
+    yield from words
+    for pattern, settings in hosts.items():
+        groups = settings.get("groups") if isinstance(settings, dict) else None
+        named = [groups] if isinstance(groups, str) else groups or []
+        if {str(pattern), "all", *map(str, named)}.intersection(words):
+            yield from _host_words({pattern: None})
+
+
 def complete_rollouts(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
@@ -51,6 +80,23 @@ def complete_open_rollouts(
 ) -> list[CompletionItem]:
     """Ids of rollouts that are not over."""
     return _rollouts(ctx, incomplete, only_open=True)
+
+
+def complete_environments(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Names of environments."""
+    names = _section(ctx, "environments")
+    return [CompletionItem(name) for name in names if str(name).startswith(incomplete)]
+
+
+def complete_promotable(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Services where --from is said, else rollouts that are not over."""
+    if ctx.params.get("source"):
+        return complete_services(ctx, param, incomplete)
+    return complete_open_rollouts(ctx, param, incomplete)
 
 
 def complete_targets(

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from gapless.cli.exit_codes import ExitCode
-from gapless.cli.options import Show, Where
+from gapless.cli.options import Choice, Show, Where
 from gapless.cli.output import note
 from gapless.cli.running import run_rollout
 from gapless.cli.spelling import spelled
+from gapless.errors import UsageError
+
+
+def only_one(what: tuple[str, ...], choice: Choice, *, prove: bool, dry_run: bool) -> str | None:
+    """The rollout that is meant; options and more words belong to a deploy."""
+    if len(what) > 1 or choice.changes_plan or prove or dry_run:
+        raise UsageError(
+            "a rollout goes on as it was planned: services and options need --from",
+            next="gapless promote [ROLLOUT], or gapless promote --from ENVIRONMENT [SERVICES]",
+        )
+    return what[0] if what else None
 
 
 def go_on(request: str, where: Where, rollout: str | None, show: Show) -> int:

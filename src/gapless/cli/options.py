@@ -10,6 +10,7 @@ import click
 
 from gapless.cli.completing import (
     complete_hosts,
+    complete_instances,
     complete_open_rollouts,
     complete_rollouts,
     complete_services,
@@ -186,6 +187,9 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="As one JSON document.")(function)
 
 
+instances_argument = click.argument(
+    "instances", nargs=-1, metavar="INSTANCE...", shell_complete=complete_instances
+)
 services_argument = click.argument("services", nargs=-1, shell_complete=complete_services)
 rollout_argument = click.argument("rollout", required=False, shell_complete=complete_rollouts)
 open_rollout_argument = click.argument(

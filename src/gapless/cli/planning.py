@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 from gapless.cli.options import Choice, Consent, Where
 from gapless.cli.rolling import make
+from gapless.cli.telling import aloud
 from gapless.errors import UsageError
 from gapless.plans import Plan
 from gapless.project import Project
@@ -33,7 +34,8 @@ def planned(
     project = where.load()
     _refuse_slip(project, words)
     consent = Consent(reason, yes=True)
-    return asyncio.run(make(project, verb, words, choice, consent, offline=offline))
+    with aloud():
+        return asyncio.run(make(project, verb, words, choice, consent, offline=offline))
 
 
 def _rollback(where: Where, words: tuple[str, ...], choice: Choice, *, written: bool) -> Plan:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ from gapless.cli.exit_codes import ExitCode
 from gapless.cli.options import Choice, Consent, Show, Where
 from gapless.cli.output import note, result, width
 from gapless.cli.running import finish, run_rollout
+from gapless.cli.telling import aloud
 from gapless.errors import UsageError
 from gapless.events.event import Event
 from gapless.plans import Plan
@@ -31,7 +33,7 @@ Verb = Literal["restart", "deploy"]
 
 def roll(
     verb: Verb, where: Where, services: tuple[str, ...], choice: Choice, consent: Consent,
-    show: Show, *, prove: bool, dry_run: bool,
+    show: Show, *, prove: bool, dry_run: bool, promote_from: str = "",
 ) -> int:  # fmt: skip
     """Plan it, show it, ask, and do it."""
     refuse_force_without_reason(choice, consent.reason)
@@ -44,7 +46,7 @@ def roll(
     if prove:
         _refuse_nothing_to_ask(project)
     with asyncio.Runner() as runner, _connected(runner, project, consent) as project:
-        plan = _plan(runner, project, verb, services, choice, consent)
+        plan = _plan(runner, project, verb, services, choice, consent, promote_from)
         if dry_run:
             result(render_plan(plan, verbose=show.verbose, width=width()))
             return ExitCode.DONE
@@ -77,17 +79,19 @@ def _connected(runner: asyncio.Runner, project: Project, consent: Consent) -> It
 
 def _plan(
     runner: asyncio.Runner, project: Project, verb: Verb, services: tuple[str, ...],
-    choice: Choice, consent: Consent,
+    choice: Choice, consent: Consent, promote_from: str,
 ) -> Plan:  # fmt: skip
     file = plan_file(services)
     if file is not None:
         return _ready(file, verb, choice)
-    return runner.run(make(project, verb, services, choice, consent))
+    wish = make(project, verb, services, choice, consent, promote_from=promote_from)
+    with aloud():
+        return runner.run(wish, context=copy_context())
 
 
 def make(
     project: Project, verb: Verb, services: tuple[str, ...], choice: Choice, consent: Consent,
-    *, offline: bool = False,
+    *, offline: bool = False, promote_from: str = "",
 ) -> Coroutine[Any, Any, Plan]:  # fmt: skip
     """The plan for what was said."""
     from gapless import api
@@ -105,6 +109,7 @@ def make(
         no_way_back=choice.no_way_back,
         force=consent.reason if choice.force else None,
         offline=offline,
+        promote_from=promote_from,
     )
 
 

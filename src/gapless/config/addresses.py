@@ -85,7 +85,7 @@ def _out_of_range(address: str, port: str) -> Objection:
 def check_addresses(data: dict[str, Any]) -> Iterator[Finding]:
     """Every address of a file that could never be asked, and every unknown placeholder."""
     for name, service in _items(data.get("services")):
-        for key in ("health", "verify"):
+        for key in ("health", "warm", "verify"):
             for index, entry in _entries(service.get(key)):
                 yield from _question(("services", name, key, *index), entry)
         for key, value in _items({"command": service.get("command")}):
@@ -104,12 +104,34 @@ def own_fields(text: str) -> list[str]:
 
 
 def _question(path: Path, entry: dict[str, Any]) -> Iterator[Finding]:
+    yield from _evidence(path, entry)
     http = entry.get("http")
     url = (*path, "http", "url") if isinstance(http, dict) else (*path, "http")
     yield from _told(url, http.get("url") if isinstance(http, dict) else http, url_objection)
     yield from _told((*path, "tcp"), entry.get("tcp"), tcp_objection)
     for key in ("http", "expect", "tcp", "unix", "command"):
         yield from _unknown_fields((*path, key), entry.get(key))
+
+
+def _evidence(path: Path, entry: dict[str, Any]) -> Iterator[Finding]:
+    """What only ``verify`` has."""
+    endpoints = entry.get("endpoints")
+    asked = endpoints.get("ask") if isinstance(endpoints, dict) else endpoints
+    place: Path = (
+        (*path, "endpoints", "ask") if isinstance(endpoints, dict) else (*path, "endpoints")
+    )
+    for index, one in enumerate(asked if isinstance(asked, list) else ()):
+        url = one.get("url") if isinstance(one, dict) else one
+        if isinstance(url, str) and not url.startswith("/"):
+            here: Path = (*place, index, "url") if isinstance(one, dict) else (*place, index)
+            yield from _told(here, url, url_objection)
+    for key in ("endpoints", "openapi"):
+        yield from _unknown_fields((*path, key), entry.get(key))
+    for key in ("logs", "prometheus", "graphite", "elasticsearch", "loki"):
+        section = entry.get(key)
+        if isinstance(section, dict):
+            for field in ("files", "errors", "total", "alive"):
+                yield from _mistyped_fields((*path, key, field), section.get(field))
 
 
 def _balancer(path: Path, balancer: dict[str, Any]) -> Iterator[Finding]:
@@ -119,9 +141,14 @@ def _balancer(path: Path, balancer: dict[str, Any]) -> Iterator[Finding]:
         if isinstance(socket, str) and not socket.startswith(("/", "unix:/")):
             yield from _told((*path, "haproxy", "socket"), socket, tcp_objection)
         yield from _mistyped_fields((*path, "haproxy", "server"), haproxy.get("server"))
+        yield from _mistyped_fields((*path, "haproxy", "dynamic"), haproxy.get("dynamic"))
     if isinstance(command, dict):
         for key in ("drain", "admit", "state"):
             yield from _mistyped_fields((*path, "command", key), command.get(key))
+    for kind, key in (("etcd", "key"), ("etcd", "verify")):
+        chosen = balancer.get(kind)
+        if isinstance(chosen, dict):
+            yield from _mistyped_fields((*path, kind, key), chosen.get(key))
 
 
 def _told(path: Path, value: Any, objection: Any) -> Iterator[Finding]:
@@ -165,7 +192,7 @@ def _texts(path: Path, value: Any) -> Iterator[tuple[Path, str]]:
     elif isinstance(value, dict):
         for key, item in value.items():
             pattern = path[-1] == "expect" and key in ("body", "headers")
-            reference = path[-1] == "http" and key == "secrets"
+            reference = key == "secrets" and path[-1] != "secrets"
             if not pattern and not reference:
                 yield from _texts((*path, str(key)), item)
 

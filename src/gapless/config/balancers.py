@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import model_validator
 
+from gapless.config.balancer_command import CommandBalancerConfig
+from gapless.config.balancer_envoy import EnvoyConfig
+from gapless.config.balancer_etcd import EtcdConfig
+from gapless.config.balancer_haproxy import HaproxyConfig
+from gapless.config.balancer_kind import BalancerKind, OnHosts
+from gapless.config.balancer_nginx import NginxConfig
 from gapless.config.base import Section
-from gapless.config.quantities import Argv, Count, Duration, Flag, Limit, Names
-
-
-class HaproxyConfig(Section):
-    """HAProxy's runtime API on one or several nodes."""
-
-    socket: str
-    """Admin socket: a path on the node, or ``host:port``."""
-    on: Names = ()
-    """Hosts that run it; default: the machine gapless runs on."""
-    backend: str
-    """Backend with one server line per instance."""
-    server: str = "{name}"
-    """Server name in the backend; {host} is the host's full name, {name} its first label,
-    {service} the service."""
-    shutdown_sessions: Flag = False
-    """Whether connections left at the drain limit are cut by HAProxy."""
-
-
-class CommandBalancerConfig(Section):
-    """Any balancer that has a command. {host}, {name}, {service}, {address} are filled in."""
-
-    drain: Argv
-    """Takes the instance out; must be harmless when it is out already."""
-    admit: Argv
-    """Puts the instance back; must be harmless when it is in already."""
-    state: Argv | None = None
-    """Prints up, drained, draining (with a number of connections, if known) or down."""
-    on: Names = ()
-    """Host that runs the commands; default: the machine gapless runs on."""
-    timeout: Limit = 10.0
-    """Limit of each command."""
+from gapless.config.quantities import Count, Duration, Limit
 
 
 class BalancerConfig(Section):
@@ -46,6 +21,12 @@ class BalancerConfig(Section):
 
     haproxy: HaproxyConfig | None = None
     """HAProxy, through its runtime API."""
+    nginx: NginxConfig | None = None
+    """nginx, by a marked part of a file it includes, and a reload."""
+    etcd: EtcdConfig | None = None
+    """Load balancers that follow keys in etcd, as PyBal follows conftool."""
+    envoy: EnvoyConfig | None = None
+    """Envoy, by the file of its endpoints (EDS)."""
     command: CommandBalancerConfig | None = None
     """Any other balancer, through commands."""
     drain_timeout: Duration = 30.0
@@ -56,13 +37,42 @@ class BalancerConfig(Section):
     admit_timeout: Limit = 30.0
     """How long the balancer may take to report the instance up."""
     floor: Count = 0
-    """Least number of servers that must be up in it besides the one being drained; HAProxy only.
-    The floor of each service is held in any balancer."""
+    """Least number of members that must be up in it besides the one being drained; not with
+    command. The floor of each service is held in any balancer."""
 
     @model_validator(mode="after")
     def _one_driver(self) -> Self:
-        if (self.haproxy is None) == (self.command is None):
-            raise ValueError("give exactly one of haproxy, command")
-        if self.command is not None and self.floor:
-            raise ValueError("floor is held by haproxy only; that of a service is held in any")
+        known = kinds(type(self))
+        if sum(getattr(self, kind) is not None for kind in known) != 1:
+            raise ValueError(f"give exactly one of {', '.join(known)}")
+        if self.floor and not self.driver.holds_floor:
+            raise ValueError(
+                f"{self.kind} cannot hold a floor; that of a service is held in any balancer"
+            )
         return self
+
+    @property
+    def kind(self) -> str:
+        """The key of its driver."""
+        return next(kind for kind in kinds(type(self)) if getattr(self, kind) is not None)
+
+    @property
+    def driver(self) -> BalancerKind:
+        """The keys of its driver."""
+        chosen: BalancerKind = getattr(self, self.kind)
+        return chosen
+
+    @property
+    def on(self) -> tuple[str, ...]:
+        """The hosts it is steered on; none: the machine gapless runs on."""
+        return self.driver.on if isinstance(self.driver, OnHosts) else ()
+
+
+def kinds(model: type[BalancerConfig] = BalancerConfig) -> dict[str, type[BalancerKind]]:
+    """Every kind of balancer there is, by its key: the fields that hold the keys of one."""
+    found = {}
+    for name, field in model.model_fields.items():
+        for part in get_args(field.annotation):
+            if isinstance(part, type) and issubclass(part, BalancerKind):
+                found[name] = part
+    return found

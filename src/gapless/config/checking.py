@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from gapless.config.local_files import missing_files
@@ -9,18 +10,24 @@ from gapless.config.shell_syntax import shell_syntax
 from gapless.config.source import Loaded, environment_names, load_config
 from gapless.errors import ConfigError, Problem
 
+Minded = Callable[[Loaded], Iterable[Problem]]
+"""Finds more problems in an environment that can be read."""
 
-def checked(path: str | Path, environment: str | None = None) -> Loaded:
+
+def checked(
+    path: str | Path, environment: str | None = None, also: Iterable[Minded] = ()
+) -> Loaded:
     """The file as its first environment has it. Raises ConfigError with the problems of all its
-    environments, or of the one that is named."""
+    environments, or of the one that is named; ``also`` finds more of them."""
+    found = (missing_files, shell_syntax, *also)
     names = (environment,) if environment else environment_names(path) or (None,)
     problems: dict[Problem, None] = {}
     loaded: list[Loaded] = []
     for name in names:
         try:
             loaded.append(load_config(path, name))
-            problems.update(dict.fromkeys(missing_files(loaded[-1])))
-            problems.update(dict.fromkeys(shell_syntax(loaded[-1])))
+            for finds in found:
+                problems.update(dict.fromkeys(finds(loaded[-1])))
         except ConfigError as error:
             problems.update(dict.fromkeys(error.problems))
     if problems:

@@ -17,6 +17,7 @@ from gapless.config.references import Finding, Path
 from gapless.config.releases import ReleaseConfig
 from gapless.config.services import ServiceConfig
 from gapless.config.system_folders import STATE, objection
+from gapless.config.verify import KINDS, VerifyConfig
 
 _CREDENTIALS = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]*@")
 
@@ -82,20 +83,54 @@ def _process(path: Path, service: ServiceConfig) -> Iterator[Finding]:
 
 
 def _questions(path: Path, service: ServiceConfig) -> Iterator[Finding]:
-    for key, entries in (("health", service.health), ("verify", service.verify)):
+    asked = (
+        ("health", service.health),
+        ("warm", tuple(one.check for one in service.warm)),
+        ("verify", service.verify),
+    )
+    for key, entries in asked:
         for index, entry in enumerate(entries):
             place = (*path, key, index)
-            if key == "verify" and not entry.questions:
-                hint = "give one of http, tcp, unix, command"
-                yield Finding(place, "verify asks nothing", hint)
-            if _CREDENTIALS.match(_url(entry)):
-                hint = "everyone who reads a plan would see it"
-                yield Finding((*place, "http"), "the URL holds a password", hint)
+            for step, url in _urls(entry):
+                if _CREDENTIALS.match(url):
+                    hint = "everyone who reads a plan would see it"
+                    yield Finding((*place, step), "the URL holds a password", hint)
+    for index, verify in enumerate(service.verify):
+        yield from _evidence((*path, "verify", index), verify, service)
 
 
-def _url(entry: HealthConfig) -> str:
-    check = entry.http_check
-    return check.url if check else ""
+def _urls(entry: HealthConfig) -> Iterator[tuple[str, str]]:
+    """Every address an entry asks, with its key."""
+    if entry.http_check:
+        yield "http", entry.http_check.url
+    if isinstance(entry, VerifyConfig):
+        yield from (
+            ("endpoints", c.url) for c in (entry.endpoints.checks if entry.endpoints else ())
+        )
+        for kind in ("openapi", "prometheus", "graphite", "elasticsearch", "loki"):
+            section = getattr(entry, kind)
+            if section is not None:
+                yield kind, section.spec if kind == "openapi" else section.url
+
+
+def _evidence(path: Path, entry: VerifyConfig, service: ServiceConfig) -> Iterator[Finding]:
+    if not entry.questions and not entry.kind:
+        hint = "give one of http, tcp, unix, command, " + ", ".join(KINDS)
+        yield Finding(path, "verify asks nothing", hint)
+    logs = entry.logs
+    if logs and not (logs.unit or logs.files or service.systemd):
+        hint = "give unit: or files:"
+        yield Finding((*path, "logs"), "logs: the service has no unit of its own", hint)
+    if entry.balancer_errors:
+        named = entry.balancer_errors.balancer
+        strange = [name for name in named if name not in service.balancer]
+        if not service.balancer or strange:
+            text = "balancer_errors: " + (
+                f"'{strange[0]}' is not a balancer of the service"
+                if strange
+                else "the service has no balancer"
+            )
+            yield Finding((*path, "balancer_errors"), text, "name it under balancer:")
 
 
 def check_host(pattern: str, host: HostConfig) -> Iterator[Finding]:

@@ -40,9 +40,10 @@ def _involved(part: ProjectConfig, project: ProjectConfig) -> frozenset[str]:
     found: set[str] = set()
     for service in part.services.values():
         found.update(hosts_on(service.on, project.hosts, groups))
+        if service.release and service.release.build and service.release.build.on:
+            found.add(service.release.build.on)
     for balancer in part.balancers.values():
-        driver = balancer.haproxy or balancer.command
-        found.update(driver.on if driver else ())
+        found.update(balancer.on)
     return frozenset(found)
 
 

@@ -120,7 +120,8 @@ class HealthTimings(Section):
     """Successes in a row that make an instance ready."""
 
 
-def _form(value: Any) -> str:
+def form_of(value: Any) -> str:
+    """Whether a question is written as its address or as a mapping."""
     return "mapping" if isinstance(value, (dict, HttpCheck)) else "address"
 
 
@@ -131,7 +132,7 @@ class HealthConfig(HealthTimings):
     http: (
         Annotated[
             Annotated[str, Tag("address")] | Annotated[HttpCheck, Tag("mapping")],
-            Discriminator(_form),
+            Discriminator(form_of),
         ]
         | None
     ) = None

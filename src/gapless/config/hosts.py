@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from gapless.config.base import Section
 from gapless.config.quantities import Duration, Flag, Limit, Names, Port
+from gapless.config.variables import Secrets, Variables
 
 
 class HostConfig(Section):
@@ -34,8 +37,8 @@ class HostConfig(Section):
     groups: Names = ()
     """Names by which services and --hosts select this host."""
     zone: str | None = None
-    """Rack or zone: a note for people and for what reads ``gapless plan --json``. Nothing is
-    decided by it."""
+    """Rack or zone. With ``rollout.spread: zone`` never two hosts of one zone are in work for a
+    service at the same time."""
     python: str = "python3"
     """Interpreter (3.8 or newer) for the host-side helper; a POSIX shell guard with fewer verbs is
     used where there is none."""
@@ -43,6 +46,14 @@ class HostConfig(Section):
     """How long a connection may take to be made."""
     reconnect: Duration = 90.0
     """How long a lost host may take to come back (a reboot) before the step counts as lost."""
+    variables: Variables = Field(default_factory=dict)
+    """Values for templates on this host; they win over those of the project and of groups."""
+    secrets: Secrets = Field(default_factory=dict)
+    """Secret references that templates on this host find as ``secrets.NAME``."""
     state_dir: str | None = None
     """Where the host keeps locks, fences and its journal; default /var/lib/gapless for root, else
     ~/.local/state/gapless."""
+
+    def __hash__(self) -> int:
+        """By how it is reached: variables are mappings, and of those there is no hash."""
+        return hash((self.transport, self.address, self.port, self.user, self.state_dir))

@@ -12,6 +12,7 @@ from gapless.config.health import Status
 from gapless.config.hosts import HostConfig
 from gapless.config.quantities import Argv, Limit, Names, Secret, SecretUrl
 from gapless.config.services import DefaultsConfig, ServiceConfig
+from gapless.config.variables import HostGroupConfig, Secrets, Variables
 
 
 class WebhookConfig(Section):
@@ -79,6 +80,12 @@ class ProjectConfig(Section):
     """Machines, or ranges of them (``web[1:4].example``), and how each is reached."""
     defaults: DefaultsConfig = DefaultsConfig()
     """What services fall back to when they do not say it themselves."""
+    groups: dict[str, HostGroupConfig] = Field(default_factory=dict)
+    """Variables and secrets that the hosts of a group have in common, by group."""
+    variables: Variables = Field(default_factory=dict)
+    """Values that templates are filled with; groups, hosts and services may say other ones."""
+    secrets: Secrets = Field(default_factory=dict)
+    """Secret references that templates find as ``secrets.NAME``."""
     balancers: dict[str, BalancerConfig] = Field(default_factory=dict)
     """What sends traffic to instances, by name."""
     services: dict[str, ServiceConfig]

@@ -136,6 +136,39 @@ Amount = Annotated[
 """A number of instances or a share of them."""
 
 
+def parse_share(value: Any) -> float:
+    """A part of the whole between 0 and 1 from ``5%`` or ``0.5%``; none and more than all are
+    refused."""
+    match = (
+        re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)\s*%", value.strip())
+        if isinstance(value, str)
+        else None
+    )
+    if not match or not 0 < float(match.group(1)) <= 100:
+        raise ValueError(f"{value!r} is no share; write a percentage such as 5% or 0.5%")
+    return float(match.group(1)) / 100
+
+
+def format_share(share: float) -> str:
+    """The shortest way to write a share: 0.05 → 5%."""
+    return f"{_plain(share * 100)}%"
+
+
+Share = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    PlainSerializer(format_share, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d{1,3}(\.\d+)?\s*%$",
+            "examples": ["5%", "0.5%"],
+        }
+    ),
+]
+"""A part of the whole, written as a percentage."""
+
+
 def parse_argv(value: Any) -> tuple[str, ...]:
     """A program and its arguments; a string is split as a shell splits, never run by one."""
     if isinstance(value, str):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from gapless.config.balancers import kinds
 from gapless.config.groups import ALL, named
 from gapless.config.problems import did_you_mean
 from gapless.config.ranges import expand, is_range
@@ -92,8 +93,8 @@ def check(data: dict[str, Any], names: Known) -> Iterator[Finding]:
         if isinstance(service, dict):
             yield from _service(name, service, names, list(services), list(balancers))
     for name, balancer in balancers.items():
-        yield from _one_of(("balancers", name), balancer, ("haproxy", "command"))
-        for kind in ("haproxy", "command"):
+        yield from _one_of(("balancers", name), balancer, tuple(kinds()))
+        for kind in kinds():
             path: Path = ("balancers", name, kind, "on")
             yield from _hosts(path, _deep(balancer, kind, "on"), names)
     yield from _cycles(services)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from gapless.config.base import Section
+from gapless.config.building import BuildConfig
+from gapless.config.git_url import GitRef, GitSshConfig, GitUrl
 from gapless.config.quantities import Argv, Count, Flag, Limit, Names, Positive, Secret
 
 
@@ -40,11 +42,36 @@ class SchemaConfig(Section):
         return self
 
 
+SOURCES = ("directory", "git", "archive")
+"""What a release may come from."""
+_BELONGS = {"ref": "git", "fetch": "git", "submodules": "git", "ssh": "git", "sha256": "archive"}
+
+
 class ReleaseConfig(Section):
     """What is deployed and where to."""
 
     directory: str | None = None
     """Directory on the machine gapless runs on; its content is the release."""
+    git: GitUrl | None = None
+    """Git repository: a path on the machine gapless runs on, or an address (file, ssh, https). It
+    is only read."""
+    ref: GitRef | None = None
+    """Branch, tag or commit of the repository; default: its default branch. It is looked up once,
+    when the plan is made."""
+    fetch: Literal["controller", "host"] = "controller"
+    """Who brings a commit to hosts: ``controller`` sends its files over the connection there is,
+    with ``host`` each host fetches it from the repository itself, which needs git there."""
+    submodules: Flag = True
+    """Whether submodules come along."""
+    ssh: GitSshConfig | None = None
+    """How git reaches the repository by ssh, where its defaults do not do."""
+    archive: str | None = None
+    """Archive (.tar, .tar.gz, .tar.xz, .tar.zst or .zip): a file on the machine gapless runs on, or
+    an https address, which needs sha256."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """What the archive's content must be."""
+    build: BuildConfig | None = None
+    """What is made of the source once, such as its dependencies."""
     to: str
     """Folder on the host: holds releases/NAME and the link ``current``; with in_place the content
     itself."""
@@ -62,16 +89,22 @@ class ReleaseConfig(Section):
 
     @model_validator(mode="after")
     def _a_source(self) -> Self:
-        if self.directory is None:
-            raise ValueError("give the release's source: directory")
+        given = [kind for kind in SOURCES if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one source of the release: {', '.join(SOURCES)}")
+        for key, kind in _BELONGS.items():
+            if given != [kind] and key in self.model_fields_set:
+                raise ValueError(f"{key} belongs to {kind}")
+        if self.archive and self.archive.startswith("http://"):
+            raise ValueError("an archive comes from a file or an https address")
+        if self.archive and self.archive.startswith("https://") and self.sha256 is None:
+            raise ValueError("an archive from an address needs its sha256")
         return self
 
     @model_validator(mode="after")
     def _bumped_beside(self) -> Self:
         if self.in_place and self.schema_ and self.schema_.bump:
-            raise ValueError(
-                "schema.bump changes an older release beside the live one: not in_place"
-            )
+            raise ValueError("schema.bump changes an older release beside the live one: not in_place")
         return self
 
 

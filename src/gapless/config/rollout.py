@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import Literal
 
 from gapless.config.base import Section
+from gapless.config.ordering import Canary, Then
 from gapless.config.quantities import Amount, Count, Duration
+
+
+class GroupConfig(Section):
+    """Hosts that are replaced before those of the next group are begun."""
+
+    group: str
+    """A group, a host or a range of hosts; a host that is in several belongs to the first."""
+    batch: Amount | None = None
+    """Instances replaced at the same time, shares are of this group; default: rollout.batch."""
+    canary: Canary = 0
+    """Instances of this group that go first, one after another: how many, or which."""
+    then: Then = 0.0
+    """Before the next group: a pause, or approve, a person's word (gapless promote)."""
 
 
 class RolloutConfig(Section):
@@ -13,10 +27,16 @@ class RolloutConfig(Section):
 
     strategy: Literal["rolling"] = "rolling"
     """In which order and how instances are replaced; rolling: in place, batch after batch."""
-    canary: Amount = 0
-    """Instances that go first, one after another; the rest follows only if they pass."""
+    canary: Canary = 0
+    """Instances that go first, one after another; the rest follows only if they pass. A number, a
+    share, or names of hosts and groups."""
     batch: Amount = 1
     """Instances replaced at the same time."""
+    groups: tuple[GroupConfig, ...] = ()
+    """Groups in the order in which they are replaced; hosts in none of them come last."""
+    spread: Literal["none", "zone"] = "none"
+    """zone: never two instances of one zone (hosts.NAME.zone) in work at the same time; a host
+    without a zone is replaced alone."""
     max_unavailable: Amount = 1
     """Instances that may be out at any moment, broken and unreachable ones included."""
     max_failed: Count = 0

@@ -12,6 +12,10 @@ from gapless.config.process_service import ProcessRuntimeConfig
 from gapless.config.quantities import Argv, Duration, Limit, Names, OneOrMany, Positive
 from gapless.config.releases import MigrateConfig, ReleaseConfig
 from gapless.config.rollout import RolloutConfig
+from gapless.config.templates import ConfigFileConfig
+from gapless.config.variables import Secrets, Variables
+from gapless.config.verify import VerifyConfig
+from gapless.config.warming import WarmConfig
 
 _UNIT_TYPES = frozenset(("service", "socket", "target", "timer", "mount", "path", "slice", "scope"))
 
@@ -81,12 +85,20 @@ class ServiceConfig(Section):
     """Balancers that send traffic to it."""
     release: ReleaseConfig | None = None
     """What deploy brings; without it the service is only restarted."""
+    config: tuple[ConfigFileConfig, ...] = ()
+    """Configuration files that deploy brings and takes back together with the release."""
+    variables: Variables = Field(default_factory=dict)
+    """Values for the templates of this service; they win over those of project, group and host."""
+    secrets: Secrets = Field(default_factory=dict)
+    """Secret references that its templates find as ``secrets.NAME``."""
+    warm: Annotated[tuple[WarmConfig, ...], OneOrMany()] = ()
+    """Requests that fill the caches of a new instance before it is let into traffic."""
     migrate: MigrateConfig | None = None
     """Schema change before the first instance."""
     rollout: RolloutConfig = RolloutConfig()
     """Order, batches and what happens on failure; defaults.rollout fills what is not said."""
-    verify: Annotated[tuple[HealthConfig, ...], OneOrMany()] = ()
-    """Checks asked once after the soak; a failure undoes the instance."""
+    verify: Annotated[tuple[VerifyConfig, ...], OneOrMany()] = ()
+    """What is asked after the soak; a failure undoes the instance."""
     expected: Duration | None = None
     """Time one instance takes, for the plan's estimate until history knows better."""
 
@@ -110,6 +122,9 @@ class DefaultsConfig(Section):
     """Services in work at the same time."""
     connections: Positive = 30
     """Connections being made at the same time."""
+    connected: Positive = 200
+    """Connections held at the same time; those that nothing is done over are closed, and made again
+    when they are needed."""
     deadline: Duration = 0.0
     """Limit of a whole rollout; 0: none."""
     host_deadline: Duration = 900.0

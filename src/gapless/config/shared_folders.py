@@ -27,7 +27,7 @@ def check_folders(
         told = False
         for host in places[name] if service.release else ():
             folder = posixpath.normpath(service.release.to) if service.release else ""
-            machine = _machine(host, hosts.get(host))
+            machine = machine_of(host, hosts.get(host))
             first = owner.setdefault((machine, folder), (name, host))
             if first != (name, host) and not told:
                 told = True
@@ -41,7 +41,7 @@ def _shared(name: str, host: str, folder: str, machine: str, first: tuple[str, s
     return Finding(("services", name, "release", "to"), text, hint)
 
 
-def _machine(host: str, config: HostConfig | None) -> str:
+def machine_of(host: str, config: HostConfig | None) -> str:
     """What two names have in common when they are the same machine."""
     if config is None:
         return host

@@ -24,12 +24,14 @@ from gapless.config.base import Section
 from gapless.config.groups import hosts_on
 from gapless.config.hosts import HostConfig
 from gapless.config.messages import explain
+from gapless.config.order_rules import check_order
 from gapless.config.overlay import environments, overlaid, with_defaults, without_extras
 from gapless.config.problems import Findings, Place, did_you_mean
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
 from gapless.config.shared_folders import check_folders
 from gapless.config.system_folders import STATE
+from gapless.config.template_rules import check_files, check_groups, check_owners
 from gapless.config.tree import Entry, Node, Scalar, Table, locate, parse, to_data
 from gapless.config.written import written_out
 from gapless.errors import ConfigError, Problem, UsageError
@@ -161,6 +163,7 @@ def _project(tree: Table, findings: Findings, overlays: Mapping[str, Node]) -> P
         findings.add(written.key, "environment is chosen with -e", "did you mean 'environments'?")
     names, found = references.known(data)
     found += references.check(data, names)
+    found += check_order(data, names)
     found += addresses.check_addresses(data)
     found += _combinations(data, names)
     for finding in found:
@@ -194,9 +197,11 @@ def _combinations(data: dict[str, Any], names: references.Known) -> list[referen
     state = (STATE, *(host.state_dir for host in hosts.values() if host.state_dir))
     for name, service in services.items():
         found += combinations.check_service(name, service, len(placed[name]), state)
+        found += check_files(name, service, state)
     found += combinations.check_units(services, placed)
     named = {name: hosts[pattern] for name, pattern in names.hosts.items() if pattern in hosts}
-    return [*found, *check_folders(services, placed, named)]
+    found += check_groups(data.get("groups") or (), names.groups)
+    return [*found, *check_folders(services, placed, named), *check_owners(services, placed, named)]
 
 
 def _placed(service: ServiceConfig, names: references.Known) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -10,12 +9,17 @@ from typing import Any
 from gapless.clock import Clock
 from gapless.config.balancers import BalancerConfig
 from gapless.config.hosts import HostConfig
+from gapless.config.judging import JudgeConfig
 from gapless.config.releases import ReleaseConfig
 from gapless.config.services import ServiceConfig
 from gapless.drivers.balancers.base import Balancer
+from gapless.drivers.checks.rates import RateSource
+from gapless.drivers.checks.reach import Reach
 from gapless.drivers.releases.base import Release
+from gapless.drivers.releases.workshop import Workshop
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.transports.base import Transport
+from gapless.drivers.transports.held import Held
 
 TRANSPORTS: Mapping[str, str] = {
     "local": "gapless.drivers.transports.local:LocalTransport",
@@ -28,10 +32,23 @@ RUNTIMES: Mapping[str, str] = {
 }
 BALANCERS: Mapping[str, str] = {
     "haproxy": "gapless.drivers.balancers.haproxy:HaproxyBalancer",
+    "nginx": "gapless.drivers.balancers.nginx:NginxBalancer",
+    "etcd": "gapless.drivers.balancers.etcd:EtcdBalancer",
+    "envoy": "gapless.drivers.balancers.envoy:EnvoyBalancer",
     "command": "gapless.drivers.balancers.command:CommandBalancer",
 }
 RELEASES: Mapping[str, str] = {
     "directory": "gapless.drivers.releases.directory:DirectoryRelease",
+    "git": "gapless.drivers.releases.git:GitRelease",
+    "archive": "gapless.drivers.releases.archive:ArchiveRelease",
+}
+RATES: Mapping[str, str] = {
+    "logs": "gapless.drivers.checks.logs:make_sources",
+    "prometheus": "gapless.drivers.checks.prometheus:make_sources",
+    "graphite": "gapless.drivers.checks.graphite:make_sources",
+    "elasticsearch": "gapless.drivers.checks.elasticsearch:make_sources",
+    "loki": "gapless.drivers.checks.loki:make_sources",
+    "balancer_errors": "gapless.drivers.checks.balancer_errors:make_sources",
 }
 
 
@@ -41,15 +58,15 @@ def _driver(table: Mapping[str, str], name: str) -> Any:
 
 
 def transport(
-    name: str, config: HostConfig, connecting: asyncio.Semaphore, *, lasting: bool = False
+    name: str, config: HostConfig, connections: Held, *, lasting: bool = False
 ) -> Transport:
-    """The connection to one host; ``connecting`` bounds connections being made at once,
+    """The connection to one host; ``connections`` bounds those made and held at once,
     ``lasting`` says that much will be asked over it."""
     kind = _driver(TRANSPORTS, config.transport)
     made: Transport = (
         kind(name, config)
         if config.transport == "local"
-        else kind(name, config, connections=connecting, lasting=lasting)
+        else kind(name, config, connections=connections, lasting=lasting)
     )
     return made
 
@@ -73,16 +90,27 @@ def balancer(
     address: Callable[[str], str],
 ) -> Balancer:
     """A named balancer; ``transports`` gives the way to its nodes, "" this machine."""
-    kind, _ = _chosen(BALANCERS, config)
-    made: Balancer = _driver(BALANCERS, kind)(name, config, transports, clock, address=address)
+    made: Balancer = _driver(BALANCERS, config.kind)(
+        name, config, transports, clock, address=address
+    )
     return made
 
 
-def release(name: str, config: ReleaseConfig, project: str) -> Release:
-    """How a service's versions come to hosts."""
+def release(name: str, config: ReleaseConfig, workshop: Workshop) -> Release:
+    """How a service's versions come to hosts; ``workshop`` is where they are made."""
     kind, _ = _chosen(RELEASES, config)
-    made: Release = _driver(RELEASES, kind)(config, name, project)
+    made: Release = _driver(RELEASES, kind)(config, name, workshop)
     return made
+
+
+def rates(config: ServiceConfig, reach: Reach) -> tuple[tuple[JudgeConfig, RateSource], ...]:
+    """What counts the errors of a service, each with the keys that say how it is judged."""
+    return tuple(
+        (entry.judge, source)
+        for entry in config.verify
+        if entry.judge is not None
+        for source in _driver(RATES, entry.kind)(getattr(entry, entry.kind), reach)
+    )
 
 
 def _chosen(table: Mapping[str, str], config: Any) -> tuple[str, Any]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from gapless.config.judging import JudgeConfig
 from gapless.config.services import ServiceConfig
 from gapless.drivers.balancers.base import Balancer
+from gapless.drivers.checks.rates import RateSource
+from gapless.drivers.config_files.files import ConfigFiles
 from gapless.drivers.releases.base import Release
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.transports.base import Probe, Transport
@@ -40,6 +43,10 @@ class Assembly(Protocol):
         """How its versions come to hosts."""
         ...
 
+    def config_files(self, service: str) -> ConfigFiles | None:
+        """The configuration files that a deploy brings with it."""
+        ...
+
     def balancers(self, service: str) -> tuple[Balancer, ...]:
         """What sends traffic to it."""
         ...
@@ -48,8 +55,17 @@ class Assembly(Protocol):
         """Its health checks as asked on a host."""
         ...
 
+    def warm(self, service: str, host: str) -> Sequence[Probe]:
+        """Its warm-up requests, one for each of its configuration."""
+        ...
+
     def verify(self, service: str, host: str) -> Sequence[Probe]:
         """Its checks after the soak."""
+        ...
+
+    def rates(self, service: str) -> tuple[tuple[JudgeConfig, RateSource], ...]:
+        """What counts its errors from the switch on, and how the counts are judged; each source is
+        made once, because it keeps what it read before the first change."""
         ...
 
     def reconnect_limit(self, host: str) -> float:

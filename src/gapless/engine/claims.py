@@ -26,7 +26,7 @@ from gapless.errors import (
     Unreachable,
 )
 from gapless.model import Fence
-from gapless.plans import ServicePlan
+from gapless.plans import ServicePlan, Verb
 
 
 async def claim_all(ctx: RolloutContext) -> None:
@@ -114,7 +114,8 @@ async def _claim(ctx: RolloutContext, service: ServicePlan, host: str) -> None:
             ctx.doubtful.add((service.name, host))
         if host not in service.hosts and host not in service.absent:
             raise
-        ctx.lost[service.name, host] = error
+        if ctx.plan.verb is not Verb.DRAIN:  # what is gone can be taken out of traffic
+            ctx.lost[service.name, host] = error
         return
     if claimed.fence is None:
         raise _refusal(service.name, host, claimed)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 
 from gapless.config.hosts import HostConfig
+from gapless.config.services import DefaultsConfig
 from gapless.drivers import registry
 from gapless.drivers.transports.base import Transport
+from gapless.drivers.transports.held import Held
 
 
 class Connections:
-    """One transport per host as it is described; at most ``at_once`` connect at the same time.
+    """One transport per host as it is described, made and held within the limits of ``defaults``.
 
     ``lasting``: a rollout follows on the first question, so what is costly to start on a host and
     cheap to use again is started for that question."""
 
-    def __init__(self, at_once: int, *, lasting: bool = False) -> None:
-        self._connecting = asyncio.Semaphore(at_once)
+    def __init__(self, defaults: DefaultsConfig, *, lasting: bool = False) -> None:
+        self._held = Held(defaults.connections, defaults.connected)
         self._lasting = lasting
         self._made: dict[tuple[str, HostConfig], Transport] = {}
 
@@ -24,7 +26,7 @@ class Connections:
         """The transport of a host, made at first use. A plan that describes the host in another
         way gets another one."""
         if (host, config) not in self._made:
-            made = registry.transport(host, config, self._connecting, lasting=self._lasting)
+            made = registry.transport(host, config, self._held, lasting=self._lasting)
             self._made[host, config] = made
         return self._made[host, config]
 

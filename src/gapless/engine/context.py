@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gapless.clock import Clock
 from gapless.config.services import ServiceConfig
@@ -19,6 +19,9 @@ from gapless.errors import GaplessError
 from gapless.events.event import TRANSIENT, Event
 from gapless.model import Fence, Instance
 from gapless.plans import Plan, ServicePlan, StepKind
+
+if TYPE_CHECKING:
+    from gapless.engine.bench import Bench
 
 Observer = Callable[[Event], None]
 
@@ -59,8 +62,18 @@ class RolloutContext:
     """Instances left out of traffic whose hosts could not be told."""
     failed: set[tuple[str, str]] = field(default_factory=set)
     """Instances of all services that failed and that nobody accepted: what max_failed counts."""
+    requested: set[tuple[str, str]] = field(default_factory=set)
+    """Approvals (service and batch) that were asked for."""
+    granted: set[tuple[str, str]] = field(default_factory=set)
+    """Approvals that a person gave."""
+    grants_read: int = 0
+    """The last event that was looked at for approvals."""
     secrets: KeptSecrets = field(default_factory=KeptSecrets)
     """What health questions send and nobody may see, as it was read last."""
+    benches: dict[str, Sequence[Bench]] = field(default_factory=dict)
+    """What counts and judges the errors of each service, one for each rate."""
+    held: set[tuple[str, str]] = field(default_factory=set)
+    """Instances whose evidence a person is asked to judge."""
     refused: set[str] = field(default_factory=set)
     """Steps that a host which obeys somebody else did not let begin."""
     began: dict[str, float] = field(default_factory=dict)

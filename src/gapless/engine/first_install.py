@@ -18,7 +18,9 @@ from gapless.engine.left_out import remember_left_out
 from gapless.model import InstanceState, Observation
 from gapless.plans import StepKind, Verb
 
-NOTHING_TO_ASK = frozenset((StepKind.READY, StepKind.ADMIT, StepKind.SOAK, StepKind.VERIFY))
+NOTHING_TO_ASK = frozenset(
+    (StepKind.READY, StepKind.WARM, StepKind.ADMIT, StepKind.SOAK, StepKind.VERIFY)
+)
 """Steps that a removed instance has no use for."""
 
 

@@ -39,14 +39,24 @@ class Floor:
         # a broken instance serves nobody: repairing it costs nothing
         return host in self.broken or host in self.out or self.serving - 1 >= self.least
 
+    def without(self, hosts: Iterable[str]) -> Floor:
+        """The same as it would be with these out, too."""
+        floor = Floor(self.service, self.hosts, self.least)
+        floor.broken |= self.broken
+        floor.out |= {*self.out, *hosts}
+        return floor
+
     def refusal(self, host: str) -> FloorBroken:
         """Why ``host`` may not go out."""
+        out = ", ".join(sorted(self.out - self.broken))
         broken = ", ".join(sorted(self.broken)) or "none"
         return FloorBroken(
             f"taking {host} out would leave {self.serving - 1} of {len(self.hosts)} instances of"
             f" {self.service}; the floor is {self.least}",
             where=f"{self.service}@{host}",
-            evidence=f"broken or unreachable: {broken}",
+            evidence="\n".join(
+                filter(None, (f"broken or unreachable: {broken}", out and f"out before it: {out}"))
+            ),
             next="mend them first, or raise rollout.max_unavailable",
         )
 

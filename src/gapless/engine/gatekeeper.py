@@ -20,11 +20,16 @@ class Gatekeeper:
             ctx.clock.monotonic() + ctx.plan.deadline if ctx.plan.deadline else None
         )  # fmt: skip
 
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody wants out."""
+        return bool(self.aborted) or self._ctx.interrupts.stop
+
     async def open(self) -> bool:
         """Whether the next batch may begin; waits while paused."""
         while True:
             self.listen()
-            if self.aborted or self._ctx.interrupts.stop:
+            if self.stopped or self._ctx.held:
                 return False
             if self._deadline is not None and self._ctx.clock.monotonic() > self._deadline:
                 self.aborted = f"the rollout was not done within {self._ctx.plan.deadline:g} s"
@@ -33,10 +38,15 @@ class Gatekeeper:
                 return True
             await self._ctx.clock.sleep(LISTEN_EVERY)
 
+    def extend(self, seconds: float) -> None:
+        """Time that a person took is no part of the deadline."""
+        if self._deadline is not None:
+            self._deadline += seconds
+
     async def wait(self, seconds: float) -> None:
         """The pause between batches; ended early by somebody who wants out."""
         end = self._ctx.clock.monotonic() + seconds
-        while not self._ctx.interrupts.stop and not self.aborted:
+        while not self.stopped:
             left = end - self._ctx.clock.monotonic()
             if left <= 0:
                 return

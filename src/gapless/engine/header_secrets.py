@@ -18,6 +18,8 @@ def _references(ctx: RolloutContext) -> Iterator[str]:
     for service in ctx.plan.services:
         config = ctx.assembly.service(service.name)
         health = () if ctx.plan.force else config.health  # force leaves these unasked
-        for check in (*health, *config.verify):
+        for check in health:
             if check.http_check is not None:
                 yield from check.http_check.secrets.values()
+        for evidence in config.verify:
+            yield from evidence.secret_references

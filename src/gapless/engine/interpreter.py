@@ -6,6 +6,8 @@
     one unfit instance too many, refuses the rollout (exit 3); nothing was changed up to here.
  3. Begin services whose dependencies are done, those with the longest chain behind them first, up
     to ``parallel`` at the same time. Within a service: canary, then batches; never below the floor.
+    Where a person has to approve the next group and nobody can be asked, the service waits; when
+    all others have come to an end, too, the rollout pauses.
  4. A failed instance is undone at once. One failure too many (or a failed canary) fails the
     service: what depends on it is skipped, everything else goes on.
  5. A failed service goes back as its ``on_failure`` says: a new plan, computed from what the
@@ -23,7 +25,7 @@ import asyncio
 
 from gapless.engine.claims import claim_all, release_all
 from gapless.engine.closing import look_again
-from gapless.engine.context import RolloutContext
+from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.gatekeeper import Gatekeeper
 from gapless.engine.header_secrets import read_secrets
 from gapless.engine.journal import RolloutState
@@ -31,6 +33,7 @@ from gapless.engine.opening import examine_again, examine_all
 from gapless.engine.outcome import Ending, ending_of
 from gapless.engine.perform import failure_data
 from gapless.engine.recalling import recall
+from gapless.engine.replacing import take_held_back
 from gapless.engine.rollback import interrupted_rollback, recall_rollbacks, roll_back
 from gapless.engine.schema_back import take_schema_back
 from gapless.engine.schema_bump import bump_the_rest
@@ -124,12 +127,19 @@ def _skip_orphans(
             if blocker is None or any(was_begun(ctx, service, host) for host in service.hosts):
                 continue
             del waiting[service.name]
-            stopped = blocker.outcome is ServiceOutcome.STOPPED
-            why = f"{blocker.service} {'was stopped' if stopped else 'is not done'}"
-            outcome = ServiceOutcome.STOPPED if stopped else ServiceOutcome.SKIPPED
+            outcome, why = _ORPHANED.get(blocker.outcome, _NOT_DONE)
+            why = f"{blocker.service} {why}"
             results[service.name] = ServiceResult(service.name, outcome, why=why)
             ctx.emit("service.skipped", service=service.name, data={"why": why})
             progress = True
+
+
+_ORPHANED = {
+    ServiceOutcome.STOPPED: (ServiceOutcome.STOPPED, "was stopped"),
+    ServiceOutcome.WAITING: (ServiceOutcome.STOPPED, "waits for approval"),
+    ServiceOutcome.HELD: (ServiceOutcome.STOPPED, "waits for a person's judgement"),
+}
+_NOT_DONE = (ServiceOutcome.SKIPPED, "is not done")
 
 
 async def _take_back(
@@ -148,6 +158,8 @@ async def _take_back(
             and ctx.plan.service(name).on_failure == "rollback"
         )
     ]
+    if gate.aborted:
+        await _take_held_back(ctx, results)
     if doomed or interrupted_rollback(ctx) is not None:
         await roll_back(ctx, doomed, results, run_services)
         for name in doomed:
@@ -156,6 +168,16 @@ async def _take_back(
     if ctx.plan.verb is Verb.ROLLBACK and ctx.plan.parent:
         await _take_schemas_back(ctx, results)
     return results
+
+
+async def _take_held_back(ctx: RolloutContext, results: dict[str, ServiceResult]) -> None:
+    """What waits for a person's judgement is no longer judged."""
+    for name, result in results.items():
+        for held in result.held:
+            instance = InstanceContext(ctx, ctx.plan.service(name), held.host)
+            result.instances[held.host] = await take_held_back(instance)
+        if result.outcome is ServiceOutcome.HELD:
+            result.outcome = ServiceOutcome.STOPPED
 
 
 async def _take_schemas_back(ctx: RolloutContext, results: dict[str, ServiceResult]) -> None:
@@ -224,7 +246,7 @@ async def _close(
         ctx.emit("lock.released")
     by_hand = "asked for at the keyboard" if ending.event == "rollout.aborted" else ""
     paused = ending.state is RolloutState.PAUSED
-    why = "an instance failed" if paused else gate.aborted or by_hand
+    why = _waits_for(results) if paused else gate.aborted or by_hand
     event = ctx.event(ending.event, reason=why, data=ending.data())
     ctx.observer(
         ctx.journal.close_rollout(
@@ -232,3 +254,11 @@ async def _close(
         )
     )
     return ending
+
+
+def _waits_for(results: dict[str, ServiceResult]) -> str:
+    """What a paused rollout waits for."""
+    failed = any(result.outcome is ServiceOutcome.FAILED for result in results.values())
+    asked = (ServiceOutcome.WAITING, ServiceOutcome.HELD)
+    waiting = [r.why for r in results.values() if r.outcome in asked]
+    return "; ".join([*(["an instance failed"] if failed else []), *waiting])

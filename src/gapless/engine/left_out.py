@@ -1,11 +1,18 @@
-"""What a host remembers of being left out of traffic: only what we took out may we let in again."""
+"""What a host remembers of being left out of traffic: only what we took out may we let in again.
+
+``left_out`` was left by a rollout of ours, and the next one that succeeds there lets it in. What
+``by_hand`` says a person took out: only a person lets it in.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from gapless.engine.context import InstanceContext
 from gapless.engine.journal import Journal
 from gapless.errors import FenceRefused, GaplessError
-from gapless.plans import StepKind
+from gapless.plans import StepKind, Verb
 
 
 async def was_left_out(ctx: InstanceContext) -> bool:
@@ -41,6 +48,8 @@ def drained_by(journal: Journal, rollout: str, name: str, host: str) -> bool:
 
 def _drained(journal: Journal, rollout: str, name: str, host: str) -> bool:
     _, plan = journal.load(rollout)
+    if plan.verb.by_hand:
+        return False
     service = next((s for s in plan.services if s.name == name), None)
     if service is None:
         return False
@@ -69,3 +78,38 @@ async def remember_left_out(ctx: InstanceContext, *, left_out: bool) -> None:
     except GaplessError:
         if left_out:
             ctx.rollout.untold.add(place)
+
+
+async def drained_by_hand(ctx: InstanceContext) -> Mapping[str, Any]:
+    """Who took the instance out by hand, when (seconds since the epoch) and why; empty when nobody
+    did."""
+    service = f"{ctx.rollout.plan.project}.{ctx.service.name}"
+    found: Mapping[str, Any] = (await ctx.transport.recall(service)).get("by_hand") or {}
+    return found
+
+
+async def remember_by_hand(ctx: InstanceContext) -> None:
+    """Note on the host that a person takes it out. A host that is gone cannot be told: then the
+    balancer alone knows, as when it is taken out there."""
+    if ctx.fence is None:
+        return
+    record = ctx.rollout.record
+    told = {"actor": record.actor, "since": ctx.rollout.clock.now(), "reason": record.reason}
+    await ctx.transport.remember(ctx.fence, {"by_hand": told})
+
+
+async def forget_by_hand(ctx: InstanceContext) -> None:
+    """A person let it in again; nobody else left it out either."""
+    if ctx.fence is not None:
+        await ctx.transport.remember(ctx.fence, {"by_hand": None, "left_out": False})
+
+
+def why_by_hand(told: Mapping[str, Any]) -> str:
+    """In words: who took it out, and why."""
+    reason = f": {told['reason']}" if told.get("reason") else ""
+    return f"{told.get('actor') or 'somebody'} drained it by hand{reason}"
+
+
+def let_in(ctx: InstanceContext) -> str:
+    """The command that ends it."""
+    return f"gapless {Verb.ADMIT.value} {ctx.instance}"

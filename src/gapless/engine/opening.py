@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.first_install import removes
 from gapless.engine.floor import Floor
+from gapless.engine.left_out import drained_by_hand
 from gapless.engine.steps.health import tell, worst
 from gapless.engine.steps.preflight import examine, forced, hinders, unfit
 from gapless.errors import GaplessError, PreflightFailed
@@ -65,6 +66,10 @@ def _refuse_below_floor(
     gone = {host for name, host in ctx.lost if name == service.name}
     leaving = (host for host in service.hosts if removes(InstanceContext(ctx, service, host)))
     kept = service.kept_in(floor.broken, {*gone, *leaving})
+    if ctx.plan.verb is Verb.DRAIN:
+        kept = service.kept_from_leaving(floor.broken)
+        before = service.hosts[: service.hosts.index(kept)] if kept else ()
+        floor = floor.without(before)
     if kept:
         error = floor.refusal(kept)
         told = [f"{host}: {found[host].what}" for host in sorted(found)]
@@ -152,8 +157,14 @@ async def _examine(
                 await instance.transport.connect()
             finding = worst(await examine(instance))
             hindered = finding is None or not touched or await hinders(instance, finding)
+            by_hand = await _drained_by_hand(instance)
         except GaplessError as error:
+            if touched and ctx.plan.verb is Verb.DRAIN:  # out of traffic it goes all the same
+                floor_of(ctx, service).broken.add(host)
+                return host, None
             return host, error
+    if by_hand:
+        floor_of(ctx, service).broken.add(host)
     if finding is None and host in service.absent:
         return host, absent(ctx, service, host)
     if finding is None:
@@ -164,6 +175,11 @@ async def _examine(
     if touched:
         tell(instance, "preflight", [finding])
     return host, unfit(instance, finding)
+
+
+async def _drained_by_hand(ctx: InstanceContext) -> bool:
+    """Whether it gets no traffic, however fit it is: then it is none of those that serve."""
+    return StepKind.DRAIN in ctx.service.steps and bool(await drained_by_hand(ctx))
 
 
 def absent(ctx: RolloutContext, service: ServicePlan, host: str) -> PreflightFailed:

@@ -16,7 +16,7 @@ from gapless.engine.servicing import ServiceOutcome, ServiceResult
 from gapless.engine.standing import ways_on
 from gapless.engine.steps.preflight import forced
 from gapless.errors import FloorBroken, GaplessError
-from gapless.model import NO_RELEASE, NOT_INSTALLED
+from gapless.model import AS_IT_WAS, NO_RELEASE, NOT_INSTALLED
 from gapless.plans import ServicePlan, StepKind, Verb
 
 
@@ -32,6 +32,12 @@ class Ending:
     serving: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     failed: tuple[str, ...] = ()
     untouched: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    configuration: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Mark of what was verified as the configuration of each host, by service."""
+    approvals: tuple[str, ...] = ()
+    """Services that wait for a person's approval."""
+    held: Mapping[str, str] = field(default_factory=dict)
+    """Instances whose evidence a person is asked to judge, and the evidence."""
     next: str = ""
 
     def data(self) -> dict[str, Any]:
@@ -39,10 +45,17 @@ class Ending:
         data: dict[str, Any] = {"outcome": self.outcome, "exit_code": self.exit_code}
         if self.serving:
             data["serving"] = {name: dict(hosts) for name, hosts in self.serving.items()}
+        if self.configuration:
+            data["configuration"] = {name: dict(by) for name, by in self.configuration.items()}
         if self.failed:
             data["failed"] = list(self.failed)
         if self.untouched:
             data["untouched"] = {name: dict(rest) for name, rest in self.untouched.items()}
+        if self.approvals:
+            data["approvals"] = list(self.approvals)
+        if self.held:
+            data["held"] = dict(self.held)
+            data["evidence"] = "\n".join(f"{one}: {told}" for one, told in self.held.items())
         if self.next:
             data["next"] = self.next
         return data
@@ -59,7 +72,13 @@ def ending_of(
     untouched = {
         name: left for name, result in results.items() if (left := left_alone(ctx, result))
     }
-    shared: dict[str, Any] = {"serving": serving, "failed": failed, "untouched": untouched}
+    marks = {name: marks for name, result in results.items() if (marks := _marks(ctx, result))}
+    shared: dict[str, Any] = {
+        "serving": serving,
+        "failed": failed,
+        "untouched": untouched,
+        "configuration": marks,
+    }
     outcomes = {result.outcome for result in results.values()}
     if not failed and not ctx.unsettled and outcomes <= {ServiceOutcome.DONE}:
         return Ending("done", 0, event="rollout.succeeded", **shared)
@@ -75,18 +94,32 @@ def ending_of(
             next=ways_on(replace(ctx.record, state=RolloutState.INTERRUPTED)), **shared,
         )  # fmt: skip
     if _waits(ctx, results):
+        asked = "" if any(result.held for result in results.values()) else "paused"
         return Ending(
             "paused", 7, event="rollout.paused", state=RolloutState.PAUSED,
-            next=ways_on(replace(ctx.record, state=RolloutState.PAUSED, outcome="paused")),
-            **shared,
+            next=ways_on(replace(ctx.record, state=RolloutState.PAUSED, outcome=asked)),
+            approvals=_to_approve(results), held=_held(results), **shared,
         )  # fmt: skip
     whole = not _mixed(ctx, results)
     outcome, code = ("restored", 4) if whole else ("mixed", 5)
     return Ending(outcome, code, next=_next(ctx, results, whole), **shared)
 
 
+def _to_approve(results: Mapping[str, ServiceResult]) -> tuple[str, ...]:
+    waiting = ServiceOutcome.WAITING
+    return tuple(name for name, result in results.items() if result.outcome is waiting)
+
+
+def _held(results: Mapping[str, ServiceResult]) -> dict[str, str]:
+    return {
+        f"{name}@{held.host}": str(held.error["evidence"])
+        for name, result in results.items()
+        for held in result.held
+    }
+
+
 def _waits(ctx: RolloutContext, results: Mapping[str, ServiceResult]) -> bool:
-    return any(
+    return bool(_to_approve(results) or _held(results)) or any(
         result.outcome is ServiceOutcome.FAILED
         and ctx.plan.service(name).on_failure == "pause"
         and all(r.outcome is not InstanceOutcome.BROKEN for r in result.failed)
@@ -145,7 +178,14 @@ def _new_on_old(ctx: RolloutContext, results: Mapping[str, ServiceResult]) -> bo
 def _any_new(service: ServicePlan, result: ServiceResult) -> bool:
     goal = service.to.get("name")
     done = (replaced.host for replaced in result.instances.values() if replaced.good)
-    return any(goal is None or service.from_.get(host) != goal for host in done)
+    return any(
+        goal is None or service.from_.get(host) != goal or _new_files(service, host)
+        for host in done
+    )
+
+
+def _new_files(service: ServicePlan, host: str) -> bool:
+    return service.config.get(host) != service.config_from.get(host)
 
 
 def _next(ctx: RolloutContext, results: Mapping[str, ServiceResult], whole: bool) -> str:
@@ -155,7 +195,10 @@ def _next(ctx: RolloutContext, results: Mapping[str, ServiceResult], whole: bool
         if result.outcome is not ServiceOutcome.DONE or result.failed
     }
     names = " ".join(wrong)
-    if ctx.plan.verb is Verb.ROLLBACK:
+    if ctx.plan.verb.by_hand:
+        left = (f"{n}@{host}" for n, result in wrong.items() for host in _not_done(ctx, result))
+        again = f"gapless {ctx.plan.verb.value} {' '.join(left)}"
+    elif ctx.plan.verb is Verb.ROLLBACK:
         again = f"gapless rollback {ctx.plan.parent}"
     else:
         again = f"gapless {ctx.plan.verb.value} {names}".rstrip()
@@ -165,7 +208,7 @@ def _next(ctx: RolloutContext, results: Mapping[str, ServiceResult], whole: bool
     if not wrong:
         return f"look at the schema of {' '.join(ctx.unsettled)}: gapless history {ctx.record.id}"
     missed = _only_missed(wrong.values())
-    if missed:
+    if missed and not ctx.plan.verb.by_hand:
         hosts = ",".join(missed)
         return f"gapless doctor --hosts {hosts}; then {again} --hosts {hosts}"
     down = _down(wrong.values())
@@ -175,6 +218,12 @@ def _next(ctx: RolloutContext, results: Mapping[str, ServiceResult], whole: bool
     new = ctx.plan.verb is Verb.DEPLOY and _any_to_take_back(results.values())
     back = f"gapless rollback {ctx.record.id} or " if new else ""
     return f"{look}; then {back}{again}"
+
+
+def _not_done(ctx: RolloutContext, result: ServiceResult) -> Iterable[str]:
+    """Its hosts that did not get where they were to go."""
+    done = {replaced.host for replaced in result.instances.values() if replaced.good}
+    return (host for host in ctx.plan.service(result.service).hosts if host not in done)
 
 
 def _any_to_take_back(results: Iterable[ServiceResult]) -> bool:
@@ -213,8 +262,8 @@ def serving_now(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
         old = service.from_.get(host, "") or "not touched"
         if replaced is None or replaced.outcome is InstanceOutcome.UNTOUCHED:
             out[host] = old
-        elif replaced.outcome is InstanceOutcome.DONE:
-            out[host] = _release(service, host)
+        elif replaced.outcome in (InstanceOutcome.DONE, InstanceOutcome.HELD):
+            out[host] = _MOVED.get(ctx.plan.verb) or _release(service, host)
         elif replaced.outcome is InstanceOutcome.RESTORED and host in service.installs:
             out[host] = NOT_INSTALLED
         elif replaced.outcome is InstanceOutcome.RESTORED:
@@ -234,6 +283,7 @@ def serving_now(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
     return out
 
 
+_MOVED: Mapping[Verb, str] = {Verb.DRAIN: "out of traffic", Verb.ADMIT: "in traffic"}
 _WRONG: Mapping[InstanceOutcome, str] = {
     InstanceOutcome.LOST: "unknown",
     InstanceOutcome.DOWN: "does not serve",
@@ -250,8 +300,24 @@ def _release(service: ServicePlan, host: str) -> str:
         return str(kept["name"])
     if host in service.snapshots and service.from_.get(host):
         return NO_RELEASE
+    if host in service.config:
+        return str(service.to.get("name") or "new configuration")
     done = "started" if host in service.installs else "restarted"
+    if (service.snapshots.get(host) or {}).get("config"):
+        done = AS_IT_WAS
     return str(service.to.get("name") or service.from_.get(host) or done)
+
+
+def _marks(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
+    """Of the configuration of each host that is as this rollout wanted it."""
+    service = ctx.plan.service(result.service)
+    done = (replaced.host for replaced in result.instances.values() if replaced.good)
+    records = ((host, ctx.steps.get(service.step_key(host, StepKind.COMMIT))) for host in done)
+    return {
+        host: record.result["config"]
+        for host, record in records
+        if record is not None and record.result.get("config")
+    }
 
 
 def left_alone(ctx: RolloutContext, result: ServiceResult) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 
@@ -9,15 +10,24 @@ from gapless.clock import Clock
 from gapless.config.groups import groups_of, hosts_on
 from gapless.config.health import HealthConfig
 from gapless.config.hosts import HostConfig
+from gapless.config.judging import JudgeConfig
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
 from gapless.drivers import registry
 from gapless.drivers.balancers.base import Balancer
 from gapless.drivers.checks.probes import build_probes
+from gapless.drivers.checks.rates import RateSource
+from gapless.drivers.checks.reach import Reach
+from gapless.drivers.checks.secret_headers import KeptSecrets
+from gapless.drivers.config_files.files import ConfigFiles, ConfigSecrets
 from gapless.drivers.releases.base import Release
+from gapless.drivers.releases.workshop import Workshop
 from gapless.drivers.runtimes.base import Runtime
+from gapless.drivers.transports.held import Held
 from gapless.drivers.transports.base import Probe, Transport
+from gapless.engine.config_key import config_marks
 from gapless.engine.connections import Connections
+from gapless.engine.state_home import project_folder
 
 
 def this_machine() -> HostConfig:
@@ -38,11 +48,15 @@ class ProjectAssembly:
         self._local = this_machine()
         self._groups = groups_of(config.hosts)
         self._kept = kept
-        self._connections = kept or Connections(config.defaults.connections)
+        self._connections = kept or Connections(config.defaults)
         self._transports: dict[str, Transport] = {}
         self._runtimes: dict[str, Runtime] = {}
         self._releases: dict[str, Release | None] = {}
+        self._config_files: dict[str, ConfigFiles] = {}
+        self._config_secrets = ConfigSecrets()
         self._balancers: dict[str, Balancer] = {}
+        self._secrets = KeptSecrets()
+        self._rates: dict[str, tuple[tuple[JudgeConfig, RateSource], ...]] = {}
 
     @property
     def project(self) -> str:
@@ -76,9 +90,19 @@ class ProjectAssembly:
         if service not in self._releases:
             config = self.service(service).release
             self._releases[service] = (
-                registry.release(service, config, self.project) if config else None
+                registry.release(service, config, self._workshop()) if config else None
             )
         return self._releases[service]
+
+    def config_files(self, service: str) -> ConfigFiles | None:
+        """The configuration files that a deploy brings with it."""
+        if not self.service(service).config:
+            return None
+        if service not in self._config_files:
+            self._config_files[service] = ConfigFiles(
+                self.config, service, config_marks(), self._config_secrets
+            )
+        return self._config_files[service]
 
     def balancers(self, service: str) -> tuple[Balancer, ...]:
         """What sends traffic to it."""
@@ -95,12 +119,43 @@ class ProjectAssembly:
         """Its health checks as asked on a host."""
         return self._probes(self.service(service).health, service, host)
 
+    def warm(self, service: str, host: str) -> Sequence[Probe]:
+        """Its warm-up requests, one for each of its configuration."""
+        checks = [warm.check for warm in self.service(service).warm]
+        return self._probes(checks, service, host)
+
     def verify(self, service: str, host: str) -> Sequence[Probe]:
         """Its checks after the soak."""
         return self._probes(self.service(service).verify, service, host)
 
+    def rates(self, service: str) -> tuple[tuple[JudgeConfig, RateSource], ...]:
+        """What counts its errors from the switch on, and how the counts are judged."""
+        if service not in self._rates:
+            self._rates[service] = registry.rates(self.service(service), self._reach(service))
+        return self._rates[service]
+
+    def _reach(self, service: str) -> Reach:
+        systemd = self.service(service).systemd
+        return Reach(
+            service=service,
+            unit=systemd.unit if systemd else "",
+            transport=self.transport,
+            address=self._address,
+            balancers=lambda: self.balancers(service),
+            clock=self._clock,
+            secrets=self._secrets,
+        )
+
     def _probes(self, checks: Sequence[HealthConfig], service: str, host: str) -> Sequence[Probe]:
         return build_probes(checks, host=host, address=self._address(host), service=service)
+
+    def _workshop(self) -> Workshop:
+        """Where releases are made: shared by all environments of a project."""
+        return Workshop(project_folder(self.project) / "store", self._apart)
+
+    def _apart(self, host: str) -> Transport:
+        """A connection of its own, for what runs beside the rollout."""
+        return registry.transport(host, self.config.hosts[host], Held(1))
 
     def _address(self, host: str) -> str:
         return self.config.hosts[host].address or host

@@ -5,12 +5,15 @@
 2. A person who lets a paused rollout go on accepts the failures of the services that waited for it
    (``on_failure: pause``, nothing broken). Those services are judged anew, and go on.
 3. A service that was taken back has failed, whatever was accepted.
+4. A rollout that paused for an approval only has nothing to accept. What was asked for and what was
+   granted stays so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from gapless.engine.approvals import GRANTED, REQUESTED, Approval
 from gapless.engine.context import RolloutContext
 from gapless.engine.journal import RolloutState
 from gapless.events.event import Event
@@ -20,16 +23,21 @@ _VERDICTS = {"service.succeeded": True, "service.failed": False}
 
 
 def recall(ctx: RolloutContext) -> None:
-    """Fill ``ctx.judged``, ``ctx.accepted`` and ``ctx.failed``, before any service runs."""
+    """Fill ``ctx.judged``, ``ctx.accepted``, ``ctx.failed`` and the approvals, before any service
+    runs."""
     waiting: Collection[str] = ()
     for event in _told(ctx):
         if event.type in _VERDICTS:
             ctx.judged[event.service] = _VERDICTS[event.type]
         elif event.type == "rollout.paused" and event.data.get("outcome"):
-            waiting = event.data.get("failed", ())
+            waiting = _judged_by_hand(ctx, event)
         elif event.type == "rollout.resumed":
             _accept(ctx, waiting)
             waiting = ()
+        elif event.type in (REQUESTED, GRANTED):
+            of = ctx.requested if event.type == REQUESTED else ctx.granted
+            of.add(Approval.of(event).place)
+        ctx.grants_read = event.seq
     for record in ctx.journal.children(ctx.record.id):
         if record.state is RolloutState.ENDED:
             _, plan = ctx.journal.load(record.id)
@@ -37,6 +45,14 @@ def recall(ctx: RolloutContext) -> None:
     for service in ctx.plan.services:
         failed = (host for host in _hosts(service) if _outcome(ctx, service, host) not in _FINE)
         ctx.failed.update({(service.name, host) for host in failed} - ctx.accepted)
+
+
+def _judged_by_hand(ctx: RolloutContext, paused: Event) -> Collection[str]:
+    """Failed instances that whoever lets it go on accepts."""
+    failed: Collection[str] = paused.data.get("failed", ())
+    if not paused.data.get("approvals"):
+        return failed
+    return [name for name in failed if ctx.judged.get(name.rpartition("@")[0]) is False]
 
 
 _FINE = ("", "done")

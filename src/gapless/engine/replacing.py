@@ -10,6 +10,7 @@ from typing import Any
 
 from gapless.engine.context import InstanceContext
 from gapless.engine.first_install import NOTHING_TO_ASK, removes, stay_out, was_absent
+from gapless.engine.held import Held, held_data, hold
 from gapless.engine.journal import StepState
 from gapless.engine.opening import OUT_OF_SERVICE
 from gapless.engine.perform import failure_data, perform
@@ -45,6 +46,8 @@ class InstanceOutcome(StrEnum):
     """New and healthy: the floor refused its way back before anything of it was changed."""
     DOWN = "down"
     """Not touched, and it does not serve when the rollout ends."""
+    HELD = "held"
+    """New and healthy: a person is asked to judge its evidence. Never its last word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +72,31 @@ async def replace_instance(ctx: InstanceContext, migrating: asyncio.Lock) -> Rep
         return recorded
     floor = ctx.rollout.floors[ctx.service.name]
     started = ctx.rollout.clock.monotonic()
-    serves = not removes(ctx)
+    serves = True
     try:
         await _forward(ctx, migrating)
         result = Replaced(ctx.host, InstanceOutcome.DONE, {})
+        serves = _stays_in(ctx)
     except FenceRefused:
         raise
+    except Held as held:
+        hold(ctx, held)
+        await floor.back(ctx.host, serves=True)
+        return Replaced(ctx.host, InstanceOutcome.HELD, held_data(held))
     except GaplessError as error:
         result = await _back(ctx, error)
         serves = _serves(ctx, result, error)
     await floor.back(ctx.host, serves=serves)
     _record(ctx, result, ctx.rollout.clock.monotonic() - started, serves=serves)
     return result
+
+
+def _stays_in(ctx: InstanceContext) -> bool:
+    """Whether clients reach an instance that came through: not one that is gone, and not one that a
+    person wants out."""
+    if removes(ctx) or ctx.rollout.plan.verb is Verb.DRAIN:
+        return False
+    return not ctx.facts.get(StepKind.DRAIN, {}).get("by_hand")
 
 
 def _serves(ctx: InstanceContext, result: Replaced, error: GaplessError) -> bool:
@@ -94,6 +110,21 @@ def _serves(ctx: InstanceContext, result: Replaced, error: GaplessError) -> bool
         return False
     gone = isinstance(error, TransportError) and not isinstance(error, HostFault)
     return not gone and (StepKind.PREFLIGHT in ctx.facts or result.cancelled)
+
+
+async def take_held_back(ctx: InstanceContext) -> Replaced:
+    """An instance that waits for a person goes back with all others: nobody judges it any more."""
+    floor = ctx.rollout.floors[ctx.service.name]
+    started = ctx.rollout.clock.monotonic()
+    try:
+        await floor.leave(ctx.host)
+        result = await _back(ctx, UndoRequested("the rollout was aborted", where=ctx.host))
+    except FloorBroken as refused:
+        result = Replaced(ctx.host, InstanceOutcome.STAYED, failure_data(refused))
+    serves = result.outcome is not InstanceOutcome.BROKEN
+    await floor.back(ctx.host, serves=serves)
+    _record(ctx, result, ctx.rollout.clock.monotonic() - started, serves=serves)
+    return result
 
 
 async def lose_instance(ctx: InstanceContext, error: GaplessError) -> Replaced:

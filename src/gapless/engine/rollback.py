@@ -68,21 +68,26 @@ def switched(
         for host in service.hosts:
             outcome = steps.get(f"{service.key_prefix}/{host}/{name}/outcome")
             kept = steps.get(service.step_key(host, StepKind.SNAPSHOT))
+            staged = steps.get(service.step_key(host, StepKind.STAGE))
             if outcome is None or kept is None:
                 continue
             if outcome.result.get("outcome") == InstanceOutcome.DONE and differs(
-                plan, service, kept.result
+                plan, service, kept.result, staged.result if staged else {}
             ):
                 targets.setdefault(name, {})[host] = dict(kept.result)
     return targets
 
 
-def differs(plan: Plan, service: ServicePlan, kept: Mapping[str, Any]) -> bool:
-    """Whether going back changes anything: a restart of the same release has nothing to undo."""
+def differs(
+    plan: Plan, service: ServicePlan, kept: Mapping[str, Any], staged: Mapping[str, Any]
+) -> bool:
+    """Whether going back changes anything: a restart of the same release, with the files it had,
+    has nothing to undo. ``staged`` is what the stage found out."""
     if plan.verb is Verb.RESTART:
         return False
     release = kept.get("release")
-    return (release or {}).get("name") != service.to.get("name") or not service.to
+    another = (release or {}).get("name") != service.to.get("name") or not service.to
+    return another or bool(staged.get("config_new") or staged.get("file_new"))
 
 
 def _new(

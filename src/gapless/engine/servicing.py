@@ -1,8 +1,16 @@
 """One service: its batches one after another, the canary first, until too many fail.
 
-Failed instances are counted over all services of the rollout; what a person accepted with
-``promote`` counts no more. Of a service that an earlier controller judged, or that depends on one
-that is not done any more, nothing new is begun: what was begun is brought to its end.
+1. Failed instances are counted over all services of the rollout, those that were given up before
+   anything was done to them from the beginning; what a person accepted with ``promote`` counts no
+   more.
+2. A service stops when a canary failed, when an instance of its own failed and more than its
+   ``max_failed`` have in the whole rollout, and when a whole batch of two or more failed, whatever
+   ``max_failed`` says. A batch of which nothing could be begun says nothing about the release.
+3. Between two batches it waits as long as ``pause`` or the group says, and for a person where the
+   group wants one. After a crash it waits for the rest of the time only.
+4. An instance that waits for a person's judgement of its evidence (held.py) holds the service, too.
+5. Of a service that an earlier controller judged, or that depends on one that is not done any more,
+   nothing new is begun: what was begun is brought to its end.
 """
 
 from __future__ import annotations
@@ -11,9 +19,11 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from gapless.engine.approving import approval_after, approved
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.gatekeeper import Gatekeeper
 from gapless.engine.opening import absent, floor_of
+from gapless.engine.rates import open_benches
 from gapless.engine.replacing import (
     InstanceOutcome,
     Replaced,
@@ -21,6 +31,7 @@ from gapless.engine.replacing import (
     replace_instance,
 )
 from gapless.plans import Batch, ServicePlan, Verb
+from gapless.schedule import pause_after
 
 
 class ServiceOutcome(StrEnum):
@@ -30,6 +41,10 @@ class ServiceOutcome(StrEnum):
     FAILED = "failed"
     STOPPED = "stopped"
     """Not begun or not finished because the rollout was stopped."""
+    WAITING = "waiting"
+    """Not finished, or not begun, because a person has to approve first."""
+    HELD = "held"
+    """Not finished because a person is asked to judge the evidence of an instance."""
     SKIPPED = "skipped"
     """Not begun because of what it depends on."""
 
@@ -45,20 +60,28 @@ class ServiceResult:
 
     @property
     def failed(self) -> list[Replaced]:
-        """Instances that are not DONE."""
-        return [replaced for replaced in self.instances.values() if not replaced.good]
+        """Instances that are not DONE, and not waiting for a person either."""
+        fine = (InstanceOutcome.DONE, InstanceOutcome.HELD)
+        return [replaced for replaced in self.instances.values() if replaced.outcome not in fine]
+
+    @property
+    def held(self) -> list[Replaced]:
+        """Instances whose evidence a person is asked to judge."""
+        return [r for r in self.instances.values() if r.outcome is InstanceOutcome.HELD]
 
 
 async def run_service(
     ctx: RolloutContext, service: ServicePlan, gate: Gatekeeper, *, held: bool = False
 ) -> ServiceResult:
-    """Replace every instance; stops when a canary failed, or an instance of this service did and
-    more than ``max_failed`` have in the whole rollout. ``held``: begin nothing new."""
+    """Replace every instance, until too many fail or a person has to approve first. ``held``:
+    begin nothing new."""
     result = ServiceResult(service.name)
     ctx.emit("service.started", service=service.name, data={"instances": len(service.hosts)})
     migrating = asyncio.Lock()
     floor_of(ctx, service)
     await _give_up_absent(ctx, service, result)
+    _count_lost(ctx, service)
+    await open_benches(ctx, service)
     judged = ctx.judged.get(service.name)
     held, reached = held or judged is not None, _reached(ctx, service)
     for number, batch in enumerate(service.batches):
@@ -71,19 +94,56 @@ async def run_service(
             begun = tuple(host for host in batch.hosts if was_begun(ctx, service, host))
             await _run_batch(ctx, service, Batch(batch.name, begun), migrating, result)
             continue
+        if result.held:
+            break
         _count(ctx, batch, result)
         judging = judged is None and number >= reached
         if judging and _too_many_failed(ctx, service, batch, result):
             result.outcome = ServiceOutcome.FAILED
             result.why = _reason(result)
             break
-        if service.pause and number + 1 < len(service.batches) and not settled:
-            await gate.wait(service.pause)
+        if not held and not await _go_on(ctx, service, number, gate, result):
+            break
     if judged is False:
         result.outcome = ServiceOutcome.FAILED
         result.why = _reason(result)
+    if result.held:
+        result.outcome = ServiceOutcome.HELD
+        result.why = "; ".join(f"{r.host}: {r.error['what']}" for r in result.held)
     _tell(ctx, service, result)
     return result
+
+
+async def _go_on(
+    ctx: RolloutContext,
+    service: ServicePlan,
+    number: int,
+    gate: Gatekeeper,
+    result: ServiceResult,
+) -> bool:
+    """Wait before the next batch; False when it may not begin."""
+    if number + 1 == len(service.batches):
+        return True
+    batch, following = service.batches[number], service.batches[number + 1]
+    if any(was_begun(ctx, service, host) for host in following.hosts):
+        return True
+    await gate.wait(_left_of_pause(ctx, service, batch))
+    if not batch.approve or gate.stopped:
+        return True  # whether the next may begin, the gate says
+    approval = approval_after(service, number)
+    if await approved(ctx, gate, approval):
+        return True
+    result.outcome = ServiceOutcome.STOPPED if gate.stopped else ServiceOutcome.WAITING
+    result.why = "" if gate.stopped else approval.why
+    return False
+
+
+def _left_of_pause(ctx: RolloutContext, service: ServicePlan, batch: Batch) -> float:
+    """Seconds; a controller that goes on counts from when the batch ended."""
+    pause = pause_after(service, batch)
+    keys = (f"{service.key_prefix}/{host}/{service.name}/outcome" for host in batch.hosts)
+    ended = max(ctx.steps[key].ended for key in keys)
+    return max(0.0, min(pause, ended + pause - ctx.clock.now()))
 
 
 def _closed(ctx: RolloutContext, service: ServicePlan, host: str) -> bool:
@@ -149,6 +209,13 @@ async def _give_up_absent(ctx: RolloutContext, service: ServicePlan, result: Ser
         ctx.failed.update({(service.name, host)} - ctx.accepted)
 
 
+def _count_lost(ctx: RolloutContext, service: ServicePlan) -> None:
+    """What is known to fail counts before its turn comes: fewer others are touched."""
+    lost = {(service.name, h) for h in service.hosts if (service.name, h) in ctx.lost}
+    still = {(name, host) for name, host in lost if not _closed(ctx, service, host)}
+    ctx.failed.update(still - ctx.accepted)
+
+
 def _count(ctx: RolloutContext, batch: Batch, result: ServiceResult) -> None:
     failed = {(result.service, h) for h in batch.hosts if not result.instances[h].good}
     ctx.failed.update(failed - ctx.accepted)
@@ -162,7 +229,16 @@ def _too_many_failed(
     )
     broken = any(r.outcome is InstanceOutcome.BROKEN for r in result.failed)
     ours = any(name == service.name for name, _ in ctx.failed)
-    return canary_failed or broken or (ours and len(ctx.failed) > service.max_failed)
+    too_many = ours and len(ctx.failed) > service.max_failed
+    return canary_failed or broken or too_many or _whole_batch_failed(ctx, service, batch, result)
+
+
+def _whole_batch_failed(
+    ctx: RolloutContext, service: ServicePlan, batch: Batch, result: ServiceResult
+) -> bool:
+    failed = all((service.name, host) in ctx.failed for host in batch.hosts)
+    outcomes = {result.instances[host].outcome for host in batch.hosts}
+    return failed and len(batch.hosts) > 1 and outcomes != {InstanceOutcome.LOST}
 
 
 def _reason(result: ServiceResult) -> str:

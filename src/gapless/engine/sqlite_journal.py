@@ -34,7 +34,7 @@ from gapless.engine.liveness import Liveness
 from gapless.engine.standing import standing, ways_on
 from gapless.errors import JournalError, LockHeld, UsageError
 from gapless.events.event import Event
-from gapless.plans import Plan, from_json, to_json
+from gapless.plans import Plan, Verb, from_json, to_json
 
 USER_VERSION = 1
 
@@ -271,7 +271,8 @@ class SqliteJournal:
                     (rollout, key, attempt, state.value, "{}", json.dumps(dict(result)),
                      event.ts, event.ts),
                 )  # fmt: skip
-            if key.endswith("/outcome") and state is StepState.DONE:
+            done = key.endswith("/outcome") and state is StepState.DONE
+            if done and not Verb(self._record(rollout).verb).by_hand:  # that is no replacement
                 self._db.execute(
                     "INSERT INTO durations (service, seconds) VALUES (?,?)",
                     (event.service, float(result.get("seconds", 0.0))),

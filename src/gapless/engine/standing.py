@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gapless.engine.journal import Journal, RolloutRecord, RolloutState, every_event
 
-_PAUSES = ("rollout.paused", "rollout.resumed")
+_PAUSES = ("rollout.paused", "rollout.resumed", "approval.requested", "approval.granted")
 
 
 class Stands(Protocol):
@@ -32,12 +32,15 @@ class Stands(Protocol):
 
 
 def standing(journal: Journal, row: RolloutRecord) -> RolloutRecord:
-    """Running without a controller is interrupted; with one that was told to pause, paused."""
+    """Running without a controller is interrupted; with one that was told to pause, or that asks
+    a person at its terminal, paused."""
     if row.state is not RolloutState.RUNNING:
         return row
     if not journal.is_alive(row.id):
         return replace(row, state=RolloutState.INTERRUPTED)
     told = [event.type for event in every_event(journal, row.id) if event.type in _PAUSES]
+    if told[-1:] == ["approval.requested"]:
+        return replace(row, state=RolloutState.PAUSED, outcome="paused")
     paused = told[-1:] == ["rollout.paused"]
     return replace(row, state=RolloutState.PAUSED, outcome="") if paused else row
 

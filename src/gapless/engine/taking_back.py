@@ -45,10 +45,12 @@ def left_by(journal: Journal, rollout: str, services: Collection[str]) -> Left:
         name = service.name
         kept = steps.get(service.step_key(host, StepKind.SNAPSHOT))
         switch = steps.get(service.step_key(host, StepKind.SWITCH))
+        staged = steps.get(service.step_key(host, StepKind.STAGE))
         if name not in services or kept is None or switch is None or (name, host) in old:
             continue
         outcome = _outcome(steps, service, host)
-        if outcome in _AS_BEFORE or not differs(plan, service, kept.result):
+        found = staged.result if staged else {}
+        if outcome in _AS_BEFORE or not differs(plan, service, kept.result, found):
             continue
         targets.setdefault(name, {})[host] = dict(kept.result)
         if outcome != InstanceOutcome.DONE:

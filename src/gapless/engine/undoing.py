@@ -16,6 +16,7 @@ from typing import Any
 
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.drivers.runtimes.base import RuntimeSnapshot
+from gapless.engine.config_change import config_commands, unstage_config
 from gapless.engine.context import InstanceContext
 from gapless.engine.first_install import stay_out, was_absent
 from gapless.engine.interrupts import Interrupts
@@ -98,7 +99,9 @@ def _begun(ctx: InstanceContext, step: StepKind) -> bool:
 
 
 async def _leave_as_it_was(ctx: InstanceContext) -> str:
-    if _begun(ctx, StepKind.DRAIN) and was_absent(_snapshot(ctx)):
+    if ctx.rollout.plan.verb is Verb.ADMIT:
+        await _out_again(ctx)
+    elif _begun(ctx, StepKind.DRAIN) and was_absent(_snapshot(ctx)):
         await stay_out(ctx)
     elif _begun(ctx, StepKind.DRAIN):
         try:
@@ -109,7 +112,21 @@ async def _leave_as_it_was(ctx: InstanceContext) -> str:
             raise await give_up(ctx, error) from error
     if _begun(ctx, StepKind.STAGE) and ctx.service.to:
         await _unstage(ctx)
+    if _begun(ctx, StepKind.STAGE):
+        await unstage_config(ctx)
     return NOT_TOUCHED
+
+
+async def _out_again(ctx: InstanceContext) -> None:
+    """An admit by hand that failed somewhere: nobody may find it in traffic later."""
+    if not _begun(ctx, StepKind.ADMIT):
+        return
+    try:
+        await perform(STEPS[StepKind.DRAIN], _calm(ctx), ctx.key("undo-drain"))
+    except FenceRefused:
+        raise
+    except GaplessError as error:
+        raise await give_up(ctx, error) from error
 
 
 async def _unstage(ctx: InstanceContext) -> None:
@@ -180,13 +197,17 @@ def tell_by_hand(ctx: InstanceContext, error: GaplessError) -> list[str]:
     snapshot = RuntimeSnapshot.from_json(_snapshot(ctx).get("runtime", {}))
     manual = list(ctx.runtime.manual(snapshot))
     sudo = "" if snapshot.facts.get("privileged") is False else "sudo "
-    manual[1:1] = [f"{sudo}{command}" for command in release_commands(_way_back(ctx))]
+    back = _way_back(ctx)
+    moves = (*release_commands(back), *config_commands(back))
+    manual[1:1] = [f"{sudo}{command}" for command in moves]
     ctx.emit("rollback.failed", "switch", **failure_data(error), manual=manual)
     return manual
 
 
 async def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
     """The way back failed: leave the instance out of traffic, say so, and print the commands."""
+    if ctx.rollout.plan.verb.by_hand:
+        return _neither_in_nor_out(ctx, error)
     manual = tell_by_hand(ctx, error)
     if StepKind.DRAIN in ctx.service.steps:
         ctx.emit(
@@ -204,4 +225,17 @@ async def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
         where=str(ctx.instance),
         evidence=error.evidence,
         next="\n".join(manual),
+    )
+
+
+def _neither_in_nor_out(ctx: InstanceContext, error: GaplessError) -> NotRestored:
+    """Drained or admitted by hand, in some balancers perhaps: the same command once more ends it
+    either way."""
+    again = f"gapless {ctx.rollout.plan.verb.value} {ctx.instance}"
+    ctx.emit("rollback.failed", "switch", **failure_data(error), manual=[again])
+    return NotRestored(
+        f"the way back failed: {error.what}",
+        where=str(ctx.instance),
+        evidence=error.evidence,
+        next=again,
     )

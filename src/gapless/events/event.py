@@ -53,6 +53,7 @@ TYPES: Mapping[str, str] = {
     "rollback.failed": "the way back failed; data.manual has the commands",
     "instance.done": "an instance is replaced and verified; data.seconds",
     "instance.failed": "it is not; data.outcome: restored, untouched, lost, stayed, down or broken",
+    "instance.held": "new and healthy; a person judges its evidence: data.why, data.verdict",
     "instance.left_out": "left out of traffic on purpose; data.next has the command that ends it",
     "lock.taken": "the services are owned by this rollout",
     "lock.taken_over": "a host still obeyed a rollout that has ended (data.rollout)",

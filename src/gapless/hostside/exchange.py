@@ -23,7 +23,7 @@ def exchange(call: Call) -> str:
             claims.admit(store, args["fence"])
     address, until = args["address"], time.monotonic() + args["timeout"]
     try:
-        with connect(address, args["timeout"]) as connection:
+        with _secured(connect(address, args["timeout"]), address, args.get("tls")) as connection:
             connection.sendall(unpack_bytes(args["data"]))
             return pack_bytes(_read_all(connection, until))
     except (socket.timeout, TimeoutError) as error:
@@ -49,6 +49,26 @@ def connect(address: str, timeout: float) -> socket.socket:
     if not host or not port.isdigit():
         raise Fault(f"{address!r} is neither a path nor host:port")
     return socket.create_connection((host.strip("[]"), int(port)), timeout=timeout)
+
+
+def _secured(connection: socket.socket, address: str, tls: dict[str, str] | None) -> socket.socket:
+    """The connection, over TLS where it has to be; closed when that comes to nothing."""
+    if tls is None:
+        return connection
+    import ssl
+
+    try:
+        context = ssl.create_default_context(cafile=tls["ca"] or None)
+        if tls["cert"]:
+            context.load_cert_chain(tls["cert"], tls["key"] or None)
+        return context.wrap_socket(connection, server_hostname=tls["name"])
+    except ssl.SSLError as error:  # its errno is not the operating system's
+        connection.close()
+        why = getattr(error, "verify_message", "") or error.reason or str(error)
+        raise Fault(f"no TLS with {address}: {why}", evidence=str(error)) from error
+    except OSError:
+        connection.close()
+        raise
 
 
 def _read_all(connection: socket.socket, until: float) -> bytes:

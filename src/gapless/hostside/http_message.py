@@ -22,6 +22,10 @@ class Malformed(Exception):
     """What was answered is not HTTP."""
 
 
+class CutOff(Malformed):
+    """The connection ended before the answer did."""
+
+
 class Url:
     """The parts of a URL that a request needs. Raises ValueError for what cannot be asked."""
 
@@ -86,7 +90,7 @@ def read_answer(stream: BinaryIO, method: str, largest: int) -> tuple[int, Heade
 
 def _status(line: str) -> int:
     if not line:
-        raise Malformed("the connection was closed without an answer")
+        raise CutOff("the connection was closed without an answer")
     version, _, rest = line.partition(" ")
     code = rest[:3]
     if not version.startswith("HTTP/1.") or not (_is_number(code) and len(code) == 3):
@@ -158,5 +162,5 @@ def _chunk_length(size: str) -> int:
 def _exactly(stream: BinaryIO, count: int) -> bytes:
     data = stream.read(count)
     if len(data) < count:
-        raise Malformed(f"the answer ended after {len(data)} of {count} bytes")
+        raise CutOff(f"the answer ended after {len(data)} of {count} bytes")
     return data

@@ -64,12 +64,15 @@ class Request:
     def _talk(self, url: Url, method: str) -> tuple[int, Headers, str]:
         self._connect(url)
         assert self._socket is not None
-        self._socket.sendall(request(method, url.target, self._headers(url)))
+        self._socket.sendall(request(method, url.target, self._headers(url)) + self._body())
         with self._socket.makefile("rb") as stream:
             status, headers, body = read_answer(stream, method, _LARGEST)
         if self.expired:
             raise TimeoutError
         return status, headers, body.decode("utf-8", "replace")
+
+    def _body(self) -> bytes:
+        return (self.spec.get("send") or "").encode()
 
     def _expire(self) -> None:
         self.expired = True
@@ -101,6 +104,9 @@ class Request:
             "Accept": "*/*",
             "Accept-Encoding": "identity",
         }
+        body = self._body()
+        if body:
+            usual["Content-Length"] = str(len(body))
         given = self.spec.get("headers") or {}
         named = {name.lower() for name in given}
         return {**{k: v for k, v in usual.items() if k.lower() not in named}, **given}

@@ -134,4 +134,10 @@ def _unknown(
     return {"status": INCONCLUSIVE, "asked": question["name"], "answer": answer}
 
 
-_KINDS = {"http": _http, "tcp": _tcp, "unix": _unix, "command": _command}
+def _openapi(question: dict[str, Any], limit: float, cancelled: threading.Event) -> dict[str, Any]:
+    from gapless.hostside.openapi_probe import ask_openapi
+
+    return ask_openapi(question["spec"], limit, cancelled)
+
+
+_KINDS = {"http": _http, "tcp": _tcp, "unix": _unix, "command": _command, "openapi": _openapi}

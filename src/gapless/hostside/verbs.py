@@ -24,6 +24,7 @@ _WHERE = {
     "recall": "memory",
     "remember": "memory",
     "facts": "facts",
+    "logs": "logs",
 }
 
 

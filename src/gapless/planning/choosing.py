@@ -47,7 +47,7 @@ def choose(
     current = frozenset(
         host
         for host in asked
-        if survey and is_current(service, verb, target, survey.of(name, host))
+        if survey and is_current(service, verb, target, host, survey.of(name, host))
     )
     version = target.release.name if target.release else "this version"
     absent = absent_now(name, service, verb, asked, survey)
@@ -91,16 +91,25 @@ def _absence(name: str, service: ServiceConfig, seen: Seen | None) -> str:
     return f"missing: there is no such {unit}"
 
 
-def is_current(service: ServiceConfig, verb: Verb, target: Target, seen: Seen | None) -> bool:
-    """Whether a deploy would change nothing: it runs, with this release and this unit or run
-    file."""
+def is_current(
+    service: ServiceConfig, verb: Verb, target: Target, host: str, seen: Seen | None
+) -> bool:
+    """Whether a deploy would change nothing: it runs, with this release, these configuration files
+    and this unit or run file."""
     if verb is not Verb.DEPLOY or seen is None or not seen.running:
         return False
     if service.release and (target.release is None or not _same_release(target, seen)):
         return False
+    if service.config and not _same_config(target, host, seen):
+        return False
     if brings(service):
         return _same_file(target, seen)
     return True
+
+
+def _same_config(target: Target, host: str, seen: Seen) -> bool:
+    wanted = target.config.get(host)
+    return wanted is not None and seen.config is not None and wanted.mark == seen.config.live.mark
 
 
 def _same_file(target: Target, seen: Seen) -> bool:

@@ -14,6 +14,7 @@ _SECONDS = {
     StepKind.DRAIN: 5.0,
     StepKind.SWITCH: 4.0,
     StepKind.READY: 2.0,
+    StepKind.WARM: 2.0,
     StepKind.ADMIT: 3.0,
     StepKind.VERIFY: 2.0,
     StepKind.COMMIT: 0.5,

@@ -22,6 +22,7 @@ from gapless.config.source import Loaded
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.errors import UsageError
 from gapless.inventory import Inventory
+from gapless.planning.arranging import Arranging
 from gapless.planning.balancer_notes import balancer_notes
 from gapless.planning.choosing import (
     NO_RELEASE,
@@ -32,6 +33,8 @@ from gapless.planning.choosing import (
     installs_now,
     releases_now,
 )
+from gapless.planning.configuring import changes, marks_now, marks_wanted
+from gapless.planning.deployment_kind import kinds_of
 from gapless.planning.estimate import estimate
 from gapless.planning.guard import guard_schema
 from gapless.planning.notes import notes_of
@@ -130,12 +133,13 @@ def _part(
     )
     if not choice.hosts and not choice.absent:
         return None, choice.untouched
-    return _service_plan(name, service, everywhere, choice, wish), choice.untouched
+    return _service_plan(name, service, inventory, choice, wish), choice.untouched
 
 
 def _service_plan(
-    name: str, service: ServiceConfig, everywhere: Sequence[str], choice: Choice, wish: _Wish
+    name: str, service: ServiceConfig, inventory: Inventory, choice: Choice, wish: _Wish
 ) -> ServicePlan:
+    everywhere = inventory.hosts_of(name)
     options, rollout, hosts = wish.options, service.rollout, choice.hosts
     max_failed = rollout.max_failed if options.max_failed is None else options.max_failed
     release = _release(name, service, wish)
@@ -144,13 +148,8 @@ def _service_plan(
         no_way_back=options.no_way_back,
     )  # fmt: skip
     out = _out(name, everywhere, frozenset(hosts), wish.survey)
-    size = rolling.sizes(
-        len(everywhere),
-        canary=rollout.canary if options.canary is None else options.canary,
-        batch=rollout.batch if options.batch is None else options.batch,
-        max_unavailable=rollout.max_unavailable,
-        out=len(out),
-    )
+    order = Arranging(name, rollout, options, inventory, everywhere, hosts, len(out)).arranged()
+    size = order.size
     steps = rolling.steps(service, wish.verb, migrate=not options.skip_migrations)
     seconds, known = estimate(name, service, steps, wish.history)
     installs = installs_now(name, service, wish.verb, hosts, wish.survey)
@@ -163,7 +162,9 @@ def _service_plan(
         wave=1,
         after=(),
         steps=steps,
-        batches=rolling.batches(hosts, size, installs),
+        batches=rolling.batches(
+            order.groups, canary=order.canary, installs=installs, zones=order.zones
+        ),
         total=size.total,
         floor=size.floor,
         max_failed=max_failed,
@@ -175,7 +176,13 @@ def _service_plan(
         to=release.to_json() if release else {},
         from_=releases_now(name, hosts, wish.survey),
         fingerprints=fingerprints_now(name, hosts, wish.survey),
-        notes=(*guarded, *notes),
+        zones=order.zones,
+        config=marks_wanted(wish.target(name), hosts),
+        config_from=marks_now(name, hosts, wish.survey),
+        config_changes=changes(name, wish.target(name), hosts, wish.survey),
+        kind=kinds_of(service, release, steps),
+        promoted=wish.target(name).promoted,
+        notes=(*wish.target(name).notes, *guarded, *(f"{name}: {note}" for note in order.notes), *notes),
         installs=installs,
         absent=choice.absent,
         unfit=_unfit(name, everywhere, {*choice.absent, *installs}, wish.survey),

@@ -35,8 +35,6 @@ def notes_of(
         yield f"{name} has one instance: it is down during its restart"
     elif size.floor == 0 and len(installs) < size.total:
         yield f"{name}: all {size.total} instances may be down at once"
-    if size.batch < size.wanted:
-        yield f"{name}: {size.wanted} at once were asked for, {size.batch} at once keep the floor"
     if out:
         floor = f"; the floor of {size.floor} counts without them" if size.floor else ""
         yield f"{name}: {_listed(out)}{floor}"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from gapless.config.ordering import parse_canary
 from gapless.config.quantities import parse_amount
+from gapless.drivers.config_files.files import RenderedConfig
+from gapless.drivers.config_files.marks import Marks
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.errors import UsageError
 
@@ -14,7 +18,8 @@ class PlanOptions:
     """Options of the command line that change a plan; None leaves what the file says."""
 
     batch: int | str | None = None
-    canary: int | str | None = None
+    canary: int | str | tuple[str, ...] | None = None
+    """How many go first; or which, as a ``--hosts`` expression."""
     max_failed: int | None = None
     on_failure: str | None = None
     skip_migrations: bool = False
@@ -24,8 +29,8 @@ class PlanOptions:
     """Reason for going on without health gates."""
 
     def __post_init__(self) -> None:
-        for name in ("batch", "canary"):
-            object.__setattr__(self, name, _amount(name, getattr(self, name)))
+        for name, parse in (("batch", parse_amount), ("canary", parse_canary)):
+            object.__setattr__(self, name, _parsed(name, getattr(self, name), parse))
         if self.batch == 0:
             raise UsageError("--batch 0 replaces nothing", next="give 1 or more, or a share: 25%")
         if self.max_failed is not None and self.max_failed < 0:
@@ -36,9 +41,9 @@ class PlanOptions:
             )
 
 
-def _amount(name: str, amount: int | str | None) -> int | str | None:
+def _parsed(name: str, value: object, parse: Callable[[object], object]) -> object:
     try:
-        return None if amount is None else parse_amount(amount)
+        return None if value is None else parse(value)
     except ValueError as error:
         raise UsageError(f"--{name}: {error}", next=f"gapless explain rollout.{name}") from None
 
@@ -52,3 +57,11 @@ class Target:
 
     release: ReleaseRef | None = None
     unit_file: str = ""
+    promoted: str = ""
+    """Where it was verified before, when it is promoted."""
+    config: Mapping[str, RenderedConfig] = field(default_factory=dict)
+    """Configuration files by host."""
+    marks: Marks | None = None
+    """What marks configuration, where it is brought."""
+    notes: tuple[str, ...] = ()
+    """What the plan says of it."""

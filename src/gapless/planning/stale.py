@@ -39,6 +39,9 @@ def _differences(service: ServicePlan, host: str, seen: Seen | None) -> Iterator
     planned = service.fingerprints.get(host)
     if planned is not None and planned != seen.fingerprint:
         yield f"{where}: its unit changed"
+    then = service.config_from.get(host)
+    if then is not None and (seen.config is None or seen.config.live.mark != then):
+        yield f"{where}: its configuration files changed"
     before, now = service.from_.get(host), seen.release.name if seen.release else ""
     if before is not None and before != now:
         yield f"{where}: runs release {now or 'none'}, the plan saw {before}"

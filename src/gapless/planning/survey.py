@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from gapless.drivers.config_files.seen import SeenConfig
 from gapless.drivers.releases.base import Release, ReleaseRef
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.transports.base import Transport
@@ -33,6 +34,8 @@ class Drivers:
     release: Release | None = None
     examine: Callable[[], Awaitable[str]] | None = None
     """Tells why it is not fit to be touched, "" when it is; None: nobody wants to know."""
+    config: Callable[[], Awaitable[SeenConfig | None]] | None = None
+    """Looks at its configuration files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Seen:
     """The same in the words of a plan: unreachable, or what else was in the way."""
     unfit: str = ""
     """Why it was not fit to be touched."""
+    config: SeenConfig | None = None
+    """Its configuration files; None where a deploy brings none."""
 
     @property
     def running(self) -> bool:
@@ -70,10 +75,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Answers of instances; ``schemas`` holds live schema versions of services, where known."""
+    """Answers of instances; ``schemas`` holds live schema versions of services, where known;
+    ``delays`` seconds each drain lasts in balancers that say so themselves."""
 
     seen: Mapping[Instance, Seen] = field(default_factory=dict)
     schemas: Mapping[str, int] = field(default_factory=dict)
+    delays: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, service: str, host: str) -> Seen | None:
         """What was seen of one instance; None when it was not asked."""
@@ -155,7 +162,8 @@ async def _answers(drivers: Drivers) -> Seen:
     release = await drivers.release.current(drivers.transport) if drivers.release else None
     missing = observation.state is InstanceState.MISSING
     unfit = "" if missing or drivers.examine is None else await drivers.examine()
-    return Seen(observation, fingerprint, release, unfit=unfit)
+    config = await drivers.config() if drivers.config else None
+    return Seen(observation, fingerprint, release, unfit=unfit, config=config)
 
 
 async def _schemas(

@@ -50,6 +50,8 @@ ADVICE: Mapping[str, str] = {
     "GL-507": "The host is slow or hangs. The limits are in defaults and in the service.",
     "GL-508": "Another rollout owns the host now, so this one has to stop. gapless lock shows it.",
     "GL-509": "The host said why: disk full, read-only, no such file. Mend that.",
+    "GL-551": "Logs or metrics could not be asked, so nothing was judged by them. Mend what the "
+    "message names; verify.…on_insufficient says what happens meanwhile.",
     "GL-601": "The journal on this machine cannot be read or written: disk, owner, version.",
 }
 """What to do, by code."""
@@ -73,6 +75,7 @@ GUIDES: Mapping[str, str] = {
     "GL-505": "how-to/sudo.md",
     "GL-506": "how-to/resume-abort.md",
     "GL-508": "how-to/locks.md#why-a-zombie-cannot-act",
+    "GL-551": "how-to/verify-sources.md#when-a-source-does-not-answer",
 }
 """Code to the page that helps, in the folder docs of the repository."""
 

@@ -118,6 +118,8 @@ def _fact(step: str, data: Mapping[str, Any]) -> str:
     if step == "drain" and data.get("evidence"):
         left = int(data.get("left") or 0)
         return f"({str(data['evidence']).lower()}{f', {left} connections cut' if left else ''})"
+    if step == "warm" and data.get("missed"):
+        return f"({data['missed']} of {data.get('asked')} requests were not answered well)"
     if step == "admit" and data.get("left_out"):
         return "(left out on purpose)"
     if step == "ready" and data.get("asked") is False:
@@ -128,6 +130,11 @@ def _fact(step: str, data: Mapping[str, Any]) -> str:
 def _instance_done(event: Event, data: Mapping[str, Any]) -> str:
     took = float(data.get("seconds") or 0.0)
     return f"{_where(event)}  DONE{f' in {seconds(took)}' if took else ''}"
+
+
+def _held(event: Event, data: Mapping[str, Any]) -> str:
+    verdict = parse_verdict(data.get("verdict"))
+    return f"HELD  {_where(event)}{_why(event, data)}{f' — {verdict}' if verdict else ''}"
 
 
 def _observed(event: Event, data: Mapping[str, Any]) -> str:
@@ -249,6 +256,7 @@ _TELLERS: Mapping[str, _Teller] = {
     "rollback.succeeded": _undo("restored"),
     "rollback.failed": _undo("NOT RESTORED"),
     "instance.done": _instance_done,
+    "instance.held": _held,
     "instance.left_out": _left_out,
     "lock.taken_over": _lock_taken_over,
     "lock.broken": _lock_broken,

@@ -7,17 +7,19 @@ from typing import Any
 
 from gapless.model import NO_RELEASE
 from gapless.planning.refusals import refusals
-from gapless.plans import Batch, Plan, ServicePlan, StepKind, Verb
+from gapless.plans import Plan, ServicePlan, StepKind, Verb
+from gapless.render.batches import batch_lines
+from gapless.render.config_diff import config_lines
 from gapless.render.layout import INDENT, WIDTH, cut, screen, wrap
 from gapless.render.words import about, hosts, plural, seconds
 from gapless.undo import was_absent
 
-BATCH_LINES = 6
-"""Batches shown per service before the middle is folded."""
 
-
-def render_plan(plan: Plan, *, verbose: bool = False, width: int = WIDTH) -> str:
-    """The whole plan. ``verbose`` adds the steps and what they are made of."""
+def render_plan(
+    plan: Plan, *, verbose: bool = False, diff: bool = False, width: int = WIDTH
+) -> str:
+    """The whole plan. ``verbose`` adds the steps and what they are made of, ``diff`` shows all that
+    changes in configuration files."""
     if not plan.services:
         return screen(
             [*wrap(_title(plan), width), "", *_untouched(plan, width), *nothing_to_do(plan)]
@@ -25,7 +27,8 @@ def render_plan(plan: Plan, *, verbose: bool = False, width: int = WIDTH) -> str
     lines = [*wrap(_title(plan), width), ""]
     for service in plan.services:
         details = _details(service, plan, width) if verbose else ()
-        lines += [*_service(service, plan, width), *details]
+        changes = config_lines(service, plan, width, whole=diff)
+        lines += [*_service(service, plan, width), *changes, *details]
     lines += ["", *_untouched(plan, width), *wrap(_sentence(plan), width)]
     return screen(lines)
 
@@ -54,8 +57,8 @@ def _service(service: ServicePlan, plan: Plan, width: int) -> Iterator[str]:
     first, *rest = wrap(told, width - 10)
     yield f" {wave:<8} {first}"
     yield from (f"            {line}" for line in rest)
-    for batch in _folded(service.batches):
-        yield cut(f"            {batch}", width)
+    for line in batch_lines(service.batches):
+        yield cut(f"            {line}", width)
     for note in _notes(service, plan):
         first, *rest = wrap(note, width - 22)
         yield f"            note      {first}"
@@ -65,10 +68,14 @@ def _service(service: ServicePlan, plan: Plan, width: int) -> Iterator[str]:
 def _change(service: ServicePlan, plan: Plan) -> str:
     if plan.verb is Verb.ROLLBACK:
         return "; ".join(_back(service))
+    if plan.verb.by_hand:
+        return "into traffic" if plan.verb is Verb.ADMIT else "out of traffic, and stays out"
     target = str(service.to.get("name", ""))
     if not target:
-        return "restart"
+        return "configuration" if service.config else "restart"
     sources = sorted({name for name in service.from_.values() if name})
+    if sources == [target] and service.config_changes:
+        return f"configuration of {target}"
     return f"{' '.join(sources[:3])} → {target}" if sources else f"deploy {target}"
 
 
@@ -88,12 +95,16 @@ def _way_back(service: ServicePlan, host: str) -> str:
     release, now = kept.get("release"), service.from_.get(host, "")
     if not release and not now:
         return "the files from before"
+    if release and release["name"] == now:
+        return f"{now} with the files from before"
     return f"{now or 'what runs'} → {release['name'] if release else NO_RELEASE}"
 
 
 def _capacity(service: ServicePlan, plan: Plan) -> str:
     if _all_new(service):
         return "not installed yet"
+    if plan.verb is Verb.ADMIT:
+        return ""
     if _flips(service, plan):
         return "serves all the while" + (" if it runs" if plan.force else "")
     if service.floor <= 0:
@@ -121,21 +132,6 @@ def _all_new(service: ServicePlan) -> bool:
 
 def _pace(service: ServicePlan) -> str:
     return f"{about(service.expected)} each{'' if service.known else ' (estimate)'}"
-
-
-def _folded(batches: tuple[Batch, ...]) -> Iterator[str]:
-    """One line a batch; a thousand batches do not fill a thousand lines."""
-    names = max((len(batch.name) for batch in batches), default=0)
-    if len(batches) <= BATCH_LINES:
-        yield from (f"{batch.name:<{names}}  {hosts(batch.hosts)}" for batch in batches)
-        return
-    keep = BATCH_LINES - 2
-    yield from (f"{batch.name:<{names}}  {hosts(batch.hosts)}" for batch in batches[:keep])
-    middle = [host for batch in batches[keep:-1] for host in batch.hosts]
-    yield f"{'…':<{names}}  {plural(len(batches) - keep - 1, 'more batch', 'more batches')}: " + (
-        hosts(middle, 3)
-    )
-    yield f"{batches[-1].name:<{names}}  {hosts(batches[-1].hosts)}"
 
 
 def _notes(service: ServicePlan, plan: Plan) -> Iterator[str]:
@@ -210,7 +206,7 @@ def _sentence(plan: Plan) -> str:
     machines = len({host for _, host in instances})
     parts = [
         f"{_verb(plan)} {plural(len(instances), 'instance')} on {plural(machines, 'host')} in "
-        f"{about(plan.expected)} ({_basis(plan)})",
+        f"{about(plan.expected)} ({_basis(plan)}{_approvals(plan)})",
         f"at any moment {_least(plan)}",
         f"{_stops(plan)}, and then {_undo(plan)}",
     ]
@@ -220,7 +216,7 @@ def _sentence(plan: Plan) -> str:
         text += f" The limit for all of it is {seconds(plan.deadline)}."
     if plan.force:
         text += f" FORCED, health gates are skipped: {plan.force}."
-    if not plan.observed:
+    if not plan.observed and not plan.verb.by_hand:
         journal = plan.verb is Verb.ROLLBACK
         text += f" Made {'from the journal' if journal else 'offline'}: no host was asked."
     return text
@@ -234,9 +230,13 @@ def _refused(plan: Plan) -> str:
 
 
 def _verb(plan: Plan) -> str:
-    return {Verb.RESTART: "Restarts", Verb.DEPLOY: "Deploys", Verb.ROLLBACK: "Takes back"}[
-        plan.verb
-    ]
+    return {
+        Verb.RESTART: "Restarts",
+        Verb.DEPLOY: "Deploys",
+        Verb.ROLLBACK: "Takes back",
+        Verb.DRAIN: "Drains",
+        Verb.ADMIT: "Admits",
+    }[plan.verb]
 
 
 def _basis(plan: Plan) -> str:
@@ -244,6 +244,11 @@ def _basis(plan: Plan) -> str:
     if known == len(plan.services):
         return "as its history says"
     return "an estimate" if known == 0 else "history in part, estimated in part"
+
+
+def _approvals(plan: Plan) -> str:
+    waits = sum(batch.approve for service in plan.services for batch in service.batches)
+    return f", without {plural(waits, 'wait')} for a person" if waits else ""
 
 
 def _least(plan: Plan) -> str:

@@ -127,6 +127,8 @@ def _locked(report: Report, verbose: bool, width: int) -> Iterator[str]:
 
 def _paused(report: Report, verbose: bool, width: int) -> Iterator[str]:
     yield from head("‖", f"Paused: {report.what}", width=width)
+    if report.evidence:
+        yield from labelled("answer", report.evidence, width)
     yield from _standing(report, verbose, width)
     ways = (
         f"gapless resume {report.rollout}   go on\n"
@@ -187,8 +189,16 @@ def _next(report: Report, width: int) -> Iterator[str]:
 
 
 def _verb(report: Report) -> str:
-    verbs = {"restart": "Restarted", "deploy": "Deployed", "rollback": "Took back"}
-    return verbs.get(report.verb, "Done:")
+    return _DID.get(report.verb, "Done:")
+
+
+_DID: Mapping[str, str] = {
+    "restart": "Restarted",
+    "deploy": "Deployed",
+    "rollback": "Took back",
+    "drain": "Drained",
+    "admit": "Admitted",
+}
 
 
 def _plain(text: str, width: int) -> list[str]:

@@ -55,6 +55,11 @@ class StatusRow(Protocol):
         """The release that was verified last, where another one is linked."""
         ...
 
+    @property
+    def config_good(self) -> str:
+        """Mark of the configuration that was verified last, where another one is there."""
+        ...
+
 
 class RolloutRow(Protocol):
     """One rollout of the journal."""

@@ -30,7 +30,7 @@ def render_status(
         lines = table(header, short, width, spare)
     asked = [line for row in rows for line in _answer(row, width)] if cut else []
     open_ = (line for row in unfinished for line in _open(row))
-    return screen([*lines, *asked, *_mixed(rows), *_switched(rows), *open_])
+    return screen([*lines, *asked, *_mixed(rows), *_switched(rows), *_drifted(rows), *open_])
 
 
 def _answer(row: StatusRow, width: int) -> Iterator[str]:
@@ -51,6 +51,15 @@ def _switched(rows: Sequence[StatusRow]) -> Iterator[str]:
                 f"{row.service} on {row.host}: {linked}, {row.last_good} was verified last: what"
                 " runs may be either",
             )
+
+
+def _drifted(rows: Sequence[StatusRow]) -> Iterator[str]:
+    """Files that somebody else wrote since: the next deploy would write them anew."""
+    for service in dict.fromkeys(row.service for row in rows if row.config_good):
+        where = [row.host for row in rows if row.service == service and row.config_good]
+        yield ""
+        yield f"{service} on {hosts(where)}: configuration is not what was verified last"
+        yield from labelled("next", f"gapless plan deploy {service} --diff")
 
 
 def _mixed(rows: Sequence[StatusRow]) -> Iterator[str]:

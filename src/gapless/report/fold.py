@@ -152,6 +152,7 @@ def _step_failed(progress: Progress, event: Event) -> None:
 
 
 def _instance_done(progress: Progress, event: Event) -> None:
+    """It is new, even where a person has to judge its evidence."""
     item = progress.instance(event.service, event.host)
     item.stage, item.touched = Stage.DONE, True
 
@@ -261,6 +262,7 @@ HANDLERS: Mapping[str, Handler] = {
     "rollback.started": _undo_started,
     "rollback.succeeded": _undo_ended,
     "rollback.failed": _undo_ended,
+    "instance.held": _instance_done,
     "instance.left_out": _left_out,
     "prove.reading": _reading,
     "prove.finished": _reading,

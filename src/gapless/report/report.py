@@ -107,6 +107,8 @@ class ServiceReport:
     """Why the service was not begun."""
     target: str = ""
     """The version it was to get; empty for a restart."""
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    """Mark of the configuration of each host that is ``done``; equal marks are equal files."""
 
     @property
     def of_the_plan(self) -> bool:

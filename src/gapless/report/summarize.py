@@ -121,6 +121,7 @@ def _service(progress: Progress, name: str, data: Mapping[str, Any]) -> ServiceR
         untouched_why=why,
         skipped=(entry.why or "not begun") if entry and entry.state == "skipped" else "",
         target=entry.target if entry else "",
+        configuration=dict((data.get("configuration") or {}).get(name) or {}),
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,9 @@ async def answer(host: FakeHost, probe: Probe) -> Verdict:
     """Ask once."""
     if probe.kind == "http":
         return await _http(host, probe)
+    if probe.kind == "openapi":
+        url = probe.spec.get("base") or probe.spec["spec"]
+        return await _http(host, replace(probe, spec={"url": url}))
     if probe.kind in ("tcp", "unix"):
         return _connect(host, probe)
     return await _command(host, probe)

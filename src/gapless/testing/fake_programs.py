@@ -152,6 +152,18 @@ async def rm(host: FakeHost, command: Command) -> Answer:
     return OK
 
 
+async def rmdir(host: FakeHost, command: Command) -> Answer:
+    """``rmdir FOLDER...``: empty ones only."""
+    for path in words(command)[2]:
+        node = host.files.node(path, follow=False)
+        if node is None or node.kind != "dir":
+            return failed(f"rmdir: failed to remove '{path}': No such file or directory")
+        if host.files.children(path):
+            return failed(f"rmdir: failed to remove '{path}': Directory not empty")
+        host.files.remove(path)
+    return OK
+
+
 async def mkdir(host: FakeHost, command: Command) -> Answer:
     """``mkdir -p [-m MODE] FOLDER...``."""
     _, values, rest = words(command, "m")
@@ -196,7 +208,8 @@ async def stat(host: FakeHost, command: Command) -> Answer:
 
 
 async def find(host: FakeHost, command: Command) -> Answer:
-    """``find PATH... -maxdepth 0 -type l -printf '%p\\t%l\\n'`` (links with their targets) and
+    """``find PATH... -maxdepth 0 -type l -printf '%p\\t%l\\n'`` (links with their targets),
+    ``find PATH... -maxdepth 0 -printf '%p\\t%y\\t%m\\t%u:%g\\t%l\\n'`` (all that is to be known) and
     ``find FOLDER -maxdepth 1 -name '*.conf'``."""
     at = command.argv.index("-maxdepth")
     paths = command.argv[1:at]
@@ -205,6 +218,10 @@ async def find(host: FakeHost, command: Command) -> Answer:
     if command.argv[at + 1] == "1":
         names = [] if missing else host.files.children(paths[0])
         lines = [f"{paths[0]}/{name}\n" for name in names if fnmatch(name, command.argv[-1])]
+    elif "-type" not in command.argv:
+        lines = [
+            f"{p}\t{n.kind[0]}\t{n.mode:o}\t{n.owner}\t{n.target}\n" for p, n in nodes.items() if n
+        ]
     else:
         lines = [f"{p}\t{n.target}\n" for p, n in nodes.items() if n and n.kind == "link"]
     return int(missing), "".join(lines), ""
@@ -251,7 +268,7 @@ async def false(host: FakeHost, command: Command) -> Answer:
 PROGRAMS: Mapping[str, Program] = {
     program.__name__: program
     for program in (
-        systemctl, install, cp, mv, ln, rm, mkdir, chown, readlink, test, stat, find, sync, ls,
+        systemctl, install, cp, mv, ln, rm, rmdir, mkdir, chown, readlink, test, stat, find, sync, ls,
         rsync, true, false,
     )
 }  # fmt: skip

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gapless.drivers.transports.base import Claim, Claimed, HostFacts, Probe
+from gapless.drivers.transports.base import Claim, Claimed, HostFacts, Probe, Tls
+from gapless.drivers.transports.log_query import LogQuery, LogReading
 from gapless.errors import (
     DeadlineExceeded,
     HostFault,
@@ -27,6 +28,7 @@ from gapless.errors import (
 )
 from gapless.model import Command, Completed, CriticalAction, Fence, Settled, Verdict
 from gapless.testing import fake_answers
+from gapless.testing.fake_logs import read as read_logs
 from gapless.testing.fake_source import read_source
 from gapless.testing.faults import Fault, What, When
 
@@ -194,8 +196,21 @@ class FakeTransport:
 
         return await self._simple("tail", work, unit)
 
+    async def logs(self, query: LogQuery) -> LogReading:
+        """Count what its units wrote."""
+
+        async def work() -> LogReading:
+            return read_logs(self._host, query)
+
+        return await self._simple("logs", work, query.unit or " ".join(query.files))
+
     async def exchange(
-        self, address: str, data: bytes, timeout: float = 10.0, fence: Fence | None = None
+        self,
+        address: str,
+        data: bytes,
+        timeout: float = 10.0,
+        fence: Fence | None = None,
+        tls: Tls | None = None,
     ) -> bytes:
         """Talk to a socket on the host."""
 

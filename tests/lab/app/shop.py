@@ -19,6 +19,7 @@ win and are read again on SIGHUP:
         slow_start           listens only after START_DELAY seconds (3)
         hang                 accepts connections and answers none
         ignore_term          SIGTERM does nothing
+    ERRORS               share of requests to / that are answered with 500, evenly spread (0)
     GRACE                seconds that requests in flight may take after SIGTERM (10)
 
 On SIGTERM it stops listening, closes idle connections, finishes the requests in flight, exits 0.
@@ -55,6 +56,7 @@ class Shop:
 
     def __init__(self) -> None:
         self.settings = read_settings()
+        self._owed = 0.0  # part of the next error that is due
         self._idle: set[asyncio.StreamWriter] = set()
         self._busy: set[asyncio.StreamWriter] = set()
         self._stopping = asyncio.Event()
@@ -141,7 +143,18 @@ class Shop:
         if self.behaviour == "errors":
             log(f"error: {url.path} failed")
             return 500, {"error": "broken release"}
+        if self._fails():
+            log(f"error: no answer for {url.path}")
+            return 500, {"error": "no answer"}
         return 200, self._about()
+
+    def _fails(self) -> bool:
+        """Whether this request is one of the share that fails."""
+        self._owed += self.number("ERRORS", 0)
+        if self._owed < 1:
+            return False
+        self._owed -= 1
+        return True
 
     def _health(self) -> tuple[int, dict[str, object]]:
         version = self.settings.get("VERSION", "0")

@@ -34,7 +34,7 @@ hosts:
   db1.shop.example: {groups: db}
   r[1:500]: {}
   "bad[": {}
-services: {shop.api: {}, shop.web: {}, other: {}}
+services: {shop.api: {on: [db], balancer: edge}, shop.web: {on: [web]}, other: {}}
 """
 Complete = Callable[[Completer, str], list[str]]
 
@@ -115,6 +115,8 @@ def test_nothing_is_said_when_something_is_wrong(complete: Complete, folder: Pat
         ("gapless doctor --hosts db", "db1.shop.example"),
         ("gapless rollback --hosts db", "db1.shop.example"),
         ("gapless lock break sh", "shop.web"),
+        ("gapless drain shop.api@db", "shop.api@db1.shop.example"),
+        ("gapless admit shop.api@d", "shop.api@db"),
         ("gapless rollback r", "ra-1"),
         ("gapless history r", "ra-1"),
         ("gapless events r", "ra-1"),

@@ -16,9 +16,10 @@ def command(where: Where, *, as_json: bool) -> int:
     from gapless.cli.output import result, result_json
     from gapless.cli.spelling import spelled
     from gapless.config.checking import checked
+    from gapless.drivers.config_files.checking import template_problems
     from gapless.render.tables import render_check
 
-    config = checked(where.config, where.environment).project
+    config = checked(where.config, where.environment, (template_problems,)).project
     if as_json:
         result_json({"project": config.project, "problems": [], "exit_code": 0})
     else:

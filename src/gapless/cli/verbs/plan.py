@@ -23,6 +23,7 @@ from gapless.cli.options import (
 @click.option("--exit-code", is_flag=True, help="Exit 10 when there is something to do.")
 @click.option("-o", "--output", help="Write it to a file for restart or deploy.")
 @click.option("-v", "--verbose", is_flag=True, help="Steps, and what they are made of.")
+@click.option("--diff", is_flag=True, help="All that changes in configuration files.")
 @json_option
 @where_option
 def command(
@@ -35,6 +36,7 @@ def command(
     exit_code: bool,
     output: str | None,
     verbose: bool,
+    diff: bool,
     as_json: bool,
 ) -> int:
     """Show what would be done, and change nothing.
@@ -56,7 +58,7 @@ def command(
     if as_json:
         result_json({**to_json(plan), "digest": plan.digest})
     else:
-        result(render_plan(plan, verbose=verbose, width=width()))
+        result(render_plan(plan, verbose=verbose, diff=diff, width=width()))
     if output:
         store.save(plan, output)
         note(spelled(f"Written to {output}; carry it out with: gapless {verb} {output}\n"))

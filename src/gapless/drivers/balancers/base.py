@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gapless.model import Fence, Instance, Verdict
 
@@ -50,14 +50,22 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a balancer can do, for plan and strategy."""
+    """What a balancer can do and what that costs, for plan, strategy and reference; told from its
+    keys alone, without asking anybody."""
 
     weights: bool = False
     dynamic_members: bool = False
     survives_reload: bool = True
+    """Whether what it was told still holds after it read its configuration again."""
     resets_keepalives: bool = False
+    """Whether each drain and each admit closes idle keep-alive connections of clients."""
     nodes: int = 1
     drain_evidence: Evidence = Evidence.TIMED
+    """The best it can have."""
+    shown_by: str = ""
+    """What shows that a drain is over where that is INFERRED, as the end of "inferred from …"."""
+    lasts: float | None = None
+    """Seconds of a drain where that is TIMED; None: all of ``drain_timeout``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +80,19 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Requests since the balancer started, per member and summed over nodes."""
+    """Requests since the balancer started, per member and summed over nodes.
+
+    ``lives`` names the process of each node that counted: where that is another one, its count
+    began anew. ``detail`` holds the figures of each node."""
 
     requests: int = 0
     errors: int = 0
     detail: Mapping[str, Any] = field(default_factory=dict)
+    lives: Mapping[str, str] = field(default_factory=dict)
+
+    def began_anew(self, before: Counters) -> tuple[str, ...]:
+        """Nodes that count from 0 since ``before``: another process answers there."""
+        return tuple(n for n, life in self.lives.items() if before.lives.get(n, life) != life)
 
 
 class Balancer(Protocol):
@@ -121,4 +137,29 @@ class Balancer(Protocol):
 
     async def counters(self, instance: Instance) -> Counters:
         """Requests and errors it has seen."""
+        ...
+
+
+@runtime_checkable
+class WeighsMembers(Protocol):
+    """What a balancer with ``Capabilities.weights`` can do besides."""
+
+    async def weights(
+        self, wanted: Mapping[Instance, int], fences: Sequence[Fence]
+    ) -> Mapping[Instance, tuple[Member, ...]]:
+        """Give members these weights on every node and wait until each reports them. In or out of
+        traffic they stay. Raises TrafficError."""
+        ...
+
+
+@runtime_checkable
+class AddsMembers(Protocol):
+    """What a balancer with ``Capabilities.dynamic_members`` can do besides."""
+
+    async def add(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """Have a member for it on every node; a new one gets no traffic before it is admitted."""
+        ...
+
+    async def remove(self, instance: Instance, fences: Sequence[Fence]) -> None:
+        """Have no member for it any more on any node. It has to be out of traffic and idle."""
         ...

@@ -70,8 +70,11 @@ class CommandBalancer:
 
     def capabilities(self) -> Capabilities:
         """Only what the commands can show."""
-        evidence = Evidence.INFERRED if self._observable else Evidence.TIMED
-        return Capabilities(nodes=len(self._nodes), drain_evidence=evidence)
+        nodes = len(self._nodes)
+        if not self._observable:
+            return Capabilities(nodes=nodes)
+        shown_by = "the word of its state command, unless that tells a number"
+        return Capabilities(nodes=nodes, drain_evidence=Evidence.INFERRED, shown_by=shown_by)
 
     async def members(self, instance: Instance) -> tuple[Member, ...]:
         """The instance as every node reports it now."""

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Callable, Collection
 
-from gapless.config.balancers import CommandBalancerConfig
+from gapless.config.balancer_command import CommandBalancerConfig
 from gapless.drivers.balancers.base import Member, MemberState
 from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.sight import Sight, examined, together

@@ -7,13 +7,23 @@ from functools import partial
 
 from gapless.clock import Clock
 from gapless.config.balancers import BalancerConfig
-from gapless.drivers.balancers.base import Capabilities, Counters, Drained, Evidence, Member
+from gapless.drivers.balancers.base import (
+    Capabilities,
+    Counters,
+    Drained,
+    Evidence,
+    Member,
+    MemberState,
+)
 from gapless.drivers.balancers.fanout import Fanout
+from gapless.drivers.balancers.haproxy_figures import counted
 from gapless.drivers.balancers.haproxy_node import HaproxyNode
-from gapless.drivers.balancers.haproxy_view import Server
+from gapless.drivers.balancers.haproxy_orders import MOST_WEIGHT
 from gapless.drivers.balancers.sight import together
+from gapless.drivers.balancers.weighing import weigh
 from gapless.drivers.fill import own_name
 from gapless.drivers.transports.base import Transport
+from gapless.errors import TrafficError
 from gapless.model import Fence, Instance, Verdict
 
 
@@ -27,7 +37,12 @@ class HaproxyBalancer:
     Drains survive a reload of HAProxy only with a state file (``server-state-file`` and
     ``load-server-state-from-file`` in haproxy.cfg, ``show servers state`` written to it before the
     reload); a drain that got lost is noticed and ordered again while we wait. Sticky sessions
-    (cookies) still reach a drained server: HAProxy means it so. Weights and agents are left alone.
+    (cookies) still reach a drained server: HAProxy means it so. Drain and admit leave weights and
+    agents alone.
+
+    Dynamic servers do not survive a reload at all. With ``dynamic`` a server that is missing counts
+    as out, and is added again when it is admitted; write it into haproxy.cfg as well, so that it is
+    not missed in between.
     """
 
     def __init__(
@@ -43,6 +58,8 @@ class HaproxyBalancer:
             raise ValueError(f"balancer {name} is not HAProxy")
         self._name = name
         self._haproxy = config.haproxy
+        self._clock = clock
+        self._admit_timeout = config.admit_timeout
         self._hosts = config.haproxy.on or ("",)
         self._nodes = [
             HaproxyNode(name, host, config.haproxy, partial(transports, host), address)
@@ -61,10 +78,11 @@ class HaproxyBalancer:
         return self._hosts
 
     def capabilities(self) -> Capabilities:
-        """Counted drains, weights; static servers only."""
+        """Counted drains, weights; dynamic servers where they are configured."""
         return Capabilities(
             weights=True,
-            survives_reload=True,
+            dynamic_members=self._haproxy.dynamic is not None,
+            survives_reload=self._haproxy.dynamic is None,
             nodes=len(self._nodes),
             drain_evidence=Evidence.COUNTED,
         )
@@ -103,21 +121,40 @@ class HaproxyBalancer:
         """
         return await self._fanout.admit(instance, fences)
 
+    async def weights(
+        self, wanted: Mapping[Instance, int], fences: Sequence[Fence]
+    ) -> Mapping[Instance, tuple[Member, ...]]:
+        """These weights, 0 to 256, on every node, until each reports them."""
+        return await weigh(
+            self._name, self._nodes, self._fanout, self._clock, wanted, fences,
+            most=MOST_WEIGHT, within=self._admit_timeout,
+        )  # fmt: skip
+
+    async def add(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """A server of it on every node, in maintenance; one that is there stays as it is."""
+        guards = self._fanout.guards(fences)
+        pairs = zip(self._nodes, guards, strict=True)
+        await together(node.add(instance, fence) for node, fence in pairs)
+        return await self.members(instance)
+
+    async def remove(self, instance: Instance, fences: Sequence[Fence]) -> None:
+        """No server of it on any node; refused while one sends it anything."""
+        guards = self._fanout.guards(fences)
+        sights = await self._fanout.look(instance)
+        busy = [sight for sight in sights if not (sight.out and sight.idle)]
+        if busy:
+            raise TrafficError(
+                f"{instance} is in traffic: it cannot be removed",
+                where=self._name,
+                evidence="\n".join(map(str, busy)),
+                next=f"gapless drain {instance}",
+            )
+        there = [sight.member.state is not MemberState.MISSING for sight in sights]
+        found = zip(self._nodes, guards, there, strict=True)
+        await together(node.remove(instance, fence) for node, fence, is_there in found if is_there)
+
     async def counters(self, instance: Instance) -> Counters:
-        """Requests and errors (5xx, failed connections and responses) since HAProxy started."""
-        servers = await together(node.server(instance) for node in self._nodes)
-        found = {
-            node.label: _figures(server)
-            for node, server in zip(self._nodes, servers, strict=True)
-            if server is not None
-        }
-        return Counters(
-            requests=sum(figures["stot"] for figures in found.values()),
-            errors=sum(f["econ"] + f["eresp"] + f["hrsp_5xx"] for f in found.values()),
-            detail=found,
-        )
-
-
-def _figures(server: Server) -> dict[str, int]:
-    names = ("stot", "econ", "eresp", "wretr", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx")
-    return {name: int(server.figures.get(name) or 0) for name in names}
+        """Requests and errors (5xx, failed connections and responses) of each HAProxy process since
+        it started."""
+        found = await together(node.counted(instance) for node in self._nodes)
+        return counted(dict(zip((node.label for node in self._nodes), found, strict=True)))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Collection
 
-from gapless.config.balancers import HaproxyConfig
+from gapless.config.balancer_haproxy import HaproxyConfig
+from gapless.drivers.balancers import haproxy_names as names
+from gapless.drivers.balancers import haproxy_orders as orders
 from gapless.drivers.balancers.base import Member, MemberState
 from gapless.drivers.balancers.haproxy_view import NonsenseError, Server, View, parse, questions
 from gapless.drivers.balancers.node_host import NodeHost
@@ -15,9 +16,6 @@ from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import TrafficError
 from gapless.model import Fence, Instance, Verdict
-
-# A name goes into a line in which ";" begins the next command.
-_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
 class HaproxyNode:
@@ -43,7 +41,7 @@ class HaproxyNode:
 
     async def view(self) -> View:
         """The whole backend as this process sees it."""
-        answer = await self._say(questions(_name(self._config.backend)))
+        answer = await self._say(questions(names.name(self._config.backend)))
         try:
             return parse(answer)
         except NonsenseError:
@@ -55,7 +53,8 @@ class HaproxyNode:
         name = self._server(instance)
         server = view.servers.get(name)
         if server is None:
-            return self._missing(name, view)
+            lost = self._config.dynamic is not None
+            return self._lost(name, view) if lost else self._missing(name, view)
         return Sight(
             member=self._member(server),
             out=server.out,
@@ -69,55 +68,72 @@ class HaproxyNode:
     async def serving(self, instances: Collection[Instance]) -> int:
         """How many of the instances' servers are up, and not only optimistically."""
         servers = (await self.view()).servers
-        names = {self._server(instance) for instance in instances}
-        return sum(servers[name].serving for name in names & servers.keys())
+        wanted = {self._server(instance) for instance in instances}
+        return sum(servers[name].serving for name in wanted & servers.keys())
 
     async def examine(self, instances: Collection[Instance]) -> tuple[Verdict, ...]:
         """Whether the socket answers and backend and servers are there."""
         asked = f"show stat {self._config.backend} on {self._config.socket}"
         try:
             view = await self.view()
-            names = [self._server(instance) for instance in instances]
+            wanted = [self._server(instance) for instance in instances]
         except TrafficError as error:
             return (examined(asked, "", error),)
-        missing = [self._missing(name, view).trouble for name in names if name not in view.servers]
-        count = f"it has {len(names) - len(missing)} of {len(names)} servers"
+        missing = [self._missing(name, view).trouble for name in wanted if name not in view.servers]
+        count = f"it has {len(wanted) - len(missing)} of {len(wanted)} servers"
+        if self._config.dynamic is not None:
+            return (examined(asked, f"{count}, what is missing is added when it is admitted"),)
         return (examined(asked, count), *(examined(asked, "", trouble) for trouble in missing))
 
     async def server(self, instance: Instance) -> Server | None:
         """The instance's server line, None when there is none."""
-        return (await self.view()).servers.get(self._server(instance))
+        return (await self.counted(instance))[0]
+
+    async def counted(self, instance: Instance) -> tuple[Server | None, str]:
+        """The same with the process that counts it: another one began at 0."""
+        view = await self.view()
+        return view.servers.get(self._server(instance)), view.life
 
     async def put_out(self, instance: Instance, fence: Fence | None) -> None:
         """No new requests; those in flight end in peace."""
-        await self._order(f"set server {self._path(instance)} state drain", fence)
+        await self._order(orders.out(self._path(instance)), fence)
 
     async def put_in(
         self, instance: Instance, sight: Sight, fence: Fence | None, *, fresh: bool
     ) -> None:
-        """New requests again, with ``fresh`` only after a check that passes from now on.
-
-        ``state ready`` alone is optimistic: out of maintenance the server is UP before any check,
-        and after a restart quicker than ``fall`` checks the last check it shows is one of the old
-        copy. "Stopping" lets the next passed check, and nothing else, bring it up; a server that
-        is DOWN already waits for its ``rise`` checks and is left to them.
-        """
-        path = self._path(instance)
+        """New requests again, with ``fresh`` only after a check that passes from now on. A dynamic
+        server that is not there, or not any more, is added first."""
+        if await self.server(instance) is None:
+            await self.add(instance, fence)
         server = await self.server(instance)
-        orders = [f"set server {path} state ready"]
-        if fresh and server and server.checking and (server.maint or not server.stopped):
-            orders.insert(0, f"set server {path} health stopping")
-            if server.maint:  # leaving it resets the health, so leave it first, towards drain
-                orders.insert(0, f"set server {path} state drain")
-        await self._order(";".join(orders), fence)
+        await self._order(orders.back_in(self._path(instance), server, fresh=fresh), fence)
 
     async def cut(self, instance: Instance, fence: Fence | None) -> None:
         """Close the connections that are left."""
-        await self._order(f"shutdown sessions server {self._path(instance)}", fence)
+        await self._order(orders.cut(self._path(instance)), fence)
 
-    async def _order(self, line: str, fence: Fence | None) -> None:
-        answer = await self._say(line, fence)
-        if answer.strip():  # silence is consent
+    async def weigh(self, instance: Instance, weight: int, fence: Fence | None) -> None:
+        """Give it this weight, in or out of traffic."""
+        await self._order(orders.weighed(self._path(instance), weight), fence)
+
+    async def add(self, instance: Instance, fence: Fence | None) -> None:
+        """A server of the instance, out of traffic, where there is none."""
+        if self._config.dynamic is None:
+            raise self._missing(self._server(instance), await self.view()).trouble or AssertionError
+        where = names.address(fill(self._config.dynamic.address, instance, self._address))
+        lines = orders.added(self._path(instance), where, self._config.dynamic.options)
+        for line in lines:
+            await self._order(line, fence, but=orders.EXISTS)
+
+    async def remove(self, instance: Instance, fence: Fence | None) -> None:
+        """Its server is gone; refused while it is in traffic or has connections."""
+        for line in orders.removed(self._path(instance)):
+            await self._order(line, fence)
+
+    async def _order(self, line: str, fence: Fence | None, *, but: str = "\0") -> None:
+        """``but`` is what an answer may begin with besides consent."""
+        answer = (await self._say(line, fence)).strip()
+        if not set(answer.splitlines()) <= orders.CONSENT | {""} and not answer.startswith(but):
             raise self._refused(answer)
 
     async def _say(self, line: str, fence: Fence | None = None) -> str:
@@ -165,6 +181,15 @@ class HaproxyNode:
         member = Member(self.label, name, MemberState.MISSING, checked=False, raw=f"not in {known}")
         return Sight(member, out=False, idle=True, shut=False, accepted=False, trouble=trouble)
 
+    def _lost(self, name: str, view: View) -> Sight:
+        """A dynamic server that is not there gets nothing, and is added before it gets anything."""
+        raw = "not there: a dynamic server that was not added, or was lost in a reload"
+        member = Member(self.label, name, MemberState.MISSING, 0, checked=False, raw=raw)
+        others = sum(server.serving for server in view.servers.values())
+        return Sight(
+            member, out=True, idle=True, shut=True, accepted=False, life=view.life, others=others
+        )
+
     def _member(self, server: Server) -> Member:
         return Member(
             node=self.label,
@@ -177,22 +202,13 @@ class HaproxyNode:
         )
 
     def _server(self, instance: Instance) -> str:
-        return _name(fill(self._config.server, instance, self._address))
+        return names.name(fill(self._config.server, instance, self._address))
 
     def _path(self, instance: Instance) -> str:
-        return f"{_name(self._config.backend)}/{self._server(instance)}"
+        return f"{names.name(self._config.backend)}/{self._server(instance)}"
 
 
 def _state(server: Server) -> MemberState:
     if server.out:
         return MemberState.DRAINED if server.idle else MemberState.DRAINING
     return MemberState.UP if server.up else MemberState.DOWN
-
-
-def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise TrafficError(
-            f"{text!r} cannot be a name in HAProxy",
-            next="letters, digits and _ . : - are allowed in 'backend' and 'server'",
-        )
-    return text

@@ -1,13 +1,15 @@
-"""From ``health:`` to the questions the host-side helper asks."""
+"""From ``health:`` and ``verify:`` to the questions the host-side helper asks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from gapless.config.health import Expect, HealthConfig, HttpCheck
+from gapless.config.verify import OpenapiConfig, VerifyConfig
 from gapless.drivers.checks.asking import FROM
+from gapless.drivers.checks.openapi_file import read_description
 from gapless.drivers.checks.placeholders import fill
 from gapless.drivers.checks.secret_headers import SECRETS
 from gapless.drivers.transports.base import Probe
@@ -27,8 +29,7 @@ def build_probes(
         "instance": f"{service}@{host}",
         "release": release,
     }
-    probes = ((check, _probe(check, values)) for check in checks)
-    return tuple(_asked_from(check, probe) for check, probe in probes if probe is not None)
+    return tuple(_asked_from(check, probe) for check in checks for probe in _probes(check, values))
 
 
 def _asked_from(check: HealthConfig, probe: Probe) -> Probe:
@@ -38,10 +39,38 @@ def _asked_from(check: HealthConfig, probe: Probe) -> Probe:
     return replace(probe, spec={**probe.spec, FROM: check.ask_from})
 
 
-def _probe(check: HealthConfig, values: Mapping[str, str]) -> Probe | None:
+def _probes(check: HealthConfig, values: Mapping[str, str]) -> Iterator[Probe]:
     def filled(text: str) -> str:
         return fill(text, values)
 
+    one = _probe(check, filled)
+    if one is not None:
+        yield one
+    if isinstance(check, VerifyConfig) and check.endpoints is not None:
+        for endpoint in check.endpoints.checks:
+            sent = {"send": filled(endpoint.body)} if endpoint.body is not None else {}
+            spec = {**_http(endpoint, filled), **sent}
+            yield Probe("endpoint", "http", spec, check.answer)
+    if isinstance(check, VerifyConfig) and check.openapi is not None:
+        spec = {**_openapi(check.openapi, filled), "each": check.answer}
+        yield Probe("openapi", "openapi", spec, max(check.timeout, check.answer))
+
+
+def _openapi(config: OpenapiConfig, filled: Filled) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "spec": filled(config.spec),
+        "headers": {name: filled(value) for name, value in config.headers.items()},
+    }
+    if config.base is not None:
+        spec["base"] = filled(config.base)
+    if not config.is_url:
+        spec["document"] = read_description(config.spec)
+    if config.secrets:
+        spec[SECRETS] = dict(config.secrets)
+    return spec
+
+
+def _probe(check: HealthConfig, filled: Filled) -> Probe | None:
     http = check.http_check
     if http is not None:
         return Probe("http", "http", _http(http, filled), check.answer)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from gapless.drivers.releases.built import Artifact
 from gapless.drivers.transports.base import Transport
 from gapless.model import Command
 
@@ -14,7 +15,9 @@ from gapless.model import Command
 class ReleaseRef:
     """One version: ``name`` is its folder (short content digest or given), ``digest`` what its
     content is, ``schema`` the schema version it declares, ``reads`` the versions it can live
-    with."""
+    with, ``commit`` the full commit when it is from git, ``artifact`` the digest of what its build
+    left when there is one. ``notes`` are sentences for a plan, ``built`` is that artifact as it lies
+    on the controller: nothing keeps these two."""
 
     name: str
     digest: str = ""
@@ -22,15 +25,21 @@ class ReleaseRef:
     """Folder on the host."""
     schema: int | None = None
     reads: tuple[int, int] | None = None
+    commit: str = ""
+    artifact: str = ""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    built: Artifact | None = field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for plan and journal."""
+        """Plain data for plan and journal; commit and artifact only where there is one."""
+        origin = {"commit": self.commit, "artifact": self.artifact}
         return {
             "name": self.name,
             "digest": self.digest,
             "path": self.path,
             "schema": self.schema,
             "reads": list(self.reads) if self.reads else None,
+            **{key: value for key, value in origin.items() if value},
         }
 
     @classmethod
@@ -43,14 +52,18 @@ class ReleaseRef:
             data.get("path", ""),
             data.get("schema"),
             (reads[0], reads[1]) if reads else None,
+            data.get("commit", ""),
+            data.get("artifact", ""),
         )
 
 
 class Release(Protocol):
     """How one service's versions are brought to hosts."""
 
-    def resolve(self) -> ReleaseRef:
-        """The version the configuration means now (reads the source; contacts no host)."""
+    def resolve(self, name: str = "") -> ReleaseRef:
+        """The version the configuration means now, or exactly the version called ``name``: from the
+        source, or from what the controller kept of it; raises ReleaseGone when neither has it.
+        Contacts no host that serves; may fetch and build, so it is asked in a thread of its own."""
         ...
 
     async def current(self, transport: Transport) -> ReleaseRef | None:

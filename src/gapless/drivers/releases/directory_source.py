@@ -15,7 +15,7 @@ from gapless.config.releases import ReleaseConfig
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.drivers.releases.directory_places import Places
 from gapless.drivers.releases.excludes import Excludes
-from gapless.errors import Refused, UsageError
+from gapless.errors import Refused, ReleaseGone, StalePlan, UsageError
 from gapless.hostside import files
 
 SHORT = 12
@@ -47,16 +47,49 @@ class Source:
         self._lock = Lock()
         self._resolved: ReleaseRef | None = None
 
-    def resolve(self) -> ReleaseRef:
-        """The version it holds (as it was when first asked)."""
+    @property
+    def where(self) -> str:
+        """What a person calls it."""
+        return str(self.folder)
+
+    def resolve(self, name: str = "") -> ReleaseRef:
+        """The version it holds (as it was when first asked); ReleaseGone when that is not the one
+        called ``name``."""
         with self._lock:
             if self._resolved is None:
                 self._resolved = self._read()
-            return self._resolved
+            now = self._resolved
+        if name not in ("", now.name):
+            raise ReleaseGone(
+                f"release {name} cannot be had any more",
+                where=self._service,
+                evidence=f"{self.folder} is {now.name} ({now.digest}); of a directory nothing else"
+                " is kept",
+                next=f"gapless plan deploy {self._service}",
+            )
+        return now
+
+    def check(self, ref: ReleaseRef) -> None:
+        """Raise StalePlan when it is not what was planned."""
+        now = self.resolve()
+        if now.digest != ref.digest:
+            raise StalePlan(
+                "the source is not the release that was planned",
+                where=self.where,
+                evidence=f"planned {ref.name} ({ref.digest}), is {now.name} ({now.digest})",
+                next=f"gapless plan deploy {self._service}",
+            )
+
+    def digest_now(self, ref: ReleaseRef) -> str:
+        """What is in it at this moment."""
+        return self.look().digest
+
+    def needed_by(self, host: str, names: tuple[str, ...]) -> None:
+        """Of a directory nothing is kept here."""
 
     def look(self) -> Content:
         """Read all of it, now."""
-        self._check_patterns()
+        self.check_patterns()
         try:
             return self._content()
         except OSError as error:
@@ -118,7 +151,7 @@ class Source:
             what = "the schema version is not an integer"
         raise self._refused(what, str(file))
 
-    def _check_patterns(self) -> None:
+    def check_patterns(self) -> None:
         """Whatever rsync would read in another way than ``Excludes`` is said here, in words,
         rather than by a digest that does not match."""
         for pattern in self._config.exclude:

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
 
 from gapless.drivers.releases.base import ReleaseRef
+from gapless.drivers.releases.carriers import Carrier, Supply
 from gapless.drivers.releases.directory_host import LONG, do, is_folder, run
 from gapless.drivers.releases.directory_places import Places
-from gapless.drivers.releases.directory_source import Source
 from gapless.drivers.releases.directory_store import Store
 from gapless.drivers.transports.base import Transport
-from gapless.errors import GaplessError, StalePlan, StepError
+from gapless.errors import GaplessError, StepError
 
 
 class Staging:
@@ -27,23 +26,23 @@ class Staging:
 
     def __init__(
         self,
-        source: Source,
+        supply: Supply,
+        carrier: Carrier,
         places: Places,
         store: Store,
-        exclude: Sequence[str],
         owner: str | None,
         service: str,
     ) -> None:
-        self._source = source
+        self._supply = supply
+        self._carrier = carrier
         self._places = places
         self._store = store
-        self._exclude = exclude
         self._owner = owner
         self._service = service
 
     async def bring(self, transport: Transport, ref: ReleaseRef, live: ReleaseRef | None) -> int:
         """Push, verify, name; bytes sent."""
-        await self._check_source(transport, ref)
+        await asyncio.to_thread(self._supply.check, ref)
         incoming = self._places.incoming(ref.name)
         try:
             sent = await self._fill(transport, ref, incoming, live)
@@ -54,16 +53,6 @@ class Staging:
             raise
         return sent
 
-    async def _check_source(self, transport: Transport, ref: ReleaseRef) -> None:
-        now = await asyncio.to_thread(self._source.resolve)
-        if now.digest != ref.digest:
-            raise StalePlan(
-                "the source is not the release that was planned",
-                where=str(self._source.folder),
-                evidence=f"planned {ref.name} ({ref.digest}), is {now.name} ({now.digest})",
-                next=f"gapless plan deploy {self._service}",
-            )
-
     async def _fill(
         self, transport: Transport, ref: ReleaseRef, incoming: str, live: ReleaseRef | None
     ) -> int:
@@ -71,11 +60,11 @@ class Staging:
         linked = await self._link_from(transport, incoming, live)
         if live is not None and not linked:
             await self._begin_anew(transport, incoming)
-        sent = await self._push(transport, incoming, linked)
+        sent = await self._carry(transport, ref, incoming, linked)
         found = await self._digest(transport, incoming)
         if found != ref.digest:
             await self._begin_anew(transport, incoming)
-            sent += await self._push(transport, incoming, "")
+            sent += await self._carry(transport, ref, incoming, "")
             found = await self._digest(transport, incoming)
         if found != ref.digest:
             raise await self._mismatch(transport, ref, found)
@@ -98,10 +87,10 @@ class Staging:
         lines = asked.stdout.splitlines()
         return live.path if asked.ok and len(lines) == 2 and lines[0] == lines[1] else ""
 
-    async def _push(self, transport: Transport, incoming: str, linked: str) -> int:
-        sent = await transport.push(
-            self._source.folder, incoming, exclude=self._exclude, link_from=linked
-        )
+    async def _carry(
+        self, transport: Transport, ref: ReleaseRef, incoming: str, linked: str
+    ) -> int:
+        sent = await self._carrier.fill(transport, ref, incoming, linked)
         if self._owner:
             await do(transport, "chown", "-hR", "--", self._owner, incoming, timeout=LONG)
         return sent
@@ -110,8 +99,8 @@ class Staging:
         return (await transport.digest([incoming]))[incoming]
 
     async def _mismatch(self, transport: Transport, ref: ReleaseRef, found: str) -> StepError:
-        now = await asyncio.to_thread(self._source.look)
-        changed = now.digest != ref.digest
+        now = await asyncio.to_thread(self._supply.digest_now, ref)
+        changed = now != ref.digest
         what = "digest mismatch: " + (
             "the source changed while it was deployed"
             if changed
@@ -121,6 +110,6 @@ class Staging:
             what,
             where=transport.host,
             evidence=f"wanted {ref.digest}, found on the host {found or 'nothing'}"
-            + (f", the source is {now.digest}" if changed else ""),
+            + (f", the source is {now}" if changed else ""),
             next=f"gapless deploy {self._service}",
         )

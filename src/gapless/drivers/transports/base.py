@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from gapless.drivers.transports.log_query import LogQuery, LogReading
 from gapless.model import Command, Completed, CriticalAction, Fence, Settled, Verdict
 
 
@@ -23,12 +24,13 @@ from gapless.model import Command, Completed, CriticalAction, Fence, Settled, Ve
 class Probe:
     """One health question in plain data, asked on the host by its helper.
 
-    ``kind``: http, tcp, unix, command. ``spec`` per kind (all JSON):
+    ``kind``: http, tcp, unix, command, openapi. ``spec`` per kind (all JSON):
       http    {url, method, headers{}, unix?, ca?, server_name?, insecure(bool),
-               expect {status [..], headers{}, body?, json?, path{}}}
+               send?, expect {status [..], headers{}, body?, json?, path{}}}
       tcp     {host, port}
       unix    {path}
       command {argv [..], output?, user?}
+      openapi {spec (where the description is), document?, base?, headers{}, each (seconds)}
     ``answer`` seconds bound one answer.
     """
 
@@ -36,6 +38,17 @@ class Probe:
     kind: str
     spec: Mapping[str, Any]
     answer: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Speak TLS: ``name`` has to be in the other side's certificate, which ``ca`` vouches for ("":
+    the authorities of the system). ``cert`` and ``key`` are our own. Paths on the host."""
+
+    name: str
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +182,17 @@ class Transport(Protocol):
         """Last journal lines of a unit since ``since`` (of one InvocationID when given)."""
         ...
 
+    async def logs(self, query: LogQuery) -> LogReading:
+        """Count what is in a log, on the host."""
+        ...
+
     async def exchange(
-        self, address: str, data: bytes, timeout: float = 10.0, fence: Fence | None = None
+        self,
+        address: str,
+        data: bytes,
+        timeout: float = 10.0,
+        fence: Fence | None = None,
+        tls: Tls | None = None,
     ) -> bytes:
         """Connect from the host to a unix path or host:port, send, read to the end. With a fence
         the host first checks that it is still the newest."""

@@ -5,17 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gapless.clock import Clock, LoopClock
 from gapless.config.hosts import HostConfig
 from gapless.drivers.transports.faults import privilege_refused
+from gapless.drivers.transports.held import Held
 from gapless.drivers.transports.levels import Levels
 from gapless.drivers.transports.session import HelperSession, Patience
 from gapless.drivers.transports.verbs import HelperVerbs
-from gapless.errors import HostFault, LostContact, PrivilegeRefused
+from gapless.errors import (
+    DeadlineExceeded,
+    HostFault,
+    LostContact,
+    PrivilegeRefused,
+    Unreachable,
+)
 from gapless.hostside.bundle import interpreter
 from gapless.model import Command, Completed
 
@@ -37,7 +44,7 @@ class SshTransport(HelperVerbs):
         name: str,
         config: HostConfig,
         *,
-        connections: asyncio.Semaphore,
+        connections: Held,
         lasting: bool = False,
         patience: Patience | None = None,
         clock: Clock | None = None,
@@ -54,7 +61,8 @@ class SshTransport(HelperVerbs):
         self._levels = Levels(name, self._start)
         self._guarding = asyncio.Semaphore(_AT_ONCE)
         self._connecting = asyncio.Lock()
-        self._without_python = False
+        self._uses = 0
+        self._parked = False
 
     @property
     def host(self) -> str:
@@ -67,13 +75,56 @@ class SshTransport(HelperVerbs):
 
         async with self._connecting:
             if self._connection is None:
-                async with self._connections:
+                async with self._connections.making:
+                    await self._connections.make_room()
                     connector = Connector(self._name, self._config, self._ssh_config)
                     self._connection = await connector.connect(self._on_lost)
+            self._connections.used(self)
+            self._parked = False
             await self._levels.open()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._connection is not None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way over the connection."""
+        return not self._uses and not self._connecting.locked()
+
+    async def park(self) -> None:
+        """Close the connection until it is needed again."""
+        async with self._connecting:
+            self._parked = True
+            await self._shut()
+
+    @contextlib.asynccontextmanager
+    async def in_use(self) -> AsyncIterator[None]:
+        """A parked connection is made again; one that was lost is not (see ``Levels.get``)."""
+        self._uses += 1
+        try:
+            if self._parked:
+                await self._unpark()
+            self._connections.used(self)
+            yield
+        finally:
+            self._uses -= 1
+
+    async def _unpark(self) -> None:
+        try:
+            await self.connect()
+        except (Unreachable, DeadlineExceeded) as error:
+            # As if it had gone meanwhile, which it has: whoever waits for hosts waits for this one.
+            raise LostContact(error.what, where=self._name, evidence=error.evidence) from error
 
     async def close(self) -> None:
         """Give the connection back."""
+        self._parked = False
+        self._connections.closed(self)
+        await self._shut()
+
+    async def _shut(self) -> None:
         await self._levels.close()
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -89,7 +140,8 @@ class SshTransport(HelperVerbs):
     async def run(self, command: Command) -> Completed:
         """Run a command: through the helper if there is one, there will be one, or the command
         needs it, else through the guard, which costs the host a tenth."""
-        sudo = self._sudo(command.privileged)
+        async with self.in_use():  # who logs in is known by the connection
+            sudo = self._sudo(command.privileged)
         if self._lasting or self._levels.up(sudo=sudo) or not _is_plain(command):
             return await self._run_with_helper(command)
         completed = await self._run_guarded(command, sudo=sudo)
@@ -104,8 +156,9 @@ class SshTransport(HelperVerbs):
         from gapless.drivers.transports.rsync_push import push
 
         sudo = ("sudo", "-n", "--") if self._sudo(privileged=True) else ()
-        connection = self._require_connection()
-        return await push(self._name, connection, sudo, source, target, exclude, link_from)
+        async with self.in_use():
+            connection = self._require_connection()
+            return await push(self._name, connection, sudo, source, target, exclude, link_from)
 
     async def _run_with_helper(self, command: Command) -> Completed:
         try:
@@ -126,7 +179,7 @@ class SshTransport(HelperVerbs):
     async def _run_guarded(self, command: Command, *, sudo: bool) -> Completed:
         from gapless.drivers.transports.guarded import run_guarded
 
-        async with self._guarding:
+        async with self._guarding, self.in_use():
             connection = self._require_connection()
             return await run_guarded(self._name, connection, command, self._clock, sudo=sudo)
 
@@ -158,6 +211,7 @@ class SshTransport(HelperVerbs):
 
     def _on_lost(self, _error: Exception | None) -> None:
         self._connection = None
+        self._connections.closed(self)
 
 
 def _is_plain(command: Command) -> bool:

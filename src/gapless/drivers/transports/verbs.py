@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from gapless.drivers.transports import codec
-from gapless.drivers.transports.base import Claim, Claimed, HostFacts, Probe
+from gapless.drivers.transports.base import Claim, Claimed, HostFacts, Probe, Tls
+from gapless.drivers.transports.log_query import LogQuery, LogReading
 from gapless.drivers.transports.session import HelperSession
 from gapless.errors import PrivilegeRefused
 from gapless.hostside.wire import pack_bytes, unpack_bytes
@@ -34,11 +36,18 @@ class HelperVerbs(ABC):
     async def helper(self, *, privileged: bool) -> HelperSession:
         """The helper of a privilege level, started when it is first needed."""
 
+    @contextlib.asynccontextmanager
+    async def in_use(self) -> AsyncIterator[None]:
+        """Around everything that is done over the connection: it is not given up meanwhile."""
+        yield
+
     async def run(self, command: Command) -> Completed:
         """Run a cancellable command."""
-        helper = await self.helper(privileged=command.privileged)
         args = codec.command_to_json(command)
-        return codec.completed(await helper.call("run", args, command.timeout + SLACK))
+        deadline = command.timeout + SLACK
+        return codec.completed(
+            await self._ask("run", args, deadline, privileged=command.privileged)
+        )
 
     async def act(self, action: CriticalAction) -> Settled:
         """Run a critical action and wait for its outcome."""
@@ -130,8 +139,18 @@ class HelperVerbs(ABC):
         text: str = await self._ask("tail", args, QUICK)
         return text
 
+    async def logs(self, query: LogQuery) -> LogReading:
+        """Count what is in a log."""
+        found = await self._ask("logs", query.to_json(), query.timeout + SLACK)
+        return LogReading.from_json(found, query)
+
     async def exchange(
-        self, address: str, data: bytes, timeout: float = 10.0, fence: Fence | None = None
+        self,
+        address: str,
+        data: bytes,
+        timeout: float = 10.0,
+        fence: Fence | None = None,
+        tls: Tls | None = None,
     ) -> bytes:
         """One question over a socket of the host."""
         args = {
@@ -139,6 +158,7 @@ class HelperVerbs(ABC):
             "data": pack_bytes(data),
             "timeout": timeout,
             "fence": codec.fence_to_json(fence),
+            "tls": None if tls is None else asdict(tls),
         }
         return unpack_bytes(await self._ask("exchange", args, timeout + SLACK))
 
@@ -171,13 +191,15 @@ class HelperVerbs(ABC):
         try:
             return codec.host_facts(await self._ask("facts", args, QUICK))
         except PrivilegeRefused as error:
-            plain = await self.helper(privileged=False)
-            known = codec.host_facts(await plain.call("facts", args, QUICK))
+            known = codec.host_facts(await self._ask("facts", args, QUICK, privileged=False))
             return replace(known, problems=(f"{error.what}: {error.evidence}", *known.problems))
 
-    async def _ask(self, verb: str, args: Mapping[str, Any], deadline: float) -> Any:
-        helper = await self.helper(privileged=True)
-        return await helper.call(verb, args, deadline)
+    async def _ask(
+        self, verb: str, args: Mapping[str, Any], deadline: float, *, privileged: bool = True
+    ) -> Any:
+        async with self.in_use():
+            helper = await self.helper(privileged=privileged)
+            return await helper.call(verb, args, deadline)
 
 
 def _longest(probes: Sequence[Probe]) -> float:

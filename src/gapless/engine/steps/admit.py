@@ -7,7 +7,13 @@ else leave it out and say so with the command that ends it.
 from __future__ import annotations
 
 from gapless.engine.context import InstanceContext
-from gapless.engine.left_out import remember_left_out, was_left_out
+from gapless.engine.left_out import (
+    forget_by_hand,
+    let_in,
+    remember_left_out,
+    was_left_out,
+    why_by_hand,
+)
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.drain import guards
 from gapless.plans import StepKind
@@ -22,7 +28,8 @@ class Admit(Step):
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Admit in every balancer that had it in when we came."""
-        out_before = set(ctx.facts.get(StepKind.DRAIN, {}).get("out_before", []))
+        found = _found(ctx)
+        out_before, by_hand = set(found.get("out_before", [])), found.get("by_hand")
         admitted, left_out = [], []
         for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
             if balancer.name in out_before:
@@ -31,13 +38,26 @@ class Admit(Step):
                     "instance.left_out",
                     self.kind,
                     balancer=balancer.name,
-                    why="it was out of traffic before this rollout",
-                    next=f"admit it in {balancer.name} when that reason is gone",
+                    why=why_by_hand(by_hand) if by_hand else _OUT_BEFORE,
+                    next=let_in(ctx),
                 )
                 continue
             await balancer.admit(ctx.instance, guards(ctx, balancer))
             admitted.append(balancer.name)
-        if admitted and await was_left_out(ctx):
+        if ctx.rollout.plan.verb.by_hand and not left_out:
+            await forget_by_hand(ctx)
+        elif admitted and await was_left_out(ctx):
             await remember_left_out(ctx, left_out=False)
         ctx.emit("admit.confirmed", self.kind, balancers=admitted)
         return {"admitted": admitted, "left_out": left_out}
+
+
+_OUT_BEFORE = "it was out of traffic before this rollout"
+
+
+def _found(ctx: InstanceContext) -> Facts:
+    """What the drain found: its result, or of one that failed what it saw before it began."""
+    if StepKind.DRAIN in ctx.facts:
+        return ctx.facts[StepKind.DRAIN]
+    record = ctx.rollout.steps.get(ctx.key(StepKind.DRAIN))
+    return record.before if record else {}

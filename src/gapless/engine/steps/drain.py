@@ -6,11 +6,11 @@ from gapless.drivers.balancers.base import Balancer, MemberState
 from gapless.engine.context import InstanceContext
 from gapless.engine.first_install import removes
 from gapless.engine.journal import StepRecord
-from gapless.engine.left_out import was_left_out
+from gapless.engine.left_out import drained_by_hand, remember_by_hand, was_left_out
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import FloorBroken
 from gapless.model import Fence, Instance
-from gapless.plans import StepKind
+from gapless.plans import StepKind, Verb
 
 
 class Drain(Step):
@@ -22,6 +22,10 @@ class Drain(Step):
 
     async def observe(self, ctx: InstanceContext) -> Facts:
         """Which balancers had it out before us."""
+        by_hand = await self._by_hand(ctx)
+        if by_hand:
+            balancers = ctx.rollout.assembly.balancers(ctx.service.name)
+            return {"out_before": [b.name for b in balancers], "by_hand": by_hand}
         if await was_left_out(ctx):
             return {"out_before": []}  # it is out because an earlier rollout of ours left it out
         out = []
@@ -31,8 +35,17 @@ class Drain(Step):
                 out.append(balancer.name)
         return {"out_before": out}
 
+    async def _by_hand(self, ctx: InstanceContext) -> Facts:
+        """Who has it out by hand; whoever admits by hand ends just that."""
+        if ctx.rollout.plan.verb is Verb.ADMIT or ctx.fence is None:
+            return {}
+        return await drained_by_hand(ctx)
+
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
-        """Drain in every balancer; the balancer's own floor is checked first."""
+        """Drain in every balancer; the balancer's own floor is checked first. By hand it is
+        remembered before: what is out is out for a known reason."""
+        if ctx.rollout.plan.verb is Verb.DRAIN and not ctx.undoing:
+            await remember_by_hand(ctx)
         evidence: dict[str, str] = {}
         left = 0
         for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
@@ -42,7 +55,7 @@ class Drain(Step):
             left += drained.left
         said = " ".join(sorted(set(evidence.values())))
         ctx.emit("drain.confirmed", self.kind, evidence=said, left=left)
-        return {"evidence": said, "left": left, "out_before": before.get("out_before", [])}
+        return {**before, "evidence": said, "left": left}
 
     async def recover(self, ctx: InstanceContext, record: StepRecord, key: str) -> Facts | None:
         """What was out before is what was out before the *first* try: looking again would find

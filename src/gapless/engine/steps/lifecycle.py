@@ -16,6 +16,7 @@ from gapless.engine.steps.soak import Soak
 from gapless.engine.steps.stage import Stage
 from gapless.engine.steps.switch import Switch
 from gapless.engine.steps.verify import Verify
+from gapless.engine.steps.warm import Warm
 from gapless.plans import StepKind
 
 STEPS: Mapping[StepKind, Step] = {
@@ -28,6 +29,7 @@ STEPS: Mapping[StepKind, Step] = {
         Drain(),
         Switch(),
         Ready(),
+        Warm(),
         Admit(),
         Soak(),
         Verify(),

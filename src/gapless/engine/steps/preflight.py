@@ -56,7 +56,9 @@ async def examine(ctx: InstanceContext) -> Sequence[Verdict]:
 
 async def hinders(ctx: InstanceContext, finding: Verdict) -> bool:
     """Whether a finding is in the way of this plan. The way back is for what is sick; only what
-    is not there has none, unless it is to go away."""
+    is not there has none, unless it is to go away. Out of traffic goes anything."""
+    if ctx.rollout.plan.verb is Verb.DRAIN:
+        return False
     if ctx.rollout.plan.verb is not Verb.ROLLBACK:
         return True
     if removes(ctx):

@@ -1,8 +1,10 @@
-"""snapshot: keep what is needed to go back — unit fragments, drop-ins, release pointer."""
+"""snapshot: keep what is needed to go back — unit fragments, drop-ins, release pointer,
+configuration files."""
 
 from __future__ import annotations
 
 from gapless.drivers.runtimes.base import RuntimeSnapshot
+from gapless.engine.config_change import keep_config
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
 from gapless.model import Observation
@@ -17,7 +19,7 @@ class Snapshot(Step):
     shown = ("files", "release_name")
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
-        """Copy all fragments and note the live release and observation."""
+        """Copy all files and note the live release and observation."""
         observation = await ctx.runtime.observe(ctx.transport)
         runtime = await self._runtime(ctx, observation)
         release = ctx.rollout.assembly.release(ctx.service.name)
@@ -28,6 +30,7 @@ class Snapshot(Step):
             "observation": observation.to_json(),
             "files": len(runtime.files),
             "release_name": current.name if current else "",
+            **await keep_config(ctx),
         }
 
     async def _runtime(self, ctx: InstanceContext, now: Observation) -> RuntimeSnapshot:

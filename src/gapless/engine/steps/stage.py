@@ -1,5 +1,5 @@
-"""stage: bring the new release (and unit or run file) beside the old one; nothing that runs
-changes."""
+"""stage: bring the new release (and unit, run or configuration files) beside the old one; nothing
+that runs changes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.drivers.runtimes.brought import brought
+from gapless.engine.config_change import stage_config
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import ActionFailed
@@ -19,7 +20,7 @@ class Stage(Step):
     """Idempotent: a release that is complete on the host is left as it is."""
 
     kind = StepKind.STAGE
-    shown = ("bytes", "release_name")
+    shown = ("bytes", "release_name", "config")
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Push what is missing and verify it there."""
@@ -29,13 +30,12 @@ class Stage(Step):
             ref = ReleaseRef.from_json(ctx.service.to)
             facts["bytes"] = await release.stage(ctx.transport, ref)
             facts["release_name"] = ref.name
-        install = await self._stage_file(ctx)
-        return {**facts, "install": install}
+        return {**facts, **await self._stage_file(ctx), **await stage_config(ctx)}
 
-    async def _stage_file(self, ctx: InstanceContext) -> dict[str, str]:
+    async def _stage_file(self, ctx: InstanceContext) -> dict[str, object]:
         file = await asyncio.to_thread(brought, ctx.service.name, ctx.config)
         if file is None:
-            return {}
+            return {"install": {}}
         staged = f"{ctx.folder}/staged/{file.name}"
         folder = Command(("mkdir", "-p", "-m", "0700", str(PurePosixPath(staged).parent)))
         made = await ctx.transport.run(folder)
@@ -45,4 +45,6 @@ class Stage(Step):
             )
         await ctx.transport.put(file.content, staged, mode=file.mode)
         now = await ctx.runtime.observe(ctx.transport)
-        return {staged: str(PurePosixPath(ctx.runtime.home(ctx.host, now)))}
+        home = str(PurePosixPath(ctx.runtime.home(ctx.host, now)))
+        digests = await ctx.transport.digest([staged, home])
+        return {"install": {staged: home}, "file_new": digests[staged] != digests[home]}

@@ -1,4 +1,5 @@
-"""switch: reload or restart, with release link and unit files moved in the same critical action."""
+"""switch: reload or restart; release link, unit and configuration files move in the same critical
+action."""
 
 from __future__ import annotations
 
@@ -6,6 +7,12 @@ from typing import Any
 
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.drivers.runtimes.base import Replacement, RuntimeSnapshot
+from gapless.engine.config_change import (
+    config_commands,
+    config_reached,
+    confirm_config,
+    staged_paths,
+)
 from gapless.engine.context import InstanceContext
 from gapless.engine.first_install import removes
 from gapless.engine.journal import StepRecord
@@ -41,7 +48,8 @@ class Switch(Step):
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Run the replacement, then its fallback (reload → restart) where there is one."""
         replacement = await self._replacement(ctx)
-        release = (*await bump_before(ctx, target_release(ctx)), *release_commands(ctx))
+        bump = await bump_before(ctx, target_release(ctx))
+        release = (*bump, *release_commands(ctx), *config_commands(ctx))
         # what is removed is stopped while its files are there: its stop command may need them
         order = (replacement.commands, release) if removes(ctx) else (release, replacement.commands)
         commands = order[0] + order[1]
@@ -86,7 +94,7 @@ class Switch(Step):
         kept = ctx.facts.get(StepKind.SNAPSHOT, {})
         if ctx.rollout.plan.verb is Verb.ROLLBACK or not record.before or not kept:
             return False
-        if ctx.facts.get(StepKind.STAGE, {}).get("install"):
+        if ctx.facts.get(StepKind.STAGE, {}).get("install") or staged_paths(ctx):
             return False
         if (await self._replacement(ctx)).manner != "restart":
             return False
@@ -112,8 +120,15 @@ class Switch(Step):
         # a reload keeps the running code: with a new release it is taken only where asked for
         systemd = ctx.config.systemd
         always = systemd is not None and systemd.reload == "only"
-        allowed = not install and (always or not ctx.service.to)
+        allowed = not install and (always or not self._brings_code(ctx))
         return await ctx.runtime.replacement(ctx.transport, install, allowed)
+
+    def _brings_code(self, ctx: InstanceContext) -> bool:
+        """Whether the release is another one: new files alone may be taken in by a reload."""
+        live = ctx.facts.get(StepKind.SNAPSHOT, {}).get("release") or {}
+        names = ("name", "digest")
+        to = ctx.service.to
+        return bool(to) and any(to.get(name) != live.get(name) for name in names)
 
     async def _has_fallback(self, ctx: InstanceContext) -> bool:
         """A reload that failed just before a crash: its fallback has not been tried."""
@@ -141,13 +156,14 @@ class Switch(Step):
             old = Observation.from_json(before["observation"])
             if not ctx.runtime.replaced(old, now, manner):
                 raise _not_replaced(ctx, now, manner)
+        await confirm_config(ctx)
         return _facts(now, manner)
 
     async def _is_live(self, ctx: InstanceContext) -> bool:
         """Whether the release to switch to is the live one (a reboot restarts the old one, too)."""
         target = target_release(ctx)
         release = ctx.rollout.assembly.release(ctx.service.name)
-        if ctx.facts.get(StepKind.STAGE, {}).get("install"):
+        if ctx.facts.get(StepKind.STAGE, {}).get("install") or not await config_reached(ctx):
             return False
         if release is None or (target is None and not leaves_none(ctx)):
             return True

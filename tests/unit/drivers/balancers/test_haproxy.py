@@ -13,9 +13,10 @@ import pytest
 from gapless.drivers.balancers.base import Evidence, MemberState
 from gapless.errors import FenceRefused, TrafficError
 from gapless.model import Fence, Instance
+from gapless.testing.balancer_members import MemberCases
 from gapless.testing.balancer_suite import BalancerRig, BalancerSuite, until
 
-from .haproxy_rig import HaproxyRig, haproxy_rig, need_haproxy
+from .haproxy_rig import HaproxyRig, haproxy_rig, need_haproxy, newer_haproxy
 
 
 @pytest.fixture(autouse=True)
@@ -32,10 +33,28 @@ class TestHaproxy(BalancerSuite):
         return haproxy_rig(self.folder)
 
 
+class TestNewerHaproxy(TestHaproxy):
+    """HAProxy 2.8, and servers that may be added at any time."""
+
+    def rig(self) -> AbstractAsyncContextManager[BalancerRig]:
+        return haproxy_rig(self.folder, program=newer_haproxy(self.folder), dynamic=True)
+
+
+class TestDynamicServers(MemberCases):
+    """In HAProxy 2.6 as well."""
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    def rig(self) -> AbstractAsyncContextManager[BalancerRig]:
+        return haproxy_rig(self.folder, dynamic=True)
+
+
 Case = Callable[[HaproxyRig], Coroutine[Any, Any, None]]
 
 
-def play(folder: Path, case: Case, **how: str) -> None:
+def play(folder: Path, case: Case, **how: Any) -> None:
     async def scene() -> None:
         async with haproxy_rig(folder, **how) as rig:
 

@@ -14,11 +14,11 @@ from gapless.drivers.releases.directory import DirectoryRelease
 from gapless.errors import Refused, UsageError
 from gapless.hostside import files
 from gapless.hostside.files import digest_of
-from tests.unit.drivers.releases.rig import config
+from tests.unit.drivers.releases.rig import config, workshop
 
 
 def release(source: Path, to: str = "/srv/api", **settings: Any) -> DirectoryRelease:
-    return DirectoryRelease(config(source, Path(to), **settings), "shop.api", "shop")
+    return DirectoryRelease(config(source, Path(to), **settings), "shop.api", workshop(source))
 
 
 def test_the_name_is_the_short_digest_of_the_content(tmp_path: Path) -> None:

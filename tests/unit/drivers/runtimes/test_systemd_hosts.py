@@ -12,6 +12,7 @@ from gapless.config.services import SystemdConfig
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.runtimes.systemd import SystemdRuntime
 from gapless.drivers.transports.base import Transport
+from gapless.drivers.transports.held import Held
 from gapless.drivers.transports.ssh import SshTransport
 from gapless.model import InstanceState
 from gapless.testing.runtime_suite import RuntimeSuite, perform, settled
@@ -39,7 +40,7 @@ def connect(lab: Lab, host: LabHost) -> SshTransport:
         address=host.address, port=host.port, user="deploy", key=str(lab.keys.client),
         known_hosts=str(lab.keys.known_hosts),
     )  # fmt: skip
-    return SshTransport(host.name, config, connections=asyncio.Semaphore(5))
+    return SshTransport(host.name, config, connections=Held(5))
 
 
 def runtime(reload: str = "no") -> SystemdRuntime:

@@ -10,6 +10,7 @@ import json
 import sys
 
 from gapless.config.hosts import HostConfig
+from gapless.drivers.transports.held import Held
 from gapless.drivers.transports.local import LocalTransport
 from gapless.drivers.transports.session import Patience
 from gapless.drivers.transports.ssh import SshTransport
@@ -24,7 +25,7 @@ async def main() -> None:
     host = (
         LocalTransport("host", config, patience=PATIENCE)
         if spec["transport"] == "local"
-        else SshTransport("host", config, connections=asyncio.Semaphore(1), patience=PATIENCE)
+        else SshTransport("host", config, connections=Held(1), patience=PATIENCE)
     )
     await host.connect()
     if spec["helper"]:

@@ -10,6 +10,7 @@ import pytest
 
 from gapless.config.hosts import HostConfig
 from gapless.drivers.transports.base import Transport
+from gapless.drivers.transports.held import Held
 from gapless.drivers.transports.local import LocalTransport
 from gapless.drivers.transports.ssh import SshTransport
 from gapless.errors import FenceRefused, LostContact
@@ -63,7 +64,7 @@ def test_over_ssh(sshd: Sshd, fault: str, tmp_path: Path) -> None:
     with Controller({**spec, "key": "k1", "commands": [command]}) as controller:
         wait_until_begun(tmp_path)
         controller.suffer(fault, sshd)
-        there = SshTransport("host", config, connections=asyncio.Semaphore(1))
+        there = SshTransport("host", config, connections=Held(1))
         asyncio.run(settle(there, "k1", tmp_path))
     assert (tmp_path / "runs").read_text() == "begun\ndone\n"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gapless.config.hosts import HostConfig
+from gapless.drivers.transports.held import Held
 from gapless.drivers.transports.local import LocalTransport
 from gapless.drivers.transports.ssh import SshTransport
 from gapless.errors import HostFault, PrivilegeRefused, TransportError
@@ -204,7 +205,7 @@ def test_what_a_login_prints_is_skipped(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("users")
 def test_no_sudo_over_ssh(sshd: Sshd) -> None:
     async def main() -> None:
-        host = SshTransport("web1", sshd.host(PLAIN), connections=asyncio.Semaphore(1))
+        host = SshTransport("web1", sshd.host(PLAIN), connections=Held(1))
         await host.connect()
         try:
             for refused in (
@@ -227,7 +228,7 @@ def test_no_sudo_over_ssh(sshd: Sshd) -> None:
 def test_a_host_without_python_still_runs_commands(sshd: Sshd) -> None:
     async def main() -> None:
         config = sshd.host(python="/no/such/python")
-        host = SshTransport("old", config, connections=asyncio.Semaphore(1))
+        host = SshTransport("old", config, connections=Held(1))
         await host.connect()
         try:
             assert (await host.run(Command(("echo", "a  b")))).stdout == "a  b\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gapless.config.hosts import HostConfig
+from gapless.drivers.transports.held import Held
 from gapless.drivers.transports.ssh import SshTransport
 from gapless.errors import (
     AuthenticationFailed,
@@ -28,7 +29,7 @@ def connected(config: HostConfig, ssh_config: Path | None = None) -> str:
 
     async def main() -> str:
         files = [str(ssh_config)] if ssh_config else None
-        one = asyncio.Semaphore(1)
+        one = Held(1)
         host = SshTransport("web1", config, connections=one, ssh_config=files)
         await host.connect()
         try:
@@ -163,7 +164,7 @@ def test_a_host_that_accepts_and_says_nothing_is_given_up_in_time() -> None:
         config = HostConfig.model_validate(
             {"address": "127.0.0.1", "port": port, "connect_timeout": "500ms"}
         )
-        host = SshTransport("web1", config, connections=asyncio.Semaphore(1))
+        host = SshTransport("web1", config, connections=Held(1))
         began = asyncio.get_running_loop().time()
         with pytest.raises((DeadlineExceeded, Unreachable)):
             await host.connect()
@@ -178,7 +179,7 @@ def test_a_lost_connection_is_told_and_can_be_made_again(sshd: Sshd) -> None:
     import signal
 
     async def main() -> None:
-        host = SshTransport("web1", sshd.host(), connections=asyncio.Semaphore(1))
+        host = SshTransport("web1", sshd.host(), connections=Held(1))
         await host.connect()
         helped = asyncio.create_task(host.ask([], passes=1, every=1, within=0))
         await helped
@@ -202,7 +203,7 @@ def test_a_guarded_command_learns_of_a_lost_connection(sshd: Sshd) -> None:
     import signal
 
     async def main() -> None:
-        host = SshTransport("web1", sshd.host(), connections=asyncio.Semaphore(1))
+        host = SshTransport("web1", sshd.host(), connections=Held(1))
         await host.connect()
         running = asyncio.create_task(host.run(sh("sleep 100", timeout=200)))
         await asyncio.sleep(0.3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import pwd
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ import pytest
 
 from gapless.config.hosts import HostConfig
 from gapless.drivers.transports.base import Transport
+from gapless.drivers.transports.held import Held
 from gapless.drivers.transports.local import LocalTransport
 from gapless.drivers.transports.ssh import SshTransport
 from gapless.testing.transport_suite import TransportSuite
@@ -46,7 +46,7 @@ class SshRig(Rig):
         self.config = sshd.host(user, sudo=sudo, state_dir=self.state)
 
     def transport(self) -> Transport:
-        return SshTransport("there", self.config, connections=asyncio.Semaphore(30))
+        return SshTransport("there", self.config, connections=Held(30))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from gapless.config.hosts import HostConfig
+from gapless.drivers.transports.held import Held
 from gapless.drivers.transports.ssh import SshTransport
 from gapless.errors import HostFault, LostContact
 from gapless.model import CriticalAction, Settled, Settlement, VerdictStatus
@@ -42,7 +43,7 @@ def transport(host: LabHost, user: str = "root") -> SshTransport:
         known_hosts=str(host.keys.known_hosts),
         sudo=user != "plain",
     )
-    return SshTransport(host.name, config, connections=asyncio.Semaphore(30))
+    return SshTransport(host.name, config, connections=Held(30))
 
 
 def over(host: LabHost, case: Case, user: str = "root") -> None:

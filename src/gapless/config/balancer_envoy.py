@@ -1,0 +1,21 @@
+"""``balancers.NAME.envoy``."""
+
+from __future__ import annotations
+
+from gapless.config.api_url import ApiUrl
+from gapless.config.balancer_kind import OnHosts
+
+
+class EnvoyConfig(OnHosts):
+    """Envoy, by the file of its endpoints (EDS) and its admin interface."""
+
+    file: str
+    """File of the endpoints, YAML or JSON, as ``path_config_source`` names it. Only
+    ``health_status`` of an endpoint is written; everything else in it stays as it is."""
+    cluster: str
+    """Name of the cluster whose endpoints they are."""
+    server: str
+    """Address and port as in the file, such as ``{address}:3001``, or the ``hostname`` of the
+    endpoint; {host} is the host's full name, {name} its first label, {service} the service."""
+    admin: ApiUrl = "http://127.0.0.1:9901"
+    """Admin interface, as the host reaches it."""

@@ -1,0 +1,22 @@
+"""What the keys of every kind of balancer share."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gapless.config.base import Section
+from gapless.config.quantities import Names
+
+
+class BalancerKind(Section):
+    """The keys of one kind: each is a field of ``BalancerConfig`` named as in gapless.yaml."""
+
+    holds_floor: ClassVar[bool] = True
+    """Whether its nodes tell how many other members are up; without it ``floor`` is refused."""
+
+
+class OnHosts(BalancerKind):
+    """A kind that is steered on hosts, one node on each."""
+
+    on: Names = ()
+    """Hosts that run it; default: the machine gapless runs on."""

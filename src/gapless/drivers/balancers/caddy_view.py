@@ -1,0 +1,111 @@
+"""What Caddy's admin API says, read into facts. No side effects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_SAMPLE = re.compile(r'(\w+)(?:\{(?:.*,)?upstream="([^"]*)"[^}]*\})? (\S+)')
+_HEALTHY = "caddy_reverse_proxy_upstreams_healthy"
+_STARTED = "process_start_time_seconds"
+
+
+class NonsenseError(ValueError):
+    """The answer is not what Caddy answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A reverse_proxy handler: its upstreams as they are written, its checks, and the mark of this
+    state of it (``etag``)."""
+
+    etag: str
+    upstreams: tuple[Mapping[str, Any], ...]
+    active: Mapping[str, Any] = field(default_factory=dict)
+    passive: Mapping[str, Any] = field(default_factory=dict)
+    secure: bool = False
+    dynamic: bool = False
+
+    @property
+    def dials(self) -> tuple[str, ...]:
+        """The addresses, as often as they are there."""
+        return tuple(str(upstream.get("dial", "")) for upstream in self.upstreams)
+
+    @property
+    def most_fails(self) -> int | None:
+        """Failed requests that make an upstream unavailable; None: they are not counted."""
+        if not self.passive.get("fail_duration"):
+            return None
+        return int(self.passive.get("max_fails") or 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is open to an address, and how often requests to it failed lately."""
+
+    requests: int
+    fails: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """``life`` names the process; ``healthy``: address to what its own checks found."""
+
+    life: str
+    healthy: Mapping[str, bool]
+
+
+def proxy(etag: str | None, data: Any) -> Proxy:
+    """The handler in an answer. Raises NonsenseError."""
+    if not isinstance(data, dict) or data.get("handler") != "reverse_proxy" or not etag:
+        raise NonsenseError
+    upstreams, checks = data.get("upstreams") or [], data.get("health_checks") or {}
+    if not _objects(upstreams) or not isinstance(checks, dict):
+        raise NonsenseError
+    transport = data.get("transport") or {}
+    return Proxy(
+        etag,
+        tuple(upstreams),
+        checks.get("active") or {},
+        checks.get("passive") or {},
+        secure=isinstance(transport, dict) and "tls" in transport,
+        dynamic=bool(data.get("dynamic_upstreams")),
+    )
+
+
+def loads(data: Any) -> dict[str, Load]:
+    """The load by address; one that several handlers have is told once or several times."""
+    found: dict[str, Load] = {}
+    if not _objects(data or []):
+        raise NonsenseError
+    for one in data or []:
+        try:
+            address, more = str(one["address"]), Load(int(one["num_requests"]), int(one["fails"]))
+        except (KeyError, TypeError, ValueError):
+            raise NonsenseError from None
+        known = found.get(address, Load(0, 0))
+        found[address] = Load(known.requests + more.requests, max(known.fails, more.fails))
+    return found
+
+
+def health(text: str) -> Health:
+    """What the metrics tell. Raises NonsenseError when they do not name the process."""
+    life, healthy = "", {}
+    for line in text.splitlines():
+        sample = _SAMPLE.fullmatch(line.strip()) if not line.startswith("#") else None
+        if sample is None:
+            continue
+        name, upstream, value = sample.groups()
+        if name == _STARTED:
+            life = value
+        elif name == _HEALTHY and upstream:
+            healthy[upstream] = value == "1" and healthy.get(upstream, True)
+    if not life:
+        raise NonsenseError
+    return Health(life, healthy)
+
+
+def _objects(data: Any) -> bool:
+    return isinstance(data, Sequence) and all(isinstance(one, dict) for one in data)

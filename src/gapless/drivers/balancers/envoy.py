@@ -1,0 +1,83 @@
+"""Envoy by the file of its endpoints (EDS): drains that it counts, and no reload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from gapless.clock import Clock
+from gapless.config.balancers import BalancerConfig
+from gapless.drivers.balancers.base import Capabilities, Counters, Evidence, Member
+from gapless.drivers.balancers.envoy_node import EnvoyNode
+from gapless.drivers.balancers.fanout import Fanout
+from gapless.drivers.balancers.of_nodes import OfNodes
+from gapless.drivers.balancers.sight import together
+from gapless.drivers.balancers.weighing import weigh
+from gapless.drivers.fill import own_name
+from gapless.drivers.transports.base import Transport
+from gapless.model import Fence, Instance
+
+_REPEAT = 0.5  # Envoy takes milliseconds; longer than this, and it missed the change
+_MOST_WEIGHT = (1 << 32) - 1
+
+
+class EnvoyBalancer(OfNodes):
+    """Endpoints of one cluster on every node of ``config.envoy.on``.
+
+    Nothing is lost at all: Envoy reads the file without a reload, and connections of clients are
+    not touched. What it was told is in the file and survives a restart of Envoy.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: BalancerConfig,
+        transports: Callable[[str], Transport],
+        clock: Clock,
+        *,
+        address: Callable[[str], str] = own_name,
+    ) -> None:
+        if config.envoy is None:
+            raise ValueError(f"balancer {name} is not Envoy")
+        hosts = config.envoy.on or ("",)
+        self._nodes = [
+            EnvoyNode(name, host, config.envoy, partial(transports, host), clock, address=address)
+            for host in hosts
+        ]
+        self._clock = clock
+        self._admit_timeout = config.admit_timeout
+        fanout = Fanout(name, config, self._nodes, clock, repeat=_REPEAT)
+        super().__init__(name, hosts, self._nodes, fanout)
+
+    def capabilities(self) -> Capabilities:
+        """Counted drains and weights; the endpoints are those in the file."""
+        return Capabilities(weights=True, nodes=len(self._nodes), drain_evidence=Evidence.COUNTED)
+
+    async def admit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """In on every node, once its checks would have found out a sick one, until each reports it
+        up. The last check of the old copy stands until a newer one has failed, so those that still
+        look healthy get the time for it; it comes on top of ``admit_timeout``."""
+        windows = await together(node.window(instance) for node in self._nodes)
+        await self._clock.sleep(max(windows))
+        return await super().admit(instance, fences)
+
+    async def weights(
+        self, wanted: Mapping[Instance, int], fences: Sequence[Fence]
+    ) -> Mapping[Instance, tuple[Member, ...]]:
+        """These weights, from 1, on every node, until each reports them."""
+        return await weigh(
+            self.name, self._nodes, self._fanout, self._clock, wanted, fences,
+            most=_MOST_WEIGHT, within=self._admit_timeout,
+        )  # fmt: skip
+
+    async def counters(self, instance: Instance) -> Counters:
+        """Requests and errors (5xx, also of failed connections) of each process since it began."""
+        found = await together(node.host(instance) for node in self._nodes)
+        seen = zip(self._nodes, found, strict=True)
+        known = [(node.label, life, host) for node, (life, host) in seen if host is not None]
+        return Counters(
+            requests=sum(host.figures.get("rq_total", 0) for _, _, host in known),
+            errors=sum(host.figures.get("rq_error", 0) for _, _, host in known),
+            detail={label: dict(host.figures) for label, _, host in known},
+            lives={label: life for label, life, _ in known},
+        )

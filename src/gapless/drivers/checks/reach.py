@@ -1,0 +1,30 @@
+"""What a source of evidence may use to count the errors of one service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gapless.clock import Clock
+from gapless.drivers.balancers.base import Balancer
+from gapless.drivers.checks.secret_headers import KeptSecrets
+from gapless.drivers.fill import fill
+from gapless.drivers.transports.base import Transport
+from gapless.model import Instance
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """``service`` by name, its ``unit`` ("" without one); the ways to its hosts and balancers."""
+
+    service: str
+    unit: str
+    transport: Callable[[str], Transport]
+    address: Callable[[str], str]
+    balancers: Callable[[], tuple[Balancer, ...]]
+    clock: Clock
+    secrets: KeptSecrets
+
+    def filled(self, text: str, host: str) -> str:
+        """``text`` with {host}, {name}, {service} and {address} of a host; other braces stay."""
+        return fill(text, Instance(self.service, host), self.address)

@@ -1,0 +1,1 @@
+"""Configuration files that a deploy brings: rendered here, staged and taken back there."""

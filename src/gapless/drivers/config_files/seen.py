@@ -1,0 +1,36 @@
+"""What a plan knows of the configuration on one host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gapless.drivers.config_files.base import FILE, Written
+from gapless.drivers.config_files.files import ConfigFiles, LiveConfig, RenderedConfig
+from gapless.drivers.config_files.host import content
+from gapless.drivers.config_files.marks import as_live
+from gapless.drivers.transports.base import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class SeenConfig:
+    """``contents`` of live files that are to change, None where they cannot be read; ``written`` is
+    what the host remembers of what gapless wrote."""
+
+    live: LiveConfig
+    contents: Mapping[str, bytes | None] = field(default_factory=dict, repr=False)
+    written: Mapping[str, Written] = field(default_factory=dict, repr=False)
+
+
+async def see(
+    files: ConfigFiles, transport: Transport, remembers: str, wanted: RenderedConfig | None
+) -> SeenConfig:
+    """Look at one host; ``remembers`` is the name under which it knows the service. Contents are
+    read where they are not what is ``wanted``."""
+    live = await files.live(transport)
+    if wanted is None or wanted.mark == live.mark:
+        return SeenConfig(live)
+    goal = {file.path: as_live(file).sha256 for file in wanted.files}
+    other = [f.path for f in live.files if f.kind == FILE and f.sha256 != goal.get(f.path)]
+    contents = {path: await content(transport, path) for path in other}
+    return SeenConfig(live, contents, Written.all_from(await transport.recall(remembers)))

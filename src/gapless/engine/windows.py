@@ -1,0 +1,56 @@
+"""The times and the hosts that a rate is asked about, by what the journal knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gapless.engine.context import InstanceContext
+from gapless.engine.held import Why, held_before
+from gapless.plans import StepKind
+
+CONTROLS = 8
+"""Untouched hosts that are asked at most: each look asks them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Seconds since the epoch: the baseline ends at ``touched``, counting begins at ``since``.
+    ``baseline`` False: a person let the rollout go on although everything errs more than before,
+    so before is no measure any more."""
+
+    touched: float
+    since: float
+    baseline: bool = True
+
+
+def window_of(ctx: InstanceContext) -> Window:
+    """Of an instance that was switched: the same for every controller that works on it."""
+    now = ctx.rollout.clock.now()
+    switched = _begun(ctx, StepKind.SWITCH, now)
+    touched = min(switched, _begun(ctx, StepKind.DRAIN, switched))
+    if Why.ENVIRONMENT in held_before(ctx):
+        return Window(touched, now, baseline=False)
+    return Window(touched, switched)
+
+
+def _begun(ctx: InstanceContext, kind: StepKind, otherwise: float) -> float:
+    record = ctx.rollout.steps.get(ctx.key(kind))
+    return record.begun if record is not None else otherwise
+
+
+def untouched(ctx: InstanceContext) -> tuple[str, ...]:
+    """Hosts of the service to which nothing was done yet: first those that nothing will be done
+    to, then those whose turn comes last."""
+    rollout, service = ctx.rollout, ctx.service
+    broken = rollout.floors[service.name].broken
+    others = [
+        host
+        for host in rollout.assembly.hosts_of(service.name)
+        if host != ctx.host
+        and host not in broken
+        and (service.name, host) not in rollout.lost
+        and not InstanceContext(rollout, service, host).begun
+    ]
+    turn = {host: number for number, host in enumerate(service.hosts)}
+    others.sort(key=lambda host: turn.get(host, len(turn)), reverse=True)
+    return tuple(others[:CONTROLS])

@@ -1,0 +1,214 @@
+"""Instances drained and admitted by hand: under the same floor, locks and gates as in a rollout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gapless.drivers.balancers.base import MemberState
+from gapless.model import Instance
+from gapless.testing.fake_unit import NEVER_READY
+from gapless.testing.faults import Fault, What, When
+from tests.simulation.faults.pool import Pool
+from tests.simulation.faults.shop import CONFIG, Shop
+
+LOOSE = "{canary: 0, batch: 1, max_unavailable: 2}"
+
+
+def loose(shop: Shop) -> None:
+    """Two of three may be out."""
+    shop.world._hooks.clear()
+    shop.world.on_change(shop._note_lost)
+    shop.edit("{canary: 1, batch: 1}", LOOSE)
+
+
+def test_drained_by_hand_stays_out_until_admitted(shop: Shop) -> None:
+    ended = shop.gapless("drain", "api@web3", "--reason", "new disk", code=0)
+    assert "✓ Drained api: 1 instance" in ended.text
+    assert "now api out of traffic: web3" in ended.text
+    assert "web3 api out of traffic (counted)" in ended.text
+    assert shop.serving() == ["web1", "web2"] and shop.changed() == []
+    assert shop.last().verb == "drain" and shop.last().reason == "new disk"
+    [confirmed] = shop.events("drain.confirmed")
+    assert confirmed.host == "web3" and confirmed.data["evidence"] == "COUNTED"
+    assert confirmed.actor == shop.last().actor != ""
+    ended = shop.gapless("admit", "api@web3", code=0)
+    assert "✓ Admitted api: 1 instance" in ended.text
+    assert "now api in traffic: web3" in ended.text
+    assert shop.serving() == ["web1", "web2", "web3"] and shop.lost == []
+    assert shop.journal().locks() == []
+    shop.gapless("restart", "api", "--yes", code=0)
+
+
+def test_a_later_rollout_leaves_it_out_and_says_who_wants_it_so(shop: Shop) -> None:
+    loose(shop)
+    shop.gapless("drain", "web3", "--reason", "new disk", code=0)
+    name = shop.release("2")
+    ended = shop.gapless("deploy", "api", "--yes", code=0)
+    assert "api on web3 is left out of edge" in ended.text
+    assert "drained it by hand: new disk" in ended.text
+    assert "$ gapless admit api@web3" in ended.text
+    assert shop.live() == [name] * 3
+    assert shop.serving() == ["web1", "web2"]
+    [left] = shop.events("instance.left_out")
+    assert left.host == "web3" and left.data["next"] == "gapless admit api@web3"
+    shop.gapless("admit", "api@web3", code=0)
+    shop.all_serve(name)
+
+
+def test_a_balancer_that_forgot_the_drain_lets_nothing_in_after_a_rollout(shop: Shop) -> None:
+    """It was restarted: the host knows what the balancer lost."""
+    loose(shop)
+    shop.gapless("drain", "api@web3", code=0)
+    traffic = shop.world.traffic["edge"]
+    traffic.put_back(Instance("api", "web3"))
+    shop.gapless("restart", "api", "--yes", code=0)
+    assert shop.serving() == ["web1", "web2"]
+
+
+def test_it_counts_as_out_for_the_floor_of_a_rollout(shop: Shop) -> None:
+    shop.gapless("drain", "api@web3", code=0)
+    ended = shop.gapless("restart", "api", "--hosts", "web1", "--yes", code=3)
+    assert "would leave 1 of 3 instances of api; the floor is 2" in ended.text
+    assert "web3" in ended.text
+    assert shop.serving() == ["web1", "web2"] and shop.changed() == []
+
+
+def test_the_floor_is_checked_before_anything_goes_out(shop: Shop) -> None:
+    ended = shop.gapless("drain", "api@web[2:3]", code=3)
+    assert "taking web3 out would leave 1 of 3 instances of api; the floor is 2" in ended.text
+    assert "Nothing was changed." in ended.out
+    assert shop.world.deeds("drain") == []
+    shop.gapless("drain", "api@web2", code=0)
+    shop.gapless("drain", "api@web3", code=3)
+    assert shop.serving() == ["web1", "web3"]
+
+
+def test_the_balancers_own_count_holds_the_floor_too(shop: Shop) -> None:
+    """web2 is fit, and somebody else has it out of traffic."""
+    shop.world._hooks.clear()
+    shop.world.traffic["edge"].take_out(Instance("api", "web2"))
+    ended = shop.gapless("drain", "api@web3", code=4)
+    assert "edge reports 1 of the other instances up; the floor is 2" in ended.text
+    assert shop.serving() == ["web1", "web3"]
+
+
+def test_what_is_sick_or_gone_may_go_out(shop: Shop) -> None:
+    shop.world._hooks.clear()
+    shop.unit("web3").healthy = False
+    shop.gapless("drain", "api@web3", code=0)
+    shop.gapless("admit", "api@web3", code=3)
+    shop.unit("web3").healthy = True
+    shop.gapless("admit", "api@web3", code=0)
+    shop.host("web3").power_off()
+    shop.gapless("drain", "api@web3", code=0)
+    assert shop.world.deeds("drain")[-1].host == "web3"
+
+
+def test_what_fails_its_checks_is_not_admitted_without_force(shop: Shop) -> None:
+    shop.world._hooks.clear()
+    shop.gapless("drain", "api@web3", code=0)
+    shop.unit("web3").behaviour = NEVER_READY
+    shop.unit("web3").healthy = False
+    ended = shop.gapless("admit", "api@web3", code=3)
+    assert "api on web3 is not fit to be touched" in ended.text
+    assert 'gapless admit api --hosts web3 --force --reason "..."' in ended.text
+    assert "--force skips health gates and needs --reason" in (
+        shop.gapless("admit", "api@web3", "--force", code=2).text
+    )
+    assert shop.world.deeds("admit") == []
+    # the balancer's own check is no gate of ours: it says no as well, and what failed is out again
+    ended = shop.gapless("admit", "api@web3", "--force", "--reason", "I know", code=4)
+    assert "does not report api@web3 up" in ended.text
+    assert shop.serving() == ["web1", "web2"]
+    shop.unit("web3").healthy = True
+    ended = shop.gapless("admit", "api@web3", "--force", "--reason", "I know", code=0)
+    assert "forced health gates were skipped: I know" in ended.text
+    assert shop.serving() == ["web1", "web2", "web3"]
+
+
+def test_a_drain_that_fails_gives_back(shop: Shop) -> None:
+    shop.world.faults.add(Fault(What.REFUSE, When.BEFORE, verb="drain", host="balancer:edge"))
+    ended = shop.gapless("drain", "api@web3", code=4)
+    assert "gapless drain api@web3" in ended.text
+    assert shop.serving() == ["web1", "web2", "web3"]
+    shop.gapless("restart", "api", "--yes", code=0)
+    assert shop.serving() == ["web1", "web2", "web3"]
+
+
+def test_a_failed_drain_of_what_was_out_before_does_not_let_it_in(shop: Shop) -> None:
+    shop.world._hooks.clear()
+    shop.world.traffic["edge"].take_out(Instance("api", "web3"))
+    shop.world.faults.add(Fault(What.REFUSE, When.BEFORE, verb="drain", host="balancer:edge"))
+    shop.gapless("drain", "api@web3", code=4)
+    assert shop.serving() == ["web1", "web2"]
+
+
+def test_a_killed_drain_is_resumed(shop: Shop) -> None:
+    shop.kill_at("web3/api/drain")
+    shop.killed("drain", "api@web3", "--reason", "new disk")
+    ended = shop.gapless("restart", "api", "--yes", code=6)
+    assert "gapless resume" in ended.text
+    shop.gapless("resume", code=0)
+    assert shop.serving() == ["web1", "web2"]
+    assert shop.journal().locks() == []
+
+
+def test_several_services_of_a_host_and_json(shop: Shop) -> None:
+    ended = shop.gapless("drain", "web3", "--json", "--progress", "quiet", code=0)
+    report = json.loads(ended.out)
+    assert (report["verb"], report["outcome"]) == ("drain", "done")
+    assert report["services"][0]["serving"] == {"web3": "out of traffic"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "which instance is meant?"),
+        (("api",), "which instance of api is meant?"),
+        (("aip@web3",), "did you mean api"),
+        (("api@web9",), "unknown host or group 'web9'"),
+        (("api@web3", "--hosts", "web1"), "no instance of api is on web3"),
+        (("site@web3",), "site has no balancer"),
+    ],
+)
+def test_words_that_mean_nothing_are_refused(shop: Shop, words: tuple[str, ...], told: str) -> None:
+    shop.config(f"{CONFIG}  site: {{on: [web3], systemd: site.service}}\n")
+    assert told.replace("'", "") in shop.gapless("drain", *words, code=2).text.replace("'", "")
+
+
+def test_durations_of_rollouts_are_not_those_of_drains(shop: Shop) -> None:
+    before = shop.journal().durations("api")
+    shop.gapless("drain", "api@web3", code=0)
+    assert shop.journal().durations("api") == before
+
+
+def test_a_rollback_passes_over_what_was_done_by_hand(shop: Shop) -> None:
+    old = shop.live()
+    shop.release("2")
+    shop.gapless("deploy", "api", "--yes", code=0)
+    shop.gapless("drain", "api@web3", code=0)
+    shop.gapless("admit", "api@web3", code=0)
+    shop.gapless("rollback", "api", "--yes", code=0)
+    assert shop.live() == old
+
+
+def test_a_balancer_that_tells_no_state_is_remembered_for(tmp_path: Path) -> None:
+    """What a balancer cannot report, the host knows."""
+    pool = Pool(tmp_path, state=False)
+    pool.edit("    balancer: edge", "    balancer: edge\n    rollout: {max_unavailable: 2}")
+    told = pool.gapless("drain", "api@h3", code=0)
+    assert "out of traffic (timed)" in told
+    told = pool.gapless("restart", "api", "--yes", code=0)
+    assert "in h3" not in " ".join(pool.orders())
+    assert "gapless admit api@h3" in told
+    pool.gapless("admit", "api@h3", code=0)
+    assert pool.orders()[-1].startswith("in h3:")
+    assert not (tmp_path / "h3.out").exists()
+
+
+def test_the_state_of_members_is_what_status_shows(shop: Shop) -> None:
+    shop.gapless("drain", "api@web3", code=0)
+    assert MemberState.DRAINED.value in shop.gapless("status", code=0).text

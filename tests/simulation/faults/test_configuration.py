@@ -1,0 +1,256 @@
+"""Configuration is a deploy: rolled out, judged and taken back like a release, byte for byte."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gapless.testing.fake_unit import NEVER_READY
+from tests.simulation.faults.configured import (
+    APP,
+    EXTRA,
+    OLD,
+    SECRET,
+    again,
+    configure,
+    contents,
+    files,
+    kill_at_write,
+    refuse_web3,
+    told,
+    until_killed,
+    validator,
+    variable,
+    wanted,
+)
+from tests.simulation.faults.shop import HOSTS, Shop
+
+
+@pytest.fixture
+def configured(shop: Shop) -> Shop:
+    """Release "1" everywhere; the files are in gapless.yaml and not on the hosts yet."""
+    configure(shop)
+    return shop
+
+
+def test_configuration_alone_is_a_deploy(configured: Shop) -> None:
+    shop, release = configured, configured.live()[0]
+    ended = shop.gapless("deploy", "--yes", code=0)
+    assert "Deployed api: 3 instances" in ended.text
+    assert contents(shop) == [wanted(host, 4) for host in HOSTS]
+    node = shop.host("web1").files.node(APP)
+    assert node is not None
+    assert (node.mode, node.owner) == (0o640, "api")
+    assert shop.changed() == [f"{host} restart" for host in HOSTS]
+    shop.all_serve(release)
+    again = shop.gapless("deploy", "--yes", code=0)
+    assert "Nothing to do" in again.text
+    variable(shop, 4, 8)
+    shop.gapless("deploy", "--yes", code=0)
+    assert contents(shop) == [wanted(host, 8) for host in HOSTS]
+    assert shop.host("web1").files.read(EXTRA) == b"extra 1\n"
+    hidden = [p for h in HOSTS for p in shop.host(h).files.nodes if "/.gapless-" in p]
+    assert hidden == [], "what was staged is gone"
+    shop.world.check()
+
+
+def test_rollback_puts_the_files_back_byte_for_byte(configured: Shop) -> None:
+    shop, before = configured, files(configured)
+    shop.gapless("deploy", "--yes", code=0)
+    assert files(shop) != before
+    shown = shop.gapless("plan", "rollback", code=0)
+    assert f"{shop.live()[0]} with the files from before" in shown.text
+    shop.gapless("rollback", "api", "--yes", code=0)
+    assert files(shop) == before, "content, mode, owner, and what was not there is not there"
+    shop.all_serve(shop.live()[0])
+    shop.world.check()
+
+
+def test_template_with_an_undefined_variable(configured: Shop) -> None:
+    shop, before = configured, files(configured)
+    template = shop.folder / "app.conf.j2"
+    template.write_text("host = {{ host }}\nworkers = {{ wokers }}\n")
+    calls = len(shop.world.calls)
+    for words in (("check",), ("deploy", "--yes")):
+        ended = shop.gapless(*words, code=2)
+        assert f"{template}:2:1: 'wokers' is undefined (on web1 and 2 more)" in ended.text
+        assert "did you mean 'workers'?" in ended.text
+    assert len(shop.world.calls) == calls, "no host was spoken to"
+    assert files(shop) == before
+    assert shop.changed() == []
+
+
+def test_template_that_is_undefined_since_the_plan(configured: Shop) -> None:
+    shop, before = configured, files(configured)
+    plan = str(shop.folder / "plan.json")
+    shop.gapless("plan", "deploy", "-o", plan, code=0)
+    (shop.folder / "app.conf.j2").write_text("workers = {{ workers + 1 }}\n")
+    ended = shop.gapless("deploy", plan, "--yes", code=3)
+    assert "GL-203" in ended.text
+    assert "the configuration is not what was planned" in ended.text
+    assert files(shop) == before
+    assert shop.changed() == []
+
+
+def test_secret_that_cannot_be_read(configured: Shop) -> None:
+    shop = configured
+    shop.patch.delenv("SHOP_DB")
+    ended = shop.gapless("deploy", "--yes", code=2)
+    assert "env:SHOP_DB cannot be read" in ended.text
+    assert contents(shop) == [OLD] * 3
+
+
+def test_validator_refuses_on_one_host(configured: Shop) -> None:
+    shop, before = configured, files(configured)
+    release = shop.live()[0]
+    validator(shop, refuse_web3)
+    ended = shop.gapless("deploy", "--yes", code=4)
+    assert f"{APP} was refused: check-conf" in ended.text
+    assert "app.conf:3: bad password '***'" in ended.text
+    assert files(shop) == before
+    assert "web3 restart" not in shop.changed(), "refused before anything was taken out of traffic"
+    assert shop.world.deeds("drain", host="web3") == []
+    shop.all_serve(release)
+    assert SECRET not in told(shop)
+    shop.world.check()
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_instance_that_fails_after_the_switch(configured: Shop, host: str) -> None:
+    shop, before = configured, files(configured)
+    release = shop.live()[0]
+    shop.unit(host).next_starts.append(NEVER_READY)
+    shop.gapless("deploy", "--yes", code=4)
+    touched = HOSTS[: HOSTS.index(host) + 1]
+    assert {deed.host for deed in shop.world.deeds("restart", "start")} == set(touched)
+    assert files(shop) == before, "on all hosts that had it, at absolute paths"
+    shop.all_serve(release)
+    shop.world.check()
+
+
+def test_the_tuple_goes_back_as_one(configured: Shop) -> None:
+    shop, old = configured, configured.live()[0]
+    shop.gapless("deploy", "--yes", code=0)
+    before = files(shop)
+    variable(shop, 4, 9)
+    shop.bad_release(NEVER_READY)
+    shop.gapless("deploy", "--yes", code=4)
+    assert files(shop) == before
+    shop.all_serve(old)
+
+
+def test_drift_is_told_and_a_plan_is_stale(configured: Shop) -> None:
+    shop = configured
+    shop.gapless("deploy", "--yes", code=0)
+    plan = str(shop.folder / "plan.json")
+    variable(shop, 4, 5)
+    shop.gapless("plan", "deploy", "-o", plan, code=0)
+    by_hand = wanted("web2", 77)
+    shop.host("web2").files.write(APP, by_hand, 0o640, "api")
+    ended = shop.gapless("deploy", plan, "--yes", code=3)
+    assert "api@web2: its configuration files changed" in ended.text
+    shown = shop.gapless("plan", "deploy", code=0)
+    assert "changed on the host since gapless wrote it" in shown.text
+    assert "workers = 77" not in shown.text, "a line that nobody knows may be a secret"
+    assert "-workers = 4" in shown.text
+    assert "+workers = 5" in shown.text
+    variable(shop, 5, 4)
+    drift = shop.gapless("plan", "deploy", code=0)
+    assert "1 instance on 1 host" in drift.text
+    shop.gapless("deploy", "--yes", code=0)
+    assert contents(shop) == [wanted(host, 4) for host in HOSTS]
+
+
+def test_secrets_are_nowhere_but_in_the_file(configured: Shop) -> None:
+    shop = configured
+    shop.gapless("deploy", "--yes", code=0)
+    new = "c0rrect-h0rse"
+    shop.patch.setenv("SHOP_DB", new)
+    shown = shop.gapless("plan", "deploy", "--diff", "-v", code=0)
+    data = shop.gapless("plan", "deploy", "--json", code=0)
+    ended = shop.gapless("deploy", "--yes", code=0)
+    shop.gapless("rollback", "api", "--yes", code=0)
+    assert json.loads(data.out)["services"][0]["config_changes"]
+    for text in (shown.text, data.text, ended.text, told(shop)):
+        assert SECRET not in text
+        assert new not in text
+    for host in HOSTS:
+        assert new not in str(shop.host(host).memory)
+    argv = [about for _, _, verb, about in shop.world.calls if verb in ("run", "act")]
+    assert not any(SECRET in about or new in about for about in argv)
+
+
+def test_symbolic_link_is_replaced_and_put_back(configured: Shop) -> None:
+    shop = configured
+    web1 = shop.host("web1").files
+    web1.write("/etc/api/real.conf", b"real\n")
+    web1.remove(APP)
+    web1.link("real.conf", APP)
+    before = files(shop)
+    shown = shop.gapless("plan", "deploy", code=0)
+    assert "replaces a symbolic link to real.conf; undo puts it back" in shown.text
+    shop.gapless("deploy", "--yes", code=0)
+    node = web1.node(APP, follow=False)
+    assert node is not None
+    assert node.kind == "file"
+    assert web1.read("/etc/api/real.conf") == b"real\n"
+    shop.gapless("rollback", "api", "--yes", code=0)
+    assert files(shop) == before
+
+
+def test_reload_takes_in_new_files(configured: Shop) -> None:
+    shop = configured
+    shop.edit("    systemd: api.service", "    systemd: {unit: api.service, reload: try}")
+    for host in HOSTS:
+        shop.unit(host).can_reload = True
+    shop.gapless("deploy", "--yes", code=0)
+    assert shop.changed() == [f"{host} reload" for host in HOSTS], "the release is the same"
+    variable(shop, 4, 5)
+    shop.release("2")
+    shop.gapless("deploy", "--yes", code=0)
+    assert shop.changed()[3:] == [f"{host} restart" for host in HOSTS], "new code needs a restart"
+
+
+RECORDS = 75
+"""More than there are in a deploy to two hosts; the last test says when that is wrong."""
+
+
+@pytest.mark.parametrize("number", range(1, RECORDS + 1))
+def test_controller_killed_at_each_journal_record(configured: Shop, number: int) -> None:
+    """Resumed or aborted, with the record committed or lost: new code and new files everywhere, or
+    old code and old files."""
+    shop, before, old = configured, files(configured), configured.live()[0]
+    new = shop.release("2")
+    kill_at_write(shop, number, committed=number % 4 < 2)
+    if not until_killed(shop, "deploy", "--yes", "--hosts", "web1,web2"):
+        assert shop.live() == [new, new, old], "it ended before"
+        return
+    again(shop)
+    shop.rest()
+    rollouts = shop.journal().rollouts(1, unfinished=True)
+    if not rollouts:  # killed before it was known, or after it ended
+        assert shop.live() in ([old] * 3, [new, new, old])
+        return
+    verb = "resume" if number % 2 else "abort"
+    shop.gapless(verb, rollouts[0].id, code=0 if verb == "resume" else 4)
+    shop.rest()
+    goal = new if verb == "resume" else old
+    for host, release in zip(HOSTS, shop.live(), strict=True):
+        touched = host != "web3"
+        assert release == (goal if touched else old)
+        assert shop.unit(host).version == release
+        if goal == old or not touched:
+            assert files(shop)[host] == before[host]
+        else:
+            assert shop.host(host).files.read(APP) == wanted(host, 4)
+    assert shop.serving() == list(HOSTS)
+    assert shop.journal().locks() == []
+    shop.world.check()
+
+
+def test_number_of_journal_records(configured: Shop) -> None:
+    configured.release("2")
+    writes = kill_at_write(configured, 0, committed=True)
+    configured.gapless("deploy", "--yes", "--hosts", "web1,web2", code=0)
+    assert writes[0] <= RECORDS, "raise it, or there are records at which nobody was killed"

@@ -1,0 +1,240 @@
+"""Errors after the restart: the canary that errs goes back, what errs everywhere pauses."""
+
+from __future__ import annotations
+
+import pytest
+
+from gapless.errors import SourceUnavailable
+from gapless.testing.fake_rates import Errs
+from tests.simulation.faults.errors import BAD, USUAL, Judged
+from tests.simulation.faults.shop import HOSTS, Shop
+
+DOWN = SourceUnavailable("connection refused", where="http://prometheus:9090")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_canary_that_errs_is_caught_within_a_minute(shop: Shop, seed: int) -> None:
+    (old, *_) = shop.live()
+    slow = Errs(0.005, requests=1.0)
+    judged = Judged(shop, usual=slow, seed=seed)
+    judged.errs_with(shop.release("2"), Errs(0.2, requests=1.0, message="500 GET /cart"))
+    ended = shop.gapless("deploy", "--yes", code=4)
+    (failed,) = shop.events("step.failed")
+    assert failed.ts - judged.switched_at("web1") <= 60
+    assert failed.data["verdict"]["status"] == "FAIL"
+    assert "requests failed" in ended.text
+    assert "expected), limit" in ended.text
+    assert "× 500 GET /cart" in ended.text
+    assert {line.split()[0] for line in shop.changed()} == {"web1"}
+    shop.all_serve(old)
+
+
+def test_a_failure_ends_the_soak(shop: Shop) -> None:
+    judged = Judged(shop)
+    judged.errs_with(shop.release("2"), BAD)
+    shop.gapless("deploy", "--yes", code=4)
+    (failed,) = shop.events("step.failed")
+    assert failed.step == "soak"
+    assert failed.ts - judged.switched_at("web1") < 30
+
+
+def test_a_message_never_seen_before_that_repeats_is_enough(shop: Shop) -> None:
+    judged = Judged(shop, usual=Errs(0.0))
+    judged.errs_with(shop.release("2"), Errs(0.3, message="no such table: carts", new=True))
+    ended = shop.gapless("deploy", "--yes", code=4)
+    assert "never seen before" in ended.text
+    assert "× no such table: carts" in ended.text
+
+
+def test_a_good_release_passes_and_the_arithmetic_is_kept(shop: Shop) -> None:
+    Judged(shop)
+    new = shop.release("2")
+    shop.gapless("deploy", "--yes", code=0)
+    shop.all_serve(new)
+    passed = shop.events("check.passed")
+    told = [e for e in passed if e.step == "verify"]
+    assert [event.host for event in told] == list(HOSTS)
+    assert all("expected), limit" in event.data["verdict"]["answer"] for event in told)
+
+
+def burst(shop: Shop, judged: Judged) -> None:
+    """Everything errs from the moment web1 is switched."""
+    shop.at("ready", lambda: judged.everywhere(BAD))
+
+
+def test_errors_everywhere_pause_and_blame_nobody(shop: Shop) -> None:
+    (old, *_) = shop.live()
+    judged = Judged(shop)
+    burst(shop, judged)
+    new = shop.release("2")
+    ended = shop.gapless("deploy", "--yes", code=7)
+    assert "Paused: web1: environment: errors rise on hosts that were not touched, too" in (
+        ended.text
+    )
+    assert "untouched hosts" in ended.text
+    assert "gapless resume" in ended.text
+    assert shop.live() == [new, old, old]
+    assert shop.serving() == list(HOSTS)
+    (held,) = shop.events("instance.held")
+    assert (held.host, held.data["reason"]) == ("web1", "environment")
+    assert shop.last().exit_code == 7
+    assert not shop.events("rollback.started")
+
+    judged.everywhere(USUAL)
+    shop.rest(900)
+    shop.gapless("resume", code=0)
+    shop.all_serve(new)
+
+
+def test_a_paused_rollout_is_taken_back_by_abort(shop: Shop) -> None:
+    (old, *_) = shop.live()
+    judged = Judged(shop)
+    burst(shop, judged)
+    shop.release("2")
+    shop.gapless("deploy", "--yes", code=7)
+    shop.gapless("abort", code=4)
+    assert shop.last().outcome == "restored"
+    shop.all_serve(old)
+
+
+def test_a_person_lets_it_go_on_while_everything_errs(shop: Shop) -> None:
+    """Before is no measure any more: the untouched hosts are. The release is not the cause."""
+    judged = Judged(shop)
+    burst(shop, judged)
+    new = shop.release("2")
+    shop.gapless("deploy", "--yes", code=7)
+    shop.rest(900)
+    shop.gapless("resume", code=0)
+    shop.all_serve(new)
+
+
+def test_a_release_that_errs_while_everything_errs_is_still_caught(shop: Shop) -> None:
+    (old, *_) = shop.live()
+    judged = Judged(shop)
+    judged.errs_with(shop.release("2"), Errs(0.9, requests=10.0))
+    shop.at("ready", lambda: judged.rates.set(Errs(0.02, requests=10.0), "web2", "web3"))
+    shop.gapless("deploy", "--yes", code=4)
+    shop.all_serve(old)
+
+
+@pytest.mark.parametrize(("policy", "code"), [("pass", 0), ("fail", 4), ("pause", 7)])
+def test_without_data_the_policy_decides(shop: Shop, policy: str, code: int) -> None:
+    (old, *_) = shop.live()
+    judged = Judged(shop, keys=f"on_insufficient: {policy}, extend: 60s")
+    judged.rates.silent.update(HOSTS)
+    new = shop.release("2")
+    ended = shop.gapless("deploy", "--yes", code=code)
+    assert "no data since the switch" in " ".join(
+        [ended.text, *(str(e.data) for e in shop.events("check.inconclusive"))]
+    )
+    inconclusive = [e for e in shop.events("check.inconclusive") if e.step == "verify"]
+    assert inconclusive[0].ts - judged.switched_at("web1") >= 90, "the soak was not extended"
+    assert [e for e in shop.events("check.passed") if "logs" in str(e.data)] == []
+    if policy == "pause":
+        for _ in range(2):
+            shop.gapless("resume", code=7)
+        shop.gapless("resume", code=0)
+        code = 0
+    shop.all_serve(new if code == 0 else old)
+
+
+def test_a_metrics_server_that_is_down_is_never_a_pass(shop: Shop) -> None:
+    judged = Judged(shop, keys="extend: 30s")
+    judged.rates.down = DOWN
+    new = shop.release("2")
+    ended = shop.gapless("deploy", "--yes", code=7)
+    assert "too little data to judge" in ended.text
+    assert "no answer: connection refused" in ended.text
+    assert shop.live()[0] == new
+
+
+def test_a_metrics_server_that_comes_back_decides(shop: Shop) -> None:
+    judged = Judged(shop)
+    judged.rates.down = DOWN
+    new = shop.release("2")
+
+    def back() -> None:
+        judged.rates.down = None
+
+    shop.at("verify", lambda: shop.loop.call_later(60, back))
+    shop.gapless("deploy", "--yes", code=0)
+    shop.all_serve(new)
+    assert not [e for e in shop.events("check.inconclusive") if e.step == "verify"]
+
+
+def test_too_little_traffic_extends_the_soak_until_there_is_enough(shop: Shop) -> None:
+    judged = Judged(shop, usual=Errs(0.0, requests=1.5), keys="extend: 10m")
+    new = shop.release("2")
+    shop.gapless("deploy", "--yes", code=0)
+    shop.all_serve(new)
+    told = next(e for e in shop.events("check.passed") if e.step == "verify")
+    assert told.ts - judged.switched_at("web1") > 60, "30 s at 1.5 requests a second prove nothing"
+
+
+@pytest.mark.parametrize("step", ["soak", "verify"])
+def test_a_controller_killed_while_it_judges(shop: Shop, step: str) -> None:
+    """Baseline and window are those of the journal: the next one asks for the same."""
+    judged = Judged(shop)
+    new = shop.release("2")
+    shop.kill_at(step)
+    shop.killed("deploy", "--yes")
+    judged.another_controller()
+    shop.gapless("resume", code=0)
+    shop.all_serve(new)
+
+
+def test_a_controller_killed_while_a_bad_canary_soaks(shop: Shop) -> None:
+    (old, *_) = shop.live()
+    judged = Judged(shop)
+    judged.errs_with(shop.release("2"), BAD)
+    shop.kill_at("soak")
+    shop.killed("deploy", "--yes")
+    judged.another_controller()
+    shop.gapless("resume", code=4)
+    shop.all_serve(old)
+
+
+def test_counters_without_a_history_are_lost_with_the_controller(shop: Shop) -> None:
+    """Then there is no baseline of what was changed already; what is untouched is the measure,
+    and where nothing is left of that, either, it is too little data and never a pass."""
+    judged = Judged(shop, history=False, keys="controls: false, extend: 30s")
+    judged.errs_with(shop.release("2"), Errs(0.02, requests=10.0))
+    shop.kill_at("verify")
+    shop.killed("deploy", "--yes")
+    judged.another_controller()
+    ended = shop.gapless("resume", code=7)
+    assert "baseline unknown" in ended.text
+    assert [e for e in shop.events("check.passed") if "logs" in str(e.data)] == []
+
+
+def test_the_way_back_is_not_judged(shop: Shop) -> None:
+    (old, *_) = shop.live()
+    judged = Judged(shop)
+    shop.release("2")
+    shop.gapless("deploy", "--yes", code=0)
+    asked = len(judged.rates.asked)
+    judged.everywhere(BAD)
+    shop.gapless("rollback", "--yes", code=0)
+    shop.all_serve(old)
+    assert len(judged.rates.asked) == asked
+
+
+def test_what_is_forced_is_not_judged(shop: Shop) -> None:
+    judged = Judged(shop)
+    judged.rates.down = DOWN
+    new = shop.release("2")
+    shop.gapless("deploy", "--yes", "--force", "--reason", "fire", code=0)
+    shop.all_serve(new)
+    assert judged.rates.asked == []
+
+
+def test_nothing_new_begins_where_a_person_is_asked(shop: Shop) -> None:
+    judged = Judged(shop, keys="extend: 0s")
+    judged.rates.silent.update(HOSTS)
+    shop.edit("canary: 1, batch: 1", "batch: 2, max_unavailable: 2")
+    shop.world.hold_floor("api", least=1)
+    shop.release("2")
+    shop.gapless("restart", "--yes", code=7)
+    assert {line.split()[0] for line in shop.changed()} == {"web1", "web2"}
+    assert len(shop.events("instance.held")) == 2
+    shop.gapless("abort", code=4)

@@ -1,0 +1,99 @@
+"""What staging verified goes to production: the same release, the same checks, the same kind."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.simulation.faults.schema import Schema
+from tests.simulation.faults.shop import Shop
+
+ENVIRONMENTS = """\
+environments:
+  staging: {services: {api: {on: [web1], rollout: {canary: 0}}}}
+  production: {services: {api: {on: [web2, web3], rollout: {canary: 0}}}}
+"""
+
+
+@pytest.fixture
+def staged(shop: Shop) -> Shop:
+    """web1 is staging, the others are production; staging has a newer release, well deployed."""
+    shop.config((shop.folder / "gapless.yaml").read_text() + ENVIRONMENTS)
+    shop.gapless("deploy", "-e", "production", "--yes", code=0)
+    shop.release("2")
+    shop.gapless("deploy", "-e", "staging", "--yes", code=0)
+    return shop
+
+
+def test_production_gets_what_staging_runs(staged: Shop) -> None:
+    new, old, _ = staged.live()
+    assert new != old
+    words = ("promote", "-e", "production", "--from", "staging")
+    plan = staged.gapless(*words, "--dry-run", code=0)
+    assert "promoted from staging, rollout r" in plan.text
+    staged.gapless(*words, "--yes", code=0)
+    assert staged.live() == [new, new, new]
+    staged.all_serve(new)
+
+
+def test_what_changed_since_is_not_what_was_verified(staged: Shop) -> None:
+    """The source has moved on, or is gone: it is refused, and nothing is changed."""
+    live = staged.live()
+    staged.release("3")
+    staged.world.history.clear()
+    ended = staged.gapless("promote", "-e", "production", "--from", "staging", "--yes", code=3)
+    assert live[0] in ended.text
+    assert staged.changed() == []
+    shutil.rmtree(staged.folder / "release")
+    staged.gapless("promote", "-e", "production", "--from", "staging", "--yes", code=3)
+    assert staged.live() == live
+
+
+def test_its_checks_are_those_that_were_recorded(staged: Shop) -> None:
+    """The file says less by now: what staging was judged by still holds."""
+    staged.edit("expect: {json: {status: healthy}}", "expect: {json: {status: whatever}}")
+    new = staged.live()[0]
+    staged.gapless("promote", "-e", "production", "--from", "staging", "--yes", code=0)
+    staged.all_serve(new)
+
+
+def test_what_differs_on_purpose_stays_as_this_environment_has_it(staged: Shop) -> None:
+    staged.edit("on: [web2, web3], rollout", "on: [web2, web3], soak: 1s, rollout")
+    ended = staged.gapless("promote", "-e", "production", "--from", "staging", "--dry-run", code=0)
+    assert "soak as this environment has it" in ended.text
+
+
+def test_a_migration_that_was_skipped_there_is_skipped_here(staged: Shop) -> None:
+    schema = Schema(staged)
+    staged.release("3")
+    staged.gapless("deploy", "-e", "staging", "--yes", "--skip-migrations", code=0)
+    assert schema.ran == []
+    staged.gapless("promote", "-e", "production", "--from", "staging", "--yes", code=0)
+    assert schema.ran == []
+    staged.release("4")
+    staged.gapless("deploy", "-e", "staging", "--yes", code=0)
+    staged.gapless("promote", "-e", "production", "--from", "staging", "--yes", code=0)
+    assert schema.ran == ["web1 up", "web2 up"]
+
+
+def test_staging_that_runs_something_nobody_verified(staged: Shop) -> None:
+    host = staged.host("web1")
+    other = f"/srv/api/releases/{staged.live()[1]}"
+    host.files.link(other, "/srv/api/current")
+    ended = staged.gapless("promote", "-e", "production", "--from", "staging", "--yes", code=3)
+    assert "no rollout verified it there" in ended.text
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--from", "production"), "production is where it would go to, too"),
+        (("--from", "stagin"), "unknown environment 'stagin'"),
+        (("--batch", "2"), "need --from"),
+        (("--from", "staging", "nosuch"), "nosuch"),
+    ],
+)
+def test_what_makes_no_sense_is_said(staged: Shop, words: tuple[str, ...], told: str) -> None:
+    ended = staged.gapless("promote", "-e", "production", *words, "--yes", code=2)
+    assert told in ended.text

@@ -1,0 +1,74 @@
+"""Hosts of balancers that are steered by files: each node has a folder for its file system."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+from gapless.model import Command, Completed, CriticalAction, Settled
+
+from .local import Local
+
+
+class Watched(Local):
+    """This machine; remembers the commands run on it."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.commands: list[Command] = []
+
+    async def run(self, command: Command) -> Completed:
+        self.commands.append(command)
+        process = await asyncio.create_subprocess_exec(
+            *command.argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate(command.input)
+        assert process.returncode is not None
+        return Completed(command.argv, process.returncode, out.decode(), err.decode(), 0.0)
+
+
+class At:
+    """A host on which $NODE is its folder and every address that of its node."""
+
+    def __init__(self, host: Watched, folder: Path, address: str = "") -> None:
+        self._host = host
+        self._folder = folder
+        self._address = address
+
+    async def connect(self) -> None:
+        await self._host.connect()
+
+    async def get(self, path: str, limit: int = 1 << 20) -> bytes | None:
+        file = Path(self._fill(path))
+        return file.read_bytes() if file.exists() else None
+
+    async def exchange(self, address: str, data: bytes, *more: object) -> bytes:
+        return await self._host.exchange(self._address, data)
+
+    async def run(self, command: Command) -> Completed:
+        return await self._host.run(self._here(command))
+
+    async def act(self, action: CriticalAction) -> Settled:
+        commands = tuple(self._here(command) for command in action.commands)
+        return await self._host.act(
+            CriticalAction(action.key, commands, action.fence, action.timeout)
+        )
+
+    def _here(self, command: Command) -> Command:
+        argv = tuple(map(self._fill, command.argv))
+        return Command(argv, timeout=command.timeout, input=command.input)
+
+    def _fill(self, word: str) -> str:
+        return word.replace("$NODE", str(self._folder))
+
+
+def free_port() -> int:
+    """One that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,1 @@
+"""Configuration files, rendered here and put in place there."""
