@@ -23,6 +23,7 @@ from gapless.config.definitions import from_definitions
 from gapless.config.project import ProjectConfig
 from gapless.doctor import examine_hosts
 from gapless.drivers.sinks.hub import SinkHub
+from gapless.engine.approvals import Approval, grant
 from gapless.engine.assembly import Assembly
 from gapless.engine.dispatcher import InlineDispatcher
 from gapless.engine.interrupts import Interrupts
@@ -47,9 +48,10 @@ from gapless.report.summarize import summarize
 from gapless.status import StatusRow, ask_status
 
 __all__ = [
-    "Observer", "Project", "abort", "break_lock", "build", "connected", "doctor", "execute", "load",
-    "load_plan", "lock_owners", "locks", "locks_on_hosts", "make_by_hand", "make_plan",
-    "make_rollback", "report_of", "resume", "rollback", "signal", "status", "unfinished",
+    "Observer", "Project", "abort", "approve", "break_lock", "build", "connected", "doctor",
+    "execute", "load", "load_plan", "lock_owners", "locks", "locks_on_hosts", "make_by_hand",
+    "make_plan", "make_rollback", "report_of", "resume", "rollback", "signal", "status",
+    "unfinished", "unfinished_of",
 ]  # fmt: skip
 
 Observer = Callable[[Event], None]
@@ -225,6 +227,35 @@ async def _watch_to_end(project: Project, rollout: str, observer: Observer) -> N
         if over:
             continue  # what it wrote last is read once more
         await project.clock.sleep(0.2)
+
+
+def unfinished_of(project: Project, verb: str, services: Sequence[str] = ()) -> RolloutRecord:
+    """The unfinished rollout that restarts or deploys any of these services (by name or glob; all
+    by default). Raises UsageError when there is none, or more than one."""
+    names = Inventory(project.config).services(services)
+    records = [r for r in project.journal.rollouts(50, unfinished=True) if not r.parent]
+    touching = [r for r in records if not services or set(names) & set(r.services)]
+    found = [record for record in touching if record.verb == verb]
+    if len(found) == 1:
+        return found[0]
+    asked = " ".join(services)
+    lines = [f"{r.id}  {r.verb} of {' '.join(r.services)}" for r in found or touching]
+    if found:
+        what, to = f"several rollouts of {asked or 'these services'} are unfinished", found[0].id
+        raise UsageError(what, evidence="\n".join(lines), next=f"gapless resume {to}")
+    what = f"no {verb} of {asked or 'this project'} is unfinished"
+    begin = f"gapless resume {touching[0].id}" if touching else f"gapless {verb} {asked}".rstrip()
+    raise UsageError(what, evidence="\n".join(lines), next=begin)
+
+
+def approve(
+    project: Project, rollout: str | None = None, *, actor: str | None = None, reason: str = ""
+) -> Sequence[Approval]:
+    """Approve all that a rollout waits for between its groups; returns what that was. Whoever works
+    on it goes on, else :func:`resume` does."""
+    record = unfinished(project, rollout)
+    now = project.clock.now()
+    return grant(project.journal, record.id, actor=actor or whoami(), reason=reason, now=now)
 
 
 def signal(project: Project, rollout: str | None, request: str, actor: str | None = None) -> str:

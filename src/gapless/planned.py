@@ -13,7 +13,7 @@ from gapless.drivers.runtimes.brought import brought_digest
 from gapless.engine.live_schema import live_version, question_of, schema_folder
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.steps.health import worst
-from gapless.errors import GaplessError, Refused
+from gapless.errors import GaplessError, Refused, StepError
 from gapless.inventory.inventory import Inventory
 from gapless.model import Instance
 from gapless.planning.configuring import seen_config, with_config
@@ -140,7 +140,12 @@ async def _survey(
         current = await release.current(transport) if release else None
         path = current.path if current else None
         cwd = await schema_folder(transport, assembly.runtime(name), question.cwd, path)
-        return await live_version(transport, question, cwd)
+        try:
+            return await live_version(transport, question, cwd)
+        except StepError as error:  # nothing was changed yet
+            raise Refused(
+                error.what, where=error.where, evidence=error.evidence, next=error.next
+            ) from error
 
     instances = [instance for name in names for instance in inventory.instances(name)]
     at_once = project.config.defaults.connections

@@ -12,7 +12,8 @@ from gapless.config.services import ServiceConfig
 from gapless.drivers.balancers.base import Balancer
 from gapless.drivers.checks.probes import build_probes
 from gapless.drivers.checks.rates import RateSource
-from gapless.drivers.config_files.files import ConfigFiles
+from gapless.drivers.config_files.files import ConfigFiles, ConfigSecrets
+from gapless.drivers.config_files.marks import Marks
 from gapless.drivers.releases.base import Release, ReleaseRef
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.runtimes.systemd import SystemdRuntime
@@ -22,6 +23,9 @@ from gapless.model import Command
 from gapless.testing.fake_traffic import FakeBalancer
 from gapless.testing.fake_transport import FakeTransport
 from gapless.testing.world import World
+
+
+MARKS = Marks(b"the key of every controller here")
 
 
 class SimRelease:
@@ -93,7 +97,9 @@ class SimAssembly:
         return SimRelease(f"/srv/{service}", self._release) if self._release else None
 
     def config_files(self, service: str) -> ConfigFiles | None:
-        return None
+        if not self.service(service).config:
+            return None
+        return ConfigFiles(self._config, service, MARKS, ConfigSecrets())
 
     def balancers(self, service: str) -> tuple[Balancer, ...]:
         names = self.service(service).balancer

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gapless.engine.journal import RolloutState
 from gapless.events.event import Event
-from tests.simulation.run import Course
+from tests.simulation.run import Course, conf
 from tests.simulation.scenario import SimService
 
 ENDINGS = ("done", "restored", "mixed", "refused", "lock_held")
@@ -114,6 +114,19 @@ def _one_version(course: Course) -> Iterator[str]:
             yield f"restored, but {service.name} runs {sorted(versions)}"
 
 
+def code_and_configuration_are_of_one_deploy(course: Course) -> Iterator[str]:
+    """On every host that no rollout lost or broke."""
+    if not course.scenario.configures or course.outcome not in ("done", "restored", "refused"):
+        return
+    for service, host in _instances(course):
+        if course.outcome == "done" and _failed(course, service.name, host):
+            continue
+        version = course.world.hosts[host].units[f"{service.name}.service"].version
+        found = course.world.hosts[host].files.read(conf(service.name)).decode()
+        if found != f"release = {version} on {host}\n":
+            yield f"{course.outcome}, but {service.name}@{host} runs {version} with {found!r}"
+
+
 def mixed_names_what_is_wrong(course: Course) -> Iterator[str]:
     """Exit 5 comes with the names of those a person must look at."""
     if course.outcome != "mixed":
@@ -185,6 +198,7 @@ RULES = (
     nobody_is_left_out_of_traffic_without_a_record,
     nobody_is_admitted_whose_gate_failed,
     our_own_drain_is_never_taken_for_somebody_elses,
+    code_and_configuration_are_of_one_deploy,
     the_locks_are_given_back,
 )
 

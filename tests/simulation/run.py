@@ -23,6 +23,7 @@ from tests.simulation.assembly import SimAssembly, SimRelease
 from tests.simulation.killing import MortalJournal, was_kill
 from tests.simulation.scenario import Scenario, SimService
 
+_FILE = {"template": str(Path(__file__).with_name("release.conf.j2"))}
 MAX_RUNS = 8
 """Controllers one after the other before a rollout counts as one that does not end."""
 
@@ -114,7 +115,7 @@ def _config(scenario: Scenario) -> ProjectConfig:
     return ProjectConfig.model_validate(
         {
             "project": "sim",
-            "hosts": {host: {} for host in hosts},
+            "hosts": {host: {"zone": scenario.zones.get(host)} for host in hosts},
             "services": {s.name: _service(s, scenario) for s in scenario.services},
             "balancers": {
                 f"lb-{s.name}": {"haproxy": {"socket": "/x", "backend": s.name}}
@@ -125,10 +126,16 @@ def _config(scenario: Scenario) -> ProjectConfig:
     )
 
 
+def conf(service: str) -> str:
+    """Its configuration file, where it has one: it names the release it came with."""
+    return f"/etc/{service}/{service}.conf"
+
+
 def _service(service: SimService, scenario: Scenario) -> dict[str, Any]:
     release = {"directory": "/v2", "to": f"/srv/{service.name}"} if scenario.deploys else None
     return {
         "release": release,
+        "config": [_FILE | {"to": conf(service.name)}] if scenario.configures else [],
         "on": list(service.hosts),
         "systemd": f"{service.name}.service",
         "after": list(service.after),
@@ -147,6 +154,7 @@ def _service(service: SimService, scenario: Scenario) -> dict[str, Any]:
             "max_unavailable": service.max_unavailable,
             "max_failed": service.max_failed,
             "on_failure": service.on_failure,
+            **service.order,
         },
     }
 
@@ -158,6 +166,8 @@ def _populate(world: World, scenario: Scenario) -> None:
             if scenario.deploys:
                 fake.files.mkdir(f"/srv/{service.name}/releases/v1")
                 fake.files.link("releases/v1", f"/srv/{service.name}/current")
+            if scenario.configures:
+                fake.files.write(conf(service.name), f"release = v1 on {host}\n")
             unit = fake.add_unit(
                 f"{service.name}.service",
                 service=service.name,

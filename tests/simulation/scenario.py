@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from gapless.testing.fake_unit import NEVER_READY, NEVER_STARTS, Behaviour
 from gapless.testing.faults import Fault, What, When
@@ -41,6 +42,8 @@ class SimService:
     on_failure: str
     balanced: bool
     bad: dict[str, Behaviour] = field(default_factory=dict)
+    order: dict[str, Any] = field(default_factory=dict)
+    """More keys of its rollout: groups, spread …"""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,14 @@ class Scenario:
     """Journal writes at which the controllers die, one after the other; whether it committed."""
     abort: bool
     deploys: bool
+    zones: dict[str, str] = field(default_factory=dict)
     stop: int = 0
     """Event at which the first controller is told to stop after its batch; 0: never."""
+
+    @property
+    def configures(self) -> bool:
+        """Whether a configuration file comes with the release."""
+        return self.deploys and self.seed % 2 == 0
 
     @property
     def reboots(self) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from gapless.cli.exit_codes import ExitCode
-from gapless.cli.options import Choice, Show, Where
+from gapless.cli.options import Choice, Consent, Show, Where
 from gapless.cli.output import note
+from gapless.cli.rolling import terminal
 from gapless.cli.running import run_rollout
 from gapless.cli.spelling import spelled
+from gapless.cli.standing import standing
 from gapless.errors import UsageError
 
 
@@ -20,13 +24,22 @@ def only_one(what: tuple[str, ...], choice: Choice, *, prove: bool, dry_run: boo
     return what[0] if what else None
 
 
-def go_on(request: str, where: Where, rollout: str | None, show: Show) -> int:
-    """Have the rollout go on."""
+def go_on(
+    request: Literal["resume", "promote"],
+    where: Where,
+    rollout: str | None,
+    show: Show,
+    consent: Consent,
+) -> int:
+    """Have the rollout go on. Promote approves what it waits for; so does resume, when it waits
+    for nothing else."""
     from gapless import api
 
     project = where.load()
-    name = api.unfinished(project, rollout).id
-    alive = project.journal.is_alive(name)
+    record = standing(project, api.unfinished(project, rollout))
+    name, alive = record.id, project.journal.is_alive(record.id)
+    if request == "promote" or (record.state == "paused" and record.outcome == "paused"):
+        api.approve(project, name, reason=consent.reason)
     if alive or request == "promote":
         api.signal(project, name, request)
     if alive:
@@ -37,4 +50,5 @@ def go_on(request: str, where: Where, rollout: str | None, show: Show) -> int:
             project, name, observer=observe, interrupts=interrupts
         ),
         show,
+        asked=not consent.yes and terminal(),
     )

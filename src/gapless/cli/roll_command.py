@@ -30,6 +30,11 @@ def roll_command(verb: Literal["restart", "deploy"], does: str) -> click.Command
     @click.option(
         "--dry-run", is_flag=True, help=f"Show the plan only; the same as gapless plan {verb}."
     )
+    @click.option(
+        "--resume",
+        is_flag=True,
+        help=f"Go on with the unfinished {verb} of these services where it stopped.",
+    )
     @show_option
     @where_option
     def command(
@@ -41,10 +46,13 @@ def roll_command(verb: Literal["restart", "deploy"], does: str) -> click.Command
         *,
         prove: bool,
         dry_run: bool,
+        resume: bool,
     ) -> int:
+        from gapless.cli.resuming import take_up
         from gapless.cli.rolling import roll
 
-        return roll(verb, where, services, choice, consent, show, prove=prove, dry_run=dry_run)
+        begin = take_up if resume else roll
+        return begin(verb, where, services, choice, consent, show, prove=prove, dry_run=dry_run)
 
     return command
 

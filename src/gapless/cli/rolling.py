@@ -56,7 +56,7 @@ def roll(
             return ExitCode.REFUSED
         ready = plan_file(services) is not None
         work = _work(project, plan, consent, prove=prove, ready=ready)
-        return run_rollout(work, show, plan, runner)
+        return run_rollout(work, show, plan, runner, asked=not consent.yes and terminal())
 
 
 @contextlib.contextmanager

@@ -27,24 +27,32 @@ Work = Callable[[Callable[[Event], None], "Interrupts"], Awaitable[Report]]
 
 
 def run_rollout(
-    work: Work, show: Show, plan: Plan | None = None, runner: asyncio.Runner | None = None
+    work: Work,
+    show: Show,
+    plan: Plan | None = None,
+    runner: asyncio.Runner | None = None,
+    *,
+    asked: bool = False,
 ) -> int:
     """Do it, show it, print its report; returns the exit code. ``runner`` holds what was done
-    before on the same connections."""
+    before on the same connections; ``asked``: a person at this terminal may be asked to approve."""
     seen: list[str] = []
     run = runner.run if runner else asyncio.run
     try:
-        report = run(_run(work, show, plan, seen))
+        report = run(_run(work, show, plan, seen, asked=asked))
     except (asyncio.CancelledError, KeyboardInterrupt):
         return _left(seen)
     return finish(report, show)
 
 
-async def _run(work: Work, show: Show, plan: Plan | None, seen: list[str]) -> Report:
+async def _run(
+    work: Work, show: Show, plan: Plan | None, seen: list[str], *, asked: bool
+) -> Report:
+    from gapless.cli.approving import Asking
     from gapless.engine.interrupts import Interrupts
 
-    interrupts = Interrupts()
     view = renderer(show.progress, sys.stderr, plan)
+    interrupts = Interrupts(Asking(view) if asked else None)
     draw = guarded(view.observe)
 
     def observe(event: Event) -> None:

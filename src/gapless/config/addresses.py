@@ -145,7 +145,13 @@ def _balancer(path: Path, balancer: dict[str, Any]) -> Iterator[Finding]:
     if isinstance(command, dict):
         for key in ("drain", "admit", "state"):
             yield from _mistyped_fields((*path, "command", key), command.get(key))
-    for kind, key in (("etcd", "key"), ("etcd", "verify")):
+    for kind, key in (
+        ("caddy", "upstream"),
+        ("consul", "service"),
+        ("consul", "id"),
+        ("etcd", "key"),
+        ("etcd", "verify"),
+    ):
         chosen = balancer.get(kind)
         if isinstance(chosen, dict):
             yield from _mistyped_fields((*path, kind, key), chosen.get(key))

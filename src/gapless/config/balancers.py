@@ -6,8 +6,11 @@ from typing import Literal, Self, get_args
 
 from pydantic import model_validator
 
+from gapless.config.balancer_caddy import CaddyConfig
 from gapless.config.balancer_command import CommandBalancerConfig
+from gapless.config.balancer_elbv2 import Elbv2Config
 from gapless.config.balancer_envoy import EnvoyConfig
+from gapless.config.balancer_consul import ConsulConfig
 from gapless.config.balancer_etcd import EtcdConfig
 from gapless.config.balancer_haproxy import HaproxyConfig
 from gapless.config.balancer_kind import BalancerKind, OnHosts
@@ -23,10 +26,16 @@ class BalancerConfig(Section):
     """HAProxy, through its runtime API."""
     nginx: NginxConfig | None = None
     """nginx, by a marked part of a file it includes, and a reload."""
+    caddy: CaddyConfig | None = None
+    """Caddy, through its admin API."""
+    consul: ConsulConfig | None = None
+    """Consul, through its maintenance mode."""
     etcd: EtcdConfig | None = None
     """Load balancers that follow keys in etcd, as PyBal follows conftool."""
     envoy: EnvoyConfig | None = None
     """Envoy, by the file of its endpoints (EDS)."""
+    elbv2: Elbv2Config | None = None
+    """AWS load balancers, by their target groups."""
     command: CommandBalancerConfig | None = None
     """Any other balancer, through commands."""
     drain_timeout: Duration = 30.0

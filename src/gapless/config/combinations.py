@@ -33,6 +33,7 @@ def check_service(
     yield from _process((*path, "process"), service)
     if service.release:
         yield from _folder((*path, "release", "to"), service.release, state)
+        yield from _kept((*path, "release"), service.release)
 
 
 def _folder(path: Path, release: ReleaseConfig, state: Collection[str]) -> Iterator[Finding]:
@@ -46,6 +47,15 @@ def _folder(path: Path, release: ReleaseConfig, state: Collection[str]) -> Itera
         gone = "what is not in the release" if release.in_place else "what older releases left"
         hint = f"gapless removes {gone} there; give it a folder of its own, as /srv/shop/api"
         yield Finding(path, f"to: '{release.to}' {why}", hint)
+
+
+def _kept(path: Path, release: ReleaseConfig) -> Iterator[Finding]:
+    """In place, what is excluded is the host's own: what is built would never arrive."""
+    excluded = {name.strip("/") for name in release.exclude}
+    for name in release.build.keep if release.build and release.in_place else ():
+        if name in excluded:
+            text = f"keep: '{name}' is excluded, so in_place leaves the host's own there"
+            yield Finding((*path, "build", "keep"), text, f"take {name} out of exclude")
 
 
 def _amounts(path: Path, service: ServiceConfig, total: int) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Addresses of git repositories: a path, or one of few protocols; never an option, never a password.
+"""Addresses of git repositories: a path, or one of few protocols; no option, and no password.
 
 git knows addresses that run programs (``ext::``) and ones that nobody vouches for (``git://``).
 """
@@ -22,7 +22,7 @@ _SCP = re.compile(
 _PASSWORD = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/@\s]*:[^/@\s]*@")
 _TOKEN = re.compile(r"^https?://[^/@\s]+@")
 _ODD = re.compile(r"[\x00-\x1f\x7f]")
-_REF = re.compile(r"^(?!-)(?!.*(?:\.\.|@\{|//))[^\s~^:?*\[\\\x00-\x1f\x7f]+(?<![./])$")
+_REF = re.compile(r"^(?!-)(?!.*(?:\.\.|@\{|//))[^\s~^:?*\[\\\x00-\x1f\x7f]+(?<![./])\Z")
 
 
 def protocol_of(url: str) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os.path
 from collections.abc import Iterator
 
+from gapless.config.git_url import is_path
+from gapless.config.releases import ReleaseConfig
 from gapless.config.source import Loaded
 from gapless.config.tree import locate, to_data
 from gapless.errors import Problem
@@ -27,10 +29,22 @@ def missing_files(loaded: Loaded) -> Iterator[Problem]:
                 what = "is not a directory" if os.path.exists(directory) else "does not exist"
                 place = (*path, "release", "directory")
                 yield _problem(loaded, place, f"directory: '{directory}' {what}", "build it first?")
+        if service.release:
+            yield from _source(loaded, (*path, "release"), service.release)
         file = service.systemd.file if service.systemd else None
         if file and not os.path.isfile(file):
             text = f"file: '{file}' is not a file on this machine"
             yield _problem(loaded, (*path, "systemd", "file"), text, "")
+
+
+def _source(loaded: Loaded, path: tuple[str, ...], release: ReleaseConfig) -> Iterator[Problem]:
+    """Repositories and archives of this machine."""
+    if release.git and is_path(release.git) and not os.path.isdir(release.git):
+        yield _problem(loaded, (*path, "git"), f"git: '{release.git}' does not exist", "")
+    archive = release.archive
+    if archive and not archive.startswith("https://") and not os.path.isfile(archive):
+        text = f"archive: '{archive}' is not a file on this machine"
+        yield _problem(loaded, (*path, "archive"), text, "build it first?")
 
 
 def _keys(loaded: Loaded) -> Iterator[Problem]:

@@ -106,6 +106,7 @@ def _service(
     path: Path = ("services", name)
     yield from _one_of(path, service, ("systemd", "process", "command"))
     yield from _hosts((*path, "on"), service.get("on"), names)
+    yield from _builder((*path, "release", "build", "on"), service, names)
     if service.get("on") == []:
         yield Finding((*path, "on"), f"'{name}' is on no host")
     for step, word in words(service.get("after")):
@@ -116,6 +117,13 @@ def _service(
         if word not in balancers:
             hint = did_you_mean(word, balancers) or "there are none: add it under balancers"
             yield Finding((*path, "balancer", *step), f"unknown balancer '{word}'", hint)
+
+
+def _builder(path: Path, service: dict[str, Any], names: Known) -> Iterator[Finding]:
+    """One host, not a group: a build runs once."""
+    word = _deep(service, "release", "build", "on")
+    if isinstance(word, str) and word not in names.hosts:
+        yield Finding(path, f"unknown host '{word}'", did_you_mean(word, names.hosts))
 
 
 def _one_of(path: Path, value: Any, kinds: tuple[str, ...]) -> Iterator[Finding]:

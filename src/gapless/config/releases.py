@@ -104,7 +104,9 @@ class ReleaseConfig(Section):
     @model_validator(mode="after")
     def _bumped_beside(self) -> Self:
         if self.in_place and self.schema_ and self.schema_.bump:
-            raise ValueError("schema.bump changes an older release beside the live one: not in_place")
+            raise ValueError(
+                "schema.bump changes an older release beside the live one: not in_place"
+            )
         return self
 
 

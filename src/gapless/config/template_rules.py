@@ -31,8 +31,8 @@ def check_files(name: str, service: ServiceConfig, state: Collection[str]) -> It
 def _place(to: str, service: ServiceConfig, state: Collection[str]) -> tuple[str, str] | None:
     if not to.startswith("/") or not to.isprintable():
         return "must be an absolute path on the host", "as /etc/shop/api.conf"
-    if to.endswith("/") or ".." in to.split("/"):
-        return "must be the path of a file, without ..", "as /etc/shop/api.conf"
+    if to != (plain := posixpath.normpath("/" + to.lstrip("/"))):
+        return "must be the plain path of a file", f"write {plain}"
     if filled := own_fields(to):
         return f": {filled[0]} would be part of the name", "nothing is filled in here"
     if any(_below(root, to) for root in _KERNEL):
@@ -47,8 +47,7 @@ def _place(to: str, service: ServiceConfig, state: Collection[str]) -> tuple[str
 
 
 def _below(folder: str, path: str) -> bool:
-    plain = posixpath.normpath("/" + path.lstrip("/"))
-    return plain.startswith(posixpath.normpath(folder).rstrip("/") + "/")
+    return path.startswith(posixpath.normpath(folder).rstrip("/") + "/")
 
 
 def check_owners(
@@ -62,7 +61,7 @@ def check_owners(
         for index, file in enumerate(service.config):
             told = False
             for host in places[name]:
-                place = machine_of(host, hosts.get(host)), posixpath.normpath(file.to)
+                place = machine_of(host, hosts.get(host)), file.to
                 first = owner.setdefault(place, (name, host, index))
                 if first != (name, host, index) and not told:
                     told = True

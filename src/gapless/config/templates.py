@@ -42,7 +42,7 @@ class ConfigFileConfig(Section):
     """One file on each host of the service: rendered from a template, or copied as it stands."""
 
     template: str | None = None
-    """Jinja2 template on the machine gapless runs on; see Configuration as a deploy."""
+    """Jinja2 template on the machine gapless runs on."""
     file: str | None = None
     """File on the machine gapless runs on, copied as it stands."""
     to: Annotated[str, Field(min_length=1)]

@@ -33,8 +33,11 @@ RUNTIMES: Mapping[str, str] = {
 BALANCERS: Mapping[str, str] = {
     "haproxy": "gapless.drivers.balancers.haproxy:HaproxyBalancer",
     "nginx": "gapless.drivers.balancers.nginx:NginxBalancer",
+    "caddy": "gapless.drivers.balancers.caddy:CaddyBalancer",
+    "consul": "gapless.drivers.balancers.consul:ConsulBalancer",
     "etcd": "gapless.drivers.balancers.etcd:EtcdBalancer",
     "envoy": "gapless.drivers.balancers.envoy:EnvoyBalancer",
+    "elbv2": "gapless.drivers.balancers.elbv2:Elbv2Balancer",
     "command": "gapless.drivers.balancers.command:CommandBalancer",
 }
 RELEASES: Mapping[str, str] = {

@@ -48,8 +48,8 @@ class Approval:
     def of(cls, event: Event) -> Approval:
         """The one an event is about."""
         data: Mapping[str, Any] = event.data
-        said = (str(data.get(key, "")) for key in ("batch", "after", "before"))
-        return cls(event.service, *said, tuple(data.get("hosts", ())))
+        batch, after, before = (str(data.get(key, "")) for key in ("batch", "after", "before"))
+        return cls(event.service, batch, after, before, tuple(data.get("hosts", ())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def config_commands(ctx: InstanceContext) -> tuple[Command, ...]:
     """What makes the files live that the instance goes to."""
     if ctx.rollout.plan.verb is Verb.ROLLBACK:
         kept = _kept(ctx)
-        return on_host.restoration(kept["stored"], kept["files"]) if kept else ()
+        return ()
     return on_host.activation(staged_paths(ctx))
 
 

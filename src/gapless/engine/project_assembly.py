@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Sequence
 
@@ -23,8 +22,8 @@ from gapless.drivers.config_files.files import ConfigFiles, ConfigSecrets
 from gapless.drivers.releases.base import Release
 from gapless.drivers.releases.workshop import Workshop
 from gapless.drivers.runtimes.base import Runtime
-from gapless.drivers.transports.held import Held
 from gapless.drivers.transports.base import Probe, Transport
+from gapless.drivers.transports.held import Held
 from gapless.engine.config_key import config_marks
 from gapless.engine.connections import Connections
 from gapless.engine.state_home import project_folder

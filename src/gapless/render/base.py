@@ -19,6 +19,14 @@ class Renderer(Protocol):
         """Tell the person at the keyboard something now."""
         ...
 
+    def hold(self) -> None:
+        """Keep still: a person is asked something."""
+        ...
+
+    def go_on(self) -> None:
+        """Show again what happens."""
+        ...
+
     def close(self) -> None:
         """Leave the terminal as it was."""
         ...
@@ -32,6 +40,12 @@ class Quiet:
 
     def say(self, text: str) -> None:
         """Keep quiet."""
+
+    def hold(self) -> None:
+        """It is still anyway."""
+
+    def go_on(self) -> None:
+        """Nothing to show."""
 
     def close(self) -> None:
         """Nothing to leave."""

@@ -22,6 +22,10 @@ ADVICE: Mapping[str, str] = {
     "ones back first; --force never skips this for a quorum.",
     "GL-205": "The release that runs cannot live with what the new one brings, so undo would be a "
     "lie. Deploy a release that reads both versions first.",
+    "GL-206": "The source moved on and nothing of that version is kept on this machine. Deploy what "
+    "there is, or give the source back what it had: the commit, the archive.",
+    "GL-207": "The build ran away from all hosts and none was touched. Its last lines are in the "
+    "message; gapless build NAME tries it again alone.",
     "GL-301": "gapless lock shows who, where and why; gapless watch follows it. If its controller "
     "is gone: gapless resume, gapless abort or gapless lock break.",
     "GL-401": "The step, its evidence and what was undone are in the report: gapless history ID.",
@@ -62,6 +66,8 @@ GUIDES: Mapping[str, str] = {
     "GL-203": "how-to/deploy-directory.md#plan-then-deploy-that-plan",
     "GL-204": "explanation/lifecycle.md#the-floor",
     "GL-205": "how-to/migrations.md#going-back-past-a-migration",
+    "GL-206": "how-to/deploy-git.md#a-version-again",
+    "GL-207": "how-to/build-artifacts.md#a-build-that-fails",
     "GL-301": "how-to/locks.md",
     "GL-402": "how-to/troubleshooting.md#health-check-failing",
     "GL-403": "how-to/troubleshooting.md#service-wont-start",

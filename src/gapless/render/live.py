@@ -94,6 +94,7 @@ class LiveView:
         self._shown: tuple[Row, ...] = ()
         self._drawn = -PERIOD
         self._changed = False
+        self._held = False
         self._ticker = Ticker(PERIOD, self.tick)
 
     def observe(self, event: Event) -> None:
@@ -116,12 +117,24 @@ class LiveView:
         if (self._changed and age >= PERIOD) or age >= SECOND:
             self._draw()
 
+    def hold(self) -> None:
+        """Wipe the picture and draw no other."""
+        self._held = True
+        self._screen.close()
+
+    def go_on(self) -> None:
+        """Draw again."""
+        self._held, self._shown = False, ()
+        self._draw()
+
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._ticker.stop()
         self._screen.close()
 
     def _draw(self) -> None:
+        if self._held:
+            return
         width, height = self._screen.size
         rows = frame(self._progress, self._said, self._clock.now(), width=width, height=height)
         self._changed, self._drawn = False, self._clock.monotonic()

@@ -201,7 +201,9 @@ def _waits(event: Event, data: Mapping[str, Any]) -> str:
 
 
 def _granted(event: Event, data: Mapping[str, Any]) -> str:
-    return f"promoted by {event.actor or 'somebody'}"
+    on = f": {event.service} goes on with {data['before']}" if data.get("before") else ""
+    why = f" ({event.reason})" if event.reason else ""
+    return f"approved by {event.actor or 'somebody'}{on}{why}"
 
 
 def _proved(event: Event, data: Mapping[str, Any]) -> str:

@@ -47,6 +47,12 @@ class Plain:
             now = self._clock.now()
             self._write(f"{clock_time(now)}  {heartbeat(self._progress, now)}")
 
+    def hold(self) -> None:
+        """Lines disturb nobody."""
+
+    def go_on(self) -> None:
+        """They never stopped."""
+
     def close(self) -> None:
         """Stop the heartbeat."""
         self._ticker.stop()

@@ -11,7 +11,7 @@ from gapless.plans import Plan, ServicePlan, StepKind, Verb
 from gapless.render.batches import batch_lines
 from gapless.render.config_diff import config_lines
 from gapless.render.layout import INDENT, WIDTH, cut, screen, wrap
-from gapless.render.words import about, hosts, plural, seconds
+from gapless.render.words import LISTED, about, hosts, plural, seconds
 from gapless.undo import was_absent
 
 
@@ -192,7 +192,8 @@ def _untouched(plan: Plan, width: int) -> list[str]:
         return []
     lines = ["not touched"]
     for item in plan.untouched:
-        first, *rest = wrap(f"{item.service}  {hosts(item.hosts)}: {item.why}", width - 6)
+        where = hosts(item.hosts, LISTED)
+        first, *rest = wrap(f"{item.service}  {where}: {item.why}", width - 6)
         lines += [INDENT + first, *(INDENT * 2 + line for line in rest)]
     return [*lines, ""]
 

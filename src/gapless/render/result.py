@@ -9,9 +9,9 @@ from gapless.model import NOT_INSTALLED
 from gapless.render import failure
 from gapless.render.gap import gap
 from gapless.render.layout import INDENT, WIDTH, head, labelled, screen
-from gapless.render.words import hosts, plural, seconds
+from gapless.render.words import LISTED, hosts, plural, seconds
 from gapless.report.outcome import Outcome
-from gapless.report.report import Report
+from gapless.report.report import Report, ServiceReport
 
 
 def render_report(report: Report, *, verbose: bool = False, width: int = WIDTH) -> str:
@@ -168,12 +168,20 @@ def _rest(report: Report, width: int) -> Iterator[str]:
             continue
         if service.waiting:
             why = f" ({service.waiting_why})" if service.waiting_why else ""
-            lines.append(f"{service.name}  {hosts(service.waiting)}: not begun{why}")
-        if service.untouched:
-            why = service.untouched_why or "not selected"
-            lines.append(f"{service.name}  {hosts(service.untouched)}: {why}")
+            lines.append(f"{service.name}  {hosts(service.waiting, LISTED)}: not begun{why}")
+        for why, names in _by_reason(service).items():
+            lines.append(f"{service.name}  {hosts(names, LISTED)}: {why}")
     for number, line in enumerate(lines):
         yield from labelled("left" if number == 0 else "", line, width)
+
+
+def _by_reason(service: ServiceReport) -> dict[str, list[str]]:
+    """Hosts that are not of the plan, by why."""
+    found: dict[str, list[str]] = {}
+    for host in service.untouched:
+        why = service.left.get(host) or service.untouched_why or "not selected"
+        found.setdefault(why, []).append(host)
+    return found
 
 
 def _forced(report: Report, width: int) -> Iterator[str]:

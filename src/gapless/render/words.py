@@ -82,6 +82,10 @@ def ago(ts: float, now: float) -> str:
     return f"{seconds(max(0.0, round(now - ts)) or 1)} ago" if ts else "-"
 
 
+LISTED = 40
+"""Names and ranges of hosts that are left alone; all of them are in --json."""
+
+
 def hosts(names: Iterable[str], limit: int = 8) -> str:
     """Host names with runs of numbers as the ranges gapless.yaml uses: ``web[1:3] db1``."""
     pieces = _pieces(tuple(names))

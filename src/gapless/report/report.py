@@ -103,6 +103,8 @@ class ServiceReport:
     waiting_why: str = ""
     untouched: tuple[str, ...] = ()
     untouched_why: str = ""
+    left: Mapping[str, str] = field(default_factory=dict)
+    """Each host of ``waiting``, ``untouched`` and ``kept``, and why it was left as it is."""
     skipped: str = ""
     """Why the service was not begun."""
     target: str = ""

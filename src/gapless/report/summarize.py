@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -108,6 +108,7 @@ def _service(progress: Progress, name: str, data: Mapping[str, Any]) -> ServiceR
     def at(*stages: Stage) -> tuple[str, ...]:
         return tuple(item.host for item in progress.of(name) if _end(item) in stages)
 
+    waiting = tuple(dict.fromkeys((*at(Stage.WAITING), *texts(left.get("hosts")))))
     return ServiceReport(
         name=name,
         serving=_serving(data, name),
@@ -115,14 +116,43 @@ def _service(progress: Progress, name: str, data: Mapping[str, Any]) -> ServiceR
         failed=at(Stage.FAILED, Stage.LOST, Stage.RUNNING, Stage.UNDOING),
         restored=at(Stage.RESTORED),
         kept=at(Stage.KEPT),
-        waiting=tuple(dict.fromkeys((*at(Stage.WAITING), *texts(left.get("hosts"))))),
+        waiting=waiting,
         waiting_why=str(left.get("why") or ""),
         untouched=hosts,
         untouched_why=why,
+        left={
+            **{host: _why_waiting(progress, name, left) for host in waiting},
+            **{host: _why_kept(progress, name, host) for host in at(Stage.KEPT)},
+            **{host: text for host, text in _why_untouched(progress, name) if host in hosts},
+        },
         skipped=(entry.why or "not begun") if entry and entry.state == "skipped" else "",
         target=entry.target if entry else "",
         configuration=dict((data.get("configuration") or {}).get(name) or {}),
     )
+
+
+def _why_waiting(progress: Progress, service: str, left: Mapping[str, Any]) -> str:
+    entry = progress.services.get(service)
+    skipped = entry.why if entry and entry.state == "skipped" else ""
+    return str(left.get("why") or "") or skipped or _STOPPED.get(outcome_of(progress), _BEFORE)
+
+
+_BEFORE = "the rollout stopped before it"
+_STOPPED: Mapping[Outcome, str] = {
+    Outcome.REFUSED: "nothing was changed: the rollout was refused",
+    Outcome.LOCK_HELD: "nothing was changed: another rollout owns the service",
+}
+
+
+def _why_kept(progress: Progress, service: str, host: str) -> str:
+    told = (f.what for f in progress.failures if (f.service, f.host) == (service, host))
+    return f"not changed: {next(told, 'it failed before')}"
+
+
+def _why_untouched(progress: Progress, service: str) -> Iterator[tuple[str, str]]:
+    for item in progress.plan.untouched if progress.plan else ():
+        if item.service == service:
+            yield from ((host, item.why) for host in item.hosts)
 
 
 def _serving(data: Mapping[str, Any], service: str) -> dict[str, str]:

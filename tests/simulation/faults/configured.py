@@ -18,11 +18,15 @@ host = {{ host }}
 workers = {{ workers }}
 password = {{ secrets.db }}
 """
-SECRET = "tr0ub4dor&3"  # noqa: S105 - of nobody
+SECRET = "tr0ub4dor&3"
 OLD = b"host = by hand\nworkers = 1\n"
 FILES = f"""\
     config:
-      - {{template: app.conf.j2, to: {APP}, mode: 0640, owner: api, validate: "check-conf {{file}}"}}
+      - template: app.conf.j2
+        to: {APP}
+        mode: 0640
+        owner: api
+        validate: check-conf {{file}}
       - {{file: extra.conf, to: {EXTRA}}}
     variables: {{workers: 4}}
     secrets: {{db: env:SHOP_DB}}

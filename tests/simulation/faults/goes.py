@@ -29,20 +29,23 @@ def service(
     max_failed: int = 0,
     on_failure: str = "rollback",
     bad: dict[str, Behaviour] | None = None,
+    order: dict[str, Any] | None = None,
 ) -> SimService:
-    """One service; hosts and dependencies as words."""
+    """One service; hosts and dependencies as words; ``order`` holds more keys of its rollout."""
     return SimService(
         name, tuple(hosts.split()), tuple(after.split()), batch=batch, canary=0,
         max_unavailable=out, max_failed=max_failed, on_failure=on_failure, balanced=False,
-        bad=bad or {},
+        bad=bad or {}, order=order or {},
     )  # fmt: skip
 
 
 class Goes:
     """One deploy of v2 where v1 runs; ``go`` is one controller after the other."""
 
-    def __init__(self, *services: SimService) -> None:
-        scenario = Scenario(1, services, (), (), abort=False, deploys=True)
+    def __init__(self, *services: SimService, zones: dict[str, str] | None = None) -> None:
+        scenario = Scenario(
+            1, services, (), (), abort=False, deploys=True, zones=zones or {}
+        )  # fmt: skip
         self.world = World(1)
         self.config = _config(scenario)
         _populate(self.world, scenario)

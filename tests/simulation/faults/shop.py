@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import posixpath
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -257,9 +258,9 @@ class Shop:
         """Let time pass: whatever is still under way on hosts comes to its end."""
         self.do(asyncio.sleep(seconds))
 
-    def do(self, work: Coroutine[Any, Any, T]) -> T:
+    def do(self, work: Coroutine[Any, Any, T], *, context: Context | None = None) -> T:
         """Run something in the shop's time."""
-        return self.loop.run_until_complete(work)
+        return self.loop.run_until_complete(self.loop.create_task(work, context=context))
 
     # -- inside ----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from gapless.testing.fake_unit import NEVER_READY
+from gapless.testing.faults import Fault, What, When
 from tests.simulation.faults.configured import (
     APP,
     EXTRA,
@@ -254,3 +255,56 @@ def test_number_of_journal_records(configured: Shop) -> None:
     writes = kill_at_write(configured, 0, committed=True)
     configured.gapless("deploy", "--yes", "--hosts", "web1,web2", code=0)
     assert writes[0] <= RECORDS, "raise it, or there are records at which nobody was killed"
+
+
+def test_template_that_changed_before_a_resume(configured: Shop) -> None:
+    shop, before, old = configured, files(configured), configured.live()[0]
+    shop.kill_at("web2/api/stage")
+    shop.killed("deploy", "--yes")
+    again(shop)
+    template = shop.folder / "app.conf.j2"
+    template.write_text(template.read_text() + "more = 1\n")
+    ended = shop.gapless("resume", shop.last().id, code=4)
+    assert "the configuration is not what was planned" in ended.text
+    assert files(shop) == before, "web1 had it already"
+    shop.all_serve(old)
+
+
+def test_unit_file_alone_goes_back_on_every_host(shop: Shop) -> None:
+    """The same release and a new unit file: what has it already gets the old one back."""
+    old = shop.live()[0]
+    shop.edit("    systemd: api.service", "    systemd: {unit: api.service, file: api.service}")
+    unit = "/etc/systemd/system/api.service"
+    before = [shop.host(host).files.read(unit) for host in HOSTS]
+    (shop.folder / "api.service").write_text("[Service]\nExecStart=/new\n")
+    shop.unit("web3").next_starts.append(NEVER_READY)
+    shop.gapless("deploy", "--yes", code=4)
+    units = [shop.host(host).files.read(unit) for host in HOSTS]
+    assert units == before
+    assert len(shop.world.deeds("restart", host="web1")) + len(shop.world.deeds("stop")) > 1
+    assert shop.live() == [old] * 3
+
+
+def test_status_and_report_name_the_configuration(configured: Shop) -> None:
+    shop = configured
+    report = json.loads(shop.gapless("deploy", "--yes", "--json", code=0).out)
+    marks = report["services"][0]["configuration"]
+    assert set(marks) == set(HOSTS)
+    rows = json.loads(shop.gapless("status", "--json", code=0).out)
+    assert {row["host"]: row["config"] for row in rows} == marks
+    assert {row["config_good"] for row in rows} == {""}
+    shop.host("web2").files.write(APP, b"by hand\n", 0o640, "api")
+    told = shop.gapless("status", code=0).text
+    assert "api on web2: configuration is not what was verified last" in told
+
+
+@pytest.mark.parametrize("when", [When.BEFORE, When.DURING, When.AFTER])
+def test_host_that_reboots_in_the_switch(configured: Shop, when: When) -> None:
+    """The boot starts the unit anew, with the files from before or half of them."""
+    shop, release = configured, configured.live()[0]
+    shop.world.faults.add(Fault(What.REBOOT, when, verb="act", host="web2", about="restart"))
+    shop.gapless("deploy", "--yes", code=0)
+    assert shop.world.deeds("power off", host="web2"), "it never rebooted"
+    assert contents(shop) == [wanted(host, 4) for host in HOSTS]
+    shop.all_serve(release)
+    shop.world.check()

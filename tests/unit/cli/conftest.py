@@ -135,6 +135,12 @@ class Api(types.ModuleType):
     def unfinished(self, project: Any, rollout: str | None) -> RolloutRecord:
         return self.journal.record
 
+    def approve(
+        self, project: Any, rollout: str | None = None, actor: str | None = None, reason: str = ""
+    ) -> tuple[str, ...]:
+        self._note("approve", rollout=rollout, reason=reason)
+        return ()
+
     def signal(self, project: Any, rollout: str, request: str, actor: str = "") -> str:
         self._note("signal", rollout=rollout, request=request)
         return rollout or "rtouehn-7f3a"

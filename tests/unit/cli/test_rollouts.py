@@ -275,8 +275,9 @@ def test_resume_asks_a_living_controller(api: Api, gl: Run) -> None:
 
 
 def test_promote_goes_on_here_when_nobody_else_does(api: Api, gl: Run) -> None:
-    gl("promote", "rtouehn-7f3a")
+    gl("promote", "rtouehn-7f3a", "--reason", "looks good")
     assert api.called("signal")["request"] == "promote"
+    assert api.called("approve") == {"rollout": "rtouehn-7f3a", "reason": "looks good"}
     assert api.called("resume")["rollout"] == "rtouehn-7f3a"
 
 

@@ -105,7 +105,7 @@ def test_all_problems_of_a_file_at_once(tmp_path: Path) -> None:
         ({"systemd": "{unit: a, file: a, reload: only}"}, "7:41: reload: only never restarts, so the unit file would not take effect — write try or no"),
         ({"command": "{start: a, stop: b, status: c}"}, "5:3: api: give exactly one of systemd, process, command"),
         ({"release": "{directory: a, to: srv}"}, "8:33: to: 'srv' must be an absolute path on the host"),
-        ({"release": "{to: /srv}"}, "8:5: release: give the release's source: directory"),
+        ({"release": "{to: /srv}"}, "8:5: release: give exactly one source of the release: directory, git, archive"),
         ({"release": "{directory: a, to: /srv, schema: {}}"}, "8:39: schema: give exactly one of version, file"),
         ({"migrate": "{run: a, secrets: {A: hunter2}}"}, "8:36: A: a secret is a reference: env:NAME, file:/path or command:program args; never a value"),
         ({"migrate": "{run: a, secrets: {A: 'env: '}}"}, "8:36: A: 'env: ' names nothing after the colon"),

@@ -18,7 +18,7 @@ from gapless.plans import Plan, StepKind, Untouched, Verb, from_json, to_json
 from tests.unit.config.shop import SHOP, loaded
 
 V41, V42 = (
-    ReleaseRef("v41", schema=7),
+    ReleaseRef("v41", schema=7, reads=(7, 8)),
     ReleaseRef("v42", schema=8, path="/srv/shop/api/releases/v42"),
 )
 WEB = tuple(f"web{n}.shop.example" for n in (1, 2, 3, 4))
@@ -261,6 +261,12 @@ class TestSchemaGuard:
     def test_forward_is_fine(self, shop: Loaded) -> None:
         self.deploy(shop, V42, live=7)
         self.deploy(shop, V42, live=8)
+
+    def test_what_an_abort_could_not_go_back_from_is_refused(self, shop: Loaded) -> None:
+        newer = ReleaseRef("v43", schema=9)
+        with pytest.raises(NoWayBack, match="an abort could not go back from schema 9 to v41"):
+            self.deploy(shop, newer, live=8)
+        self.deploy(shop, ReleaseRef("v43", schema=9, reads=(8, 9)), live=8, skip=True)
 
     def test_back_past_a_migration_is_refused(self, shop: Loaded) -> None:
         with pytest.raises(NoWayBack, match="works with schema 8, 9 is live"):

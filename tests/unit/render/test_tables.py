@@ -111,3 +111,10 @@ def test_a_link_that_was_moved_by_hand_is_told() -> None:
     told = render_status([row, replace(row, release="", host="web3")], NOW)
     assert "shop.api on web2: bad is linked, good was verified last" in told
     assert "shop.api on web3: no release is linked, good was verified last" in told
+
+
+def test_configuration_that_somebody_else_wrote_is_told() -> None:
+    row = StatusRow("shop.api", "web2", "running", config="a-1", config_good="a-2")
+    told = render_status([row, replace(row, host="web3"), replace(row, config_good="")], NOW)
+    assert "shop.api on web2 web3: configuration is not what was verified last" in told
+    assert "gapless plan deploy shop.api --diff" in told

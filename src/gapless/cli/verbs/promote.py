@@ -51,4 +51,5 @@ def command(
         )  # fmt: skip
     from gapless.cli.going_on import go_on, only_one
 
-    return go_on("promote", where, only_one(what, choice, prove=prove, dry_run=dry_run), show)
+    rollout = only_one(what, choice, prove=prove, dry_run=dry_run)
+    return go_on("promote", where, rollout, show, consent)

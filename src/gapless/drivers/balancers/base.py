@@ -163,3 +163,12 @@ class AddsMembers(Protocol):
     async def remove(self, instance: Instance, fences: Sequence[Fence]) -> None:
         """Have no member for it any more on any node. It has to be out of traffic and idle."""
         ...
+
+
+@runtime_checkable
+class TellsDelay(Protocol):
+    """A balancer that has a delay of its own for drains, and has to be asked for it."""
+
+    async def drain_delay(self) -> float:
+        """Seconds for which it reports draining, whether anything is left or not."""
+        ...

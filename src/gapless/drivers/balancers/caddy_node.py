@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import difflib
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from gapless.clock import Clock
 from gapless.config.balancer_caddy import CaddyConfig
@@ -14,11 +16,11 @@ from gapless.drivers.balancers.caddy_memory import CaddyMemory, Taken
 from gapless.drivers.balancers.caddy_view import Health, Load, Proxy
 from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.settling import Settling
-from gapless.drivers.balancers.sight import NoAnswer, Sight, examined, together
+from gapless.drivers.balancers.sight import Sight, examined, together
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import TrafficError
-from gapless.model import Fence, Instance, Verdict, VerdictStatus
+from gapless.model import Fence, Instance, Verdict
 
 _TRIES = 50
 """How often a change is made anew because somebody else's came first."""
@@ -62,6 +64,7 @@ class CaddyNode:
         self._memory = CaddyMemory(self._host)
         self._settling = Settling(clock, config.settle)
         self._counting = Counting()
+        self._refused: dict[Instance, str] = {}
         self._address = address
 
     @property
@@ -79,8 +82,6 @@ class CaddyNode:
         view = View(proxy, await self._api.loads(), await self._api.health())
         if view.health.life != self._counting.life:
             self._counting = Counting(view.health.life)
-        if not view.loads.keys() <= set(proxy.dials):
-            self._learn(view)
         return view
 
     async def see(self, instance: Instance) -> Sight:
@@ -88,6 +89,8 @@ class CaddyNode:
         view, dial = await self.view(), self._dial(instance)
         if dial in view.proxy.dials:
             self._settling.over(instance, None)
+            self._counting.hidden.discard(instance)
+            self._refused.pop(instance, None)
             return await self._inside(instance, view, dial)
         if await self._memory.recall(instance) is None:
             return self._missing(instance, view, dial)
@@ -129,7 +132,8 @@ class CaddyNode:
             await self._memory.keep(instance, taken, fence)
             left = [u for u in view.proxy.upstreams if u.get("dial") != dial]
             if await self._api.change(view.proxy, left, fence):
-                return await self._look_right_after(instance, view, dial)
+                await self._look_right_after(instance, view, dial)
+                return
         raise self._restless()
 
     async def put_in(
@@ -143,7 +147,8 @@ class CaddyNode:
             if dial not in proxy.dials and taken is not None:
                 verdict = await self._check(proxy, dial)
                 if verdict is not None and not verdict.passed:
-                    return  # it is asked again until the limit; the sight tells what it said
+                    self._refused[instance] = f"{verdict.asked}: {verdict.answer}"
+                    return  # it is asked again until the limit
                 if not await self._api.change(proxy, _with(proxy, taken), fence):
                     continue
             await self._memory.keep(instance, None, fence)
@@ -151,26 +156,18 @@ class CaddyNode:
         raise self._restless()
 
     async def _look_right_after(self, instance: Instance, before: View, dial: str) -> None:
-        """Old Caddys tell nothing of an upstream that was removed; then nobody knows whether what
-        was open has ended."""
-        busy = before.loads.get(dial, Load(0, 0)).requests > 0
+        """An old Caddy tells nothing of an upstream that was removed: then nobody knows whether
+        what was open has ended."""
+        busy = dial in before.loads and before.loads[dial].requests > 0
         after = await self.view()
-        if busy and dial not in after.loads and not self._counting.told:
-            self._counting.hidden.add(instance)
-
-    def _learn(self, view: View) -> None:
-        """Caddy tells of addresses this handler does not have: of another handler's, too, but only
-        one that we took out and that is busy says that removed ones are counted."""
-        if any(
-            load.requests and address not in view.proxy.dials and address in self._taken_dials
-            for address, load in view.loads.items()
-        ):
+        if dial in after.loads:
             self._counting.told = True
+        elif busy and not self._counting.told:
+            self._counting.hidden.add(instance)
 
     async def _inside(self, instance: Instance, view: View, dial: str) -> Sight:
         load = view.loads.get(dial, Load(0, 0))
-        verdict = await self._check(view.proxy, dial)
-        up, why = _standing(view, dial, load, verdict)
+        up, why = _standing(view, dial, load, await self._check(view.proxy, dial))
         member = Member(
             node=self.label,
             name=dial,
@@ -186,18 +183,24 @@ class CaddyNode:
             shut=False,
             accepted=up,
             life=view.health.life,
-            others=self._others(view, dial),
+            others=_others(view, dial),
         )
 
     def _outside(self, instance: Instance, view: View, dial: str) -> Sight:
-        hidden = self.timed(instance)
         settled = self._settling.over(instance, view.health.life)
         load = view.loads.get(dial)
-        open_ = load.requests if load else 0
-        idle = open_ == 0 and (settled or not hidden)
-        told = f"{open_} open" if load or self._counting.told else "not told of any more"
-        state = MemberState.DRAINED if idle else MemberState.DRAINING
-        member = Member(self.label, dial, state, open_, checked=False, raw=f"{dial} out, {told}")
+        left = load.requests if load else 0
+        idle = left == 0 and (settled or not self.timed(instance))
+        told = f"{left} open" if load or self._counting.told else "not told of any more"
+        refused = self._refused.get(instance, "")
+        member = Member(
+            node=self.label,
+            name=dial,
+            state=MemberState.DRAINED if idle else MemberState.DRAINING,
+            connections=left,
+            checked=False,
+            raw=", ".join(filter(None, (f"{dial} out", told, refused))),
+        )
         return Sight(
             member,
             out=True,
@@ -206,5 +209,72 @@ class CaddyNode:
             accepted=False,
             counted=load is not None or self._counting.told,
             life=view.health.life,
-            others=self._others(view, dial),
+            others=_others(view, dial),
         )
+
+    async def _check(self, proxy: Proxy, dial: str) -> Verdict | None:
+        """Caddy's own check, asked here and now; None where it has none that could be asked."""
+        question = probe(proxy, dial)
+        if question is None:
+            return None
+        (verdict,) = await self._host.talk(
+            lambda transport: transport.ask([question], passes=1, every=0.1, within=0),
+            what=f"upstreams cannot be checked from {self.label}",
+            hint="gapless doctor",
+        )
+        return verdict
+
+    def _missing(self, instance: Instance, view: View, dial: str) -> Sight:
+        near = difflib.get_close_matches(dial, view.proxy.dials, 1)
+        known = ", ".join(view.proxy.dials) or "none"
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        trouble = TrafficError(
+            f"Caddy on {self.label} has no upstream {dial!r} for {instance}",
+            where=self._host.balancer,
+            evidence=f"upstreams of {self._api.path}: {known}",
+            next=f"{hint}set 'upstream' of the balancer in gapless.yaml, or add it to Caddy",
+        )
+        member = Member(self.label, dial, MemberState.MISSING, checked=False, raw=f"not in {known}")
+        return Sight(member, out=False, idle=True, shut=False, accepted=False, trouble=trouble)
+
+    def _restless(self) -> TrafficError:
+        return TrafficError(
+            f"{self._api.path} of Caddy on {self.label} changes all the time",
+            where=self._host.balancer,
+            evidence=f"{_TRIES} changes of others came before ours",
+            next="see in Caddy's log who else uses its admin API",
+        )
+
+    def _dial(self, instance: Instance) -> str:
+        return fill(self._config.upstream, instance, self._address)
+
+
+def _standing(view: View, dial: str, load: Load, verdict: Verdict | None) -> tuple[bool, str]:
+    """Whether it gets traffic and answers, and in which words. What Caddy's checks found is up to
+    ten seconds old, so its check as it was asked now counts as well."""
+    most = view.proxy.most_fails
+    if most is not None and load.fails >= most:
+        return False, f"unavailable: {load.fails} failed requests"
+    if not view.proxy.active:
+        return True, "no check"
+    if not view.health.healthy.get(dial, False):
+        return False, "unhealthy"
+    if verdict is not None and not verdict.passed:
+        return False, f"{verdict.asked}: {verdict.answer}"
+    return True, "healthy"
+
+
+def _others(view: View, dial: str) -> int:
+    """How many other upstreams Caddy itself has up."""
+    return sum(
+        _standing(view, other, view.loads.get(other, Load(0, 0)), None)[0]
+        for other in set(view.proxy.dials) - {dial}
+    )
+
+
+def _with(proxy: Proxy, taken: Taken) -> list[Mapping[str, Any]]:
+    """The upstreams with those that were taken out, each in its place as far as there is one."""
+    upstreams = list(proxy.upstreams)
+    for place, upstream in taken:
+        upstreams.insert(place, upstream)
+    return upstreams

@@ -92,7 +92,8 @@ def loads(data: Any) -> dict[str, Load]:
 
 def health(text: str) -> Health:
     """What the metrics tell. Raises NonsenseError when they do not name the process."""
-    life, healthy = "", {}
+    life = ""
+    healthy: dict[str, bool] = {}
     for line in text.splitlines():
         sample = _SAMPLE.fullmatch(line.strip()) if not line.startswith("#") else None
         if sample is None:

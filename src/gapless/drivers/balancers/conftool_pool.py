@@ -53,8 +53,14 @@ class Entry:
         return weight if isinstance(weight, int) and not isinstance(weight, bool) else None
 
     def told(self, pooled: str) -> str:
-        """The text that says ``pooled`` and leaves everything else as it is."""
-        return json.dumps({**self.value, "pooled": pooled})
+        """The text that says ``pooled`` and leaves everything else as it is; in or out as it has
+        to be already, that is the text there is."""
+        same = self.out == (pooled != POOLED)
+        return self.text if same else json.dumps({**self.value, "pooled": pooled})
+
+    def weighing(self, weight: int) -> str:
+        """The text with another weight."""
+        return self.text if self.weight == weight else json.dumps({**self.value, "weight": weight})
 
     def __str__(self) -> str:
         if not self.readable:

@@ -10,18 +10,17 @@ from gapless.config.balancers import BalancerConfig
 from gapless.drivers.balancers.base import Capabilities, Counters, Evidence, Member
 from gapless.drivers.balancers.envoy_node import EnvoyNode
 from gapless.drivers.balancers.fanout import Fanout
-from gapless.drivers.balancers.of_nodes import OfNodes
+from gapless.drivers.balancers.of_nodes import OfCheckedNodes
 from gapless.drivers.balancers.sight import together
 from gapless.drivers.balancers.weighing import weigh
 from gapless.drivers.fill import own_name
 from gapless.drivers.transports.base import Transport
 from gapless.model import Fence, Instance
 
-_REPEAT = 0.5  # Envoy takes milliseconds; longer than this, and it missed the change
-_MOST_WEIGHT = (1 << 32) - 1
+_MOST_WEIGHT = 65535  # Envoy allows more, but their sum has to stay below 2 to the 32nd
 
 
-class EnvoyBalancer(OfNodes):
+class EnvoyBalancer(OfCheckedNodes):
     """Endpoints of one cluster on every node of ``config.envoy.on``.
 
     Nothing is lost at all: Envoy reads the file without a reload, and connections of clients are
@@ -44,22 +43,12 @@ class EnvoyBalancer(OfNodes):
             EnvoyNode(name, host, config.envoy, partial(transports, host), clock, address=address)
             for host in hosts
         ]
-        self._clock = clock
         self._admit_timeout = config.admit_timeout
-        fanout = Fanout(name, config, self._nodes, clock, repeat=_REPEAT)
-        super().__init__(name, hosts, self._nodes, fanout)
+        super().__init__(name, hosts, self._nodes, Fanout(name, config, self._nodes, clock), clock)
 
     def capabilities(self) -> Capabilities:
         """Counted drains and weights; the endpoints are those in the file."""
         return Capabilities(weights=True, nodes=len(self._nodes), drain_evidence=Evidence.COUNTED)
-
-    async def admit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
-        """In on every node, once its checks would have found out a sick one, until each reports it
-        up. The last check of the old copy stands until a newer one has failed, so those that still
-        look healthy get the time for it; it comes on top of ``admit_timeout``."""
-        windows = await together(node.window(instance) for node in self._nodes)
-        await self._clock.sleep(max(windows))
-        return await super().admit(instance, fences)
 
     async def weights(
         self, wanted: Mapping[Instance, int], fences: Sequence[Fence]

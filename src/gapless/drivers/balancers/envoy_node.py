@@ -33,6 +33,7 @@ from gapless.errors import TrafficError
 from gapless.model import Fence, Instance, Verdict
 
 _WORKERS_LEARN = 0.1
+_MISSED = 0.5  # seconds; Envoy takes milliseconds to see a file
 DRAINING, HEALTHY = "DRAINING", "HEALTHY"
 
 
@@ -52,7 +53,7 @@ class EnvoyNode:
         self._balancer = balancer
         self._host = NodeHost(balancer, host, transport)
         self._admin = EnvoyAdmin(self._host, config)
-        self._file = NodeFile(self._host, config.file)
+        self._file = NodeFile(self._host, config.file, clock, again=_MISSED)
         self._settling = Settling(clock, _WORKERS_LEARN)
         self._config = config
         self._address = address

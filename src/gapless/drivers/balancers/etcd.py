@@ -25,11 +25,14 @@ from gapless.drivers.balancers.base import Capabilities, Counters, Drained, Evid
 from gapless.drivers.balancers.etcd_node import EtcdNode
 from gapless.drivers.balancers.fanout import Fanout
 from gapless.drivers.balancers.sight import together
+from gapless.drivers.balancers.weighing import weigh
 from gapless.drivers.fill import own_name
 from gapless.drivers.transports.base import Transport
 from gapless.model import Fence, Instance, Verdict
 
 _POLL = 0.25
+_MOST_WEIGHT = 65535
+"""The largest that IPVS knows."""
 
 
 class EtcdBalancer:
@@ -48,6 +51,8 @@ class EtcdBalancer:
             raise ValueError(f"balancer {name} is not etcd")
         self._name = name
         self._hosts = config.etcd.on or ("",)
+        self._clock = clock
+        self._admit_timeout = config.admit_timeout
         self._settle = config.etcd.settle
         self._verified = config.etcd.verify is not None
         self._nodes = [
@@ -79,6 +84,7 @@ class EtcdBalancer:
     def capabilities(self) -> Capabilities:
         """Keys outlive everything; how sure a drain is depends on who can be asked."""
         return Capabilities(
+            weights=True,
             survives_reload=True,
             nodes=len(self._nodes),
             drain_evidence=Evidence.INFERRED if self._verified else Evidence.TIMED,
@@ -109,6 +115,15 @@ class EtcdBalancer:
         """Pooled, until each load balancer reports it up; where none can be asked the key is all
         that is read back, and the members say ``checked`` False."""
         return await self._fanout.admit(instance, fences)
+
+    async def weights(
+        self, wanted: Mapping[Instance, int], fences: Sequence[Fence]
+    ) -> Mapping[Instance, tuple[Member, ...]]:
+        """These weights in etcd, read back; no load balancer can be asked for one."""
+        return await weigh(
+            self._name, self._nodes, self._fanout, self._clock, wanted, fences,
+            most=_MOST_WEIGHT, within=self._admit_timeout,
+        )  # fmt: skip
 
     async def counters(self, instance: Instance) -> Counters:
         """Nothing is counted."""

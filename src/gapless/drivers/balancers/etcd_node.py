@@ -100,18 +100,31 @@ class EtcdNode:
         """Depooled, unless that would leave too few in the pool. Raises FloorBroken."""
         stands = await self._verify.ask(instance) if self._verify else None
         costs = stands is None or stands.state is not MemberState.DOWN or bool(stands.traffic)
-        await self._tell(instance, self._config.depooled, fence, guarded=costs)
+        depooled = self._config.depooled
+        await self._rewrite(instance, lambda entry: entry.told(depooled), fence, guarded=costs)
 
     async def put_in(
         self, instance: Instance, sight: Sight, fence: Fence | None, *, fresh: bool
     ) -> None:
         """Pooled. A load balancer that did not know it gets the time to learn of it."""
         self._expected.add(instance)
-        await self._tell(instance, POOLED, fence, guarded=False)
+        await self._rewrite(instance, lambda entry: entry.told(POOLED), fence, guarded=False)
 
-    async def _tell(
-        self, instance: Instance, pooled: str, fence: Fence | None, *, guarded: bool
+    async def weigh(self, instance: Instance, weight: int, fence: Fence | None) -> None:
+        """This weight; none at all is as good as depooled."""
+        await self._rewrite(
+            instance, lambda entry: entry.weighing(weight), fence, guarded=weight == 0
+        )
+
+    async def _rewrite(
+        self,
+        instance: Instance,
+        text: Callable[[Entry], str],
+        fence: Fence | None,
+        *,
+        guarded: bool,
     ) -> None:
+        """The entry as ``text`` has it. ``guarded``: it takes something away from the pool."""
         folder, name = self._place(instance)
         for _ in range(_TRIES):
             pool = await self._keys.folder(folder)
@@ -120,12 +133,13 @@ class EtcdNode:
                 return  # the next look says so
             if not entry.readable:
                 raise self._unreadable(folder, entry)
-            if entry.out == (pooled != POOLED):
+            wanted = text(entry)
+            if wanted == entry.text:
                 return
             if guarded:
                 self._hold_threshold(instance, pool, name)
             unchanged = pool.revision if guarded else None
-            if await self._keys.change(folder, entry, entry.told(pooled), fence, unchanged):
+            if await self._keys.change(folder, entry, wanted, fence, unchanged):
                 return
         raise TrafficError(
             f"{folder}{name} changes all the time",

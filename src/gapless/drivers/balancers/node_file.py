@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gapless.clock import Clock
 from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.node_orders import NodeOrders
 from gapless.drivers.balancers.sight import NoAnswer
@@ -13,10 +14,14 @@ _LARGEST = 8 << 20
 
 
 class NodeFile:
-    """Text in UTF-8; bytes that are none stay what they are."""
+    """Text in UTF-8; bytes that are none stay what they are. ``again`` is the time in seconds after
+    which who watches the file must have seen it: earlier the same is not written again."""
 
-    def __init__(self, host: NodeHost, path: str) -> None:
+    def __init__(self, host: NodeHost, path: str, clock: Clock, *, again: float) -> None:
         self._host = host
+        self._clock = clock
+        self._again = again
+        self._due = 0.0
         self._orders = NodeOrders(host)
         self.path = path
         self.place = f"{path} on {host.label}"
@@ -43,9 +48,13 @@ class NodeFile:
     ) -> None:
         """Rename the new content over the old one. Where somebody else was faster nothing happens:
         the next look shows it, and the order is given again."""
+        if old == new and self._clock.monotonic() < self._due:
+            return
         before, after = (text.encode(errors="surrogateescape") for text in (old, new))
         command = swap(self.path, before, after)
         completed = await self._orders.order(verb, command, instance, fence)
+        if completed.ok:
+            self._due = self._clock.monotonic() + self._again
         if completed.ok or completed.status == CHANGED:
             return
         late = "it did not end in time" if completed.timed_out else f"status {completed.status}"

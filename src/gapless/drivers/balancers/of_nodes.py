@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from gapless.clock import Clock
 from gapless.drivers.balancers.base import Counters, Drained, Member
 from gapless.drivers.balancers.fanout import Fanout
 from gapless.drivers.balancers.sight import Node, together
@@ -68,3 +69,39 @@ class OfNodes:
     async def counters(self, instance: Instance) -> Counters:
         """Nothing is counted."""
         return Counters()
+
+
+class CheckedNode(SteeredNode, Protocol):
+    """A node that goes on checking what it was told to send nothing to."""
+
+    async def window(self, instance: Instance) -> float:
+        """Seconds in which a check would find out that this instance is sick; 0 where it is found
+        out already, gets traffic already, or nothing checks it."""
+        ...
+
+
+class OfCheckedNodes(OfNodes):
+    """What balancers of such nodes share.
+
+    The last check that the old copy passed stands until a newer one has failed, so an instance that
+    still looks healthy gets the time for it before it is let in. That time comes on top of
+    ``admit_timeout``; nothing reaches a sick one in it."""
+
+    def __init__(
+        self,
+        name: str,
+        hosts: Sequence[str],
+        nodes: Sequence[CheckedNode],
+        fanout: Fanout,
+        clock: Clock,
+    ) -> None:
+        super().__init__(name, hosts, nodes, fanout)
+        self._checked = tuple(nodes)
+        self._clock = clock
+
+    async def admit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """In on every node, once its checks would have found out a sick one, until each reports it
+        up."""
+        windows = await together(node.window(instance) for node in self._checked)
+        await self._clock.sleep(max(windows))
+        return await super().admit(instance, fences)

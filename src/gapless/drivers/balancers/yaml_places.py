@@ -22,18 +22,28 @@ class Place:
     node: yaml.Node | None
 
     def __getitem__(self, key: str) -> Place:
-        """The value of a key of a mapping; one in snake case is found in camel case as well."""
-        if isinstance(self.node, yaml.MappingNode):
-            names = {key, _camel(key)}
-            for name, value in self.node.value:
-                if isinstance(name, yaml.ScalarNode) and name.value in names:
-                    return Place(value)
-        return Place(None)
+        """The value of a key of a mapping; ``snake_case`` is found in other spellings as well."""
+        found = self.named(key)
+        if found.node is None:
+            for name, value in self._pairs():
+                if _plain(name) == _plain(key):
+                    return value
+        return found
+
+    def named(self, key: str) -> Place:
+        """The value of a key that somebody chose, exactly as it is written."""
+        return next((value for name, value in self._pairs() if name == key), Place(None))
 
     def items(self) -> Iterator[Place]:
         """The values of a list."""
         if isinstance(self.node, yaml.SequenceNode):
             yield from map(Place, self.node.value)
+
+    def _pairs(self) -> Iterator[tuple[str, Place]]:
+        if isinstance(self.node, yaml.MappingNode):
+            for name, value in self.node.value:
+                if isinstance(name, yaml.ScalarNode):
+                    yield name.value, Place(value)
 
     @property
     def text(self) -> str:
@@ -69,7 +79,8 @@ def _inserted(text: str, node: yaml.MappingNode, key: str, value: str) -> str:
     """With the key in front of the first one, quoted as that is."""
     first = node.value[0][0]
     quote = first.style if first.style in ('"', "'") else ""
-    word = value if value.isdigit() else f"{quote}{value}{quote}"
+    number = value.removeprefix("-").isdigit()
+    word = value if number else f"{quote}{value}{quote}"
     entry = f"{quote}{key}{quote}: {word}"
     start = first.start_mark.index
     if node.flow_style:
@@ -78,6 +89,5 @@ def _inserted(text: str, node: yaml.MappingNode, key: str, value: str) -> str:
     return f"{text[:start]}{entry}{newline}{' ' * first.start_mark.column}{text[start:]}"
 
 
-def _camel(key: str) -> str:
-    first, *rest = key.split("_")
-    return first + "".join(word.capitalize() for word in rest)
+def _plain(key: str) -> str:
+    return key.replace("_", "").lower()

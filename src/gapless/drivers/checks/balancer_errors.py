@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,8 +27,8 @@ from gapless.model import Instance
 _BEFORE = 60.0
 """Seconds before a window from which a sample is still good for its beginning: an instance that is
 being replaced is out of traffic."""
-_FRESH = 0.5
-"""Seconds in which the counters are not asked again."""
+_NEAR = 1.0
+"""Seconds by which a sample may be younger than the moment it is taken for."""
 _KEPT = 2000
 
 
@@ -67,14 +68,16 @@ class BalancerRate:
 
     async def begin(self, hosts: Sequence[str]) -> None:
         """The first samples; a balancer that does not answer yet is asked again later."""
-        await asyncio.gather(*(self._look(host) for host in hosts), return_exceptions=True)
+        await asyncio.gather(
+            *(self._look(host, math.inf) for host in hosts), return_exceptions=True
+        )
 
     async def count(self, host: str, since: float, until: float) -> Count | None:
         """Growth between the samples of the window."""
-        await self._look(host)
+        await self._look(host, until)
         kept = self._samples.get(host, [])
         before = [one for one in kept if since - _BEFORE <= one.at <= since]
-        window = [*before[-1:], *(one for one in kept if since < one.at <= until + _FRESH)]
+        window = [*before[-1:], *(one for one in kept if since < one.at <= until)]
         steps = [pair for pair in pairwise(window) if _forward(*pair)]
         if not steps:
             return None
@@ -84,18 +87,19 @@ class BalancerRate:
             total=sum(b.requests - a.requests for a, b in steps),
         )
 
-    async def _look(self, host: str) -> None:
+    async def _look(self, host: str, until: float) -> None:
+        """A new sample, unless what is asked for is over."""
         kept = self._samples.setdefault(host, [])
         async with self._asking:
-            now = self._reach.clock.now()
-            if kept and now - kept[-1].at < _FRESH:
+            if kept and kept[-1].at >= until:
                 return
-            sample = await self._sample(host, now)
+            now = self._reach.clock.now()
+            sample = await self._sample(host, until if now - _NEAR < until < now else now)
         if sample is not None:
             kept.append(sample)
             del kept[:-_KEPT]
 
-    async def _sample(self, host: str, now: float) -> _Sample | None:
+    async def _sample(self, host: str, at: float) -> _Sample | None:
         """All balancers' counters at once; None where none of them counts."""
         instance = Instance(self._reach.service, host)
         chosen = [one for one in self._reach.balancers() if self._wanted(one)]
@@ -108,7 +112,7 @@ class BalancerRate:
                 evidence=error.evidence,
             ) from error
         counted = tuple(one for one in found if one.detail or one.lives)
-        return _Sample(now, counted) if counted else None
+        return _Sample(at, counted) if counted else None
 
     def _wanted(self, balancer: Balancer) -> bool:
         return not self._config.balancer or balancer.name in self._config.balancer

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -95,7 +96,7 @@ class ElasticsearchRate:
 
 
 def _millis(at: float) -> int:
-    return round(at * 1000)
+    return math.floor(at * 1000)
 
 
 def _whole(answer: Mapping[str, Any]) -> int:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -101,7 +102,7 @@ class LokiRate:
             raise self._server.nonsense(answer) from None
 
     async def _number(self, query: str, host: str, since: float, until: float) -> int:
-        window = max(round((until - since) * 1000), 1)
+        window = max(math.floor(until * 1000) - math.floor(since * 1000), 1)
         counted = f"sum(count_over_time({self._reach.filled(query, host)} [{window}ms]))"
         fields = {"query": counted, "time": _nanos(until)}
         answer = await self._server.get("/loki/api/v1/query", fields)
@@ -114,7 +115,7 @@ class LokiRate:
 
 
 def _nanos(at: float) -> str:
-    return str(round(at * 1000) * 1_000_000)
+    return str(math.floor(at * 1000) * 1_000_000)
 
 
 def _of_streams(answer: Any) -> Iterator[_Line]:

@@ -59,17 +59,18 @@ class ConfigFiles:
         self._project = project
         self._service = service
         self._secrets = secrets
+        self._rendering = Rendering(project, secrets.value)
         self._owners = {f.to: f.owner or "" for f in project.services[service].config}
         self.marks = marks
 
     async def render(self, hosts: Iterable[str], release: str) -> Mapping[str, RenderedConfig]:
         """By host. Raises UsageError (a secret cannot be read) or ConfigError with the problems of
-        all hosts."""
+        all hosts. Templates, files and secrets are read once: what is edited while a rollout is
+        under way is of no concern to it."""
         wanted = list(hosts)
         await self._secrets.read(needed(self._project, ((self._service, h) for h in wanted)))
-        rendering = Rendering(self._project, self._secrets.value)
-        found = {host: rendering.files(self._service, host, release) for host in wanted}
-        rendering.raise_if_any()
+        found = {host: self._rendering.files(self._service, host, release) for host in wanted}
+        self._rendering.raise_if_any()
         return {host: RenderedConfig(self.marks.of_rendered(f), f) for host, f in found.items()}
 
     async def live(self, transport: Transport) -> LiveConfig:

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gapless.config.project import ProjectConfig
 from gapless.config.template_names import names_for, references_for
 from gapless.config.templates import CLOSED, OPEN, ConfigFileConfig
+from gapless.drivers.config_files.asked import NotRendered, SecretNames
 from gapless.drivers.config_files.base import LIMIT, RenderedFile
-from gapless.drivers.config_files.template import LoadedTemplate, NotRendered, SecretNames
 from gapless.drivers.secret_forms import secret_forms
 from gapless.errors import ConfigError, Problem
 from gapless.hostside.veil import veil
+
+if TYPE_CHECKING:
+    from gapless.drivers.config_files.template import LoadedTemplate
 
 STARS = "***"
 _OTHERS = 0o004
@@ -102,6 +106,8 @@ class Rendering:
         return shown, _limited(path, whole.encode()), True
 
     def _template(self, path: str) -> LoadedTemplate:
+        from gapless.drivers.config_files.template import LoadedTemplate  # brings Jinja2 with it
+
         if path not in self._templates:
             self._templates[path] = LoadedTemplate.read(path)
         return self._templates[path]

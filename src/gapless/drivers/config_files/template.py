@@ -24,31 +24,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
 from gapless.config.problems import did_you_mean
+from gapless.drivers.config_files.asked import NotRendered, SecretNames
 from gapless.errors import Problem
-
-
-class NotRendered(Exception):
-    """Why a template came to nothing, at its place."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
-
-
-class SecretNames:
-    """``secrets`` in a template: finds values by name, and notes that one was asked for."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
-        self.used = False
-
-    def __getitem__(self, name: str) -> str:
-        value = self._values[name]
-        self.used = True
-        return value
-
-    def __iter__(self) -> Any:
-        return iter(self._values)
 
 
 class _NoSuchName(UndefinedError):

@@ -64,7 +64,7 @@ def _decompressed(file: Path, where: str) -> Iterator[IO[bytes]]:
             next="apt-get install zstd",
         )
     argv = ["zstd", "-d", "-q", "-c", "--", str(file)]
-    process = subprocess.Popen(  # noqa: S603 - a list of words
+    process = subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout is not None

@@ -56,5 +56,3 @@ async def _watched(work: Coroutine[Any, Any, T]) -> T:
         if given_up is not None and given_up.is_set():
             task.cancel()
     return await task
-
-

@@ -16,8 +16,8 @@ class ReleaseRef:
     """One version: ``name`` is its folder (short content digest or given), ``digest`` what its
     content is, ``schema`` the schema version it declares, ``reads`` the versions it can live
     with, ``commit`` the full commit when it is from git, ``artifact`` the digest of what its build
-    left when there is one. ``notes`` are sentences for a plan, ``built`` is that artifact as it lies
-    on the controller: nothing keeps these two."""
+    left when there is one. ``notes`` are sentences for a plan, ``built`` is that artifact as the
+    controller has it: nothing keeps these two."""
 
     name: str
     digest: str = ""

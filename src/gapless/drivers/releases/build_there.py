@@ -48,9 +48,9 @@ class BuildThere:
 
     async def _build(self, work: Work, command: Command, place: str) -> Completed:
         folder = f"{place}/source"
-        await do(self._transport, "mkdir", "--", f"{place}/home", f"{place}/tmp", folder)
+        await do(self._transport, "mkdir", "--", f"{place}/home", f"{place}/temporary", folder)
         await self._transport.push(work.source, folder)
-        env = {"HOME": f"{place}/home", "TMPDIR": f"{place}/tmp", **command.env}
+        env = {"HOME": f"{place}/home", "TMPDIR": f"{place}/temporary", **command.env}
         done = await self._transport.run(replace(command, env=env, cwd=folder))
         if done.ok:
             await self._fetch(work, place, folder)
@@ -102,4 +102,3 @@ async def _quietly(transport: Transport, *argv: str) -> None:
         await do(transport, *argv, timeout=LONG)
     except GaplessError:
         return  # a leftover in a temporary folder harms nobody
-

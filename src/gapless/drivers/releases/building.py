@@ -78,10 +78,11 @@ class Building:
         for pattern in self._config.key:
             found = sorted(str(path.relative_to(source)) for path in source.glob(pattern))
             if not found:
+                there = sorted(path.name for path in source.iterdir())
                 raise UsageError(
                     f"build.key: there is no {pattern} in the release's source",
                     where=self._service,
-                    evidence="the source holds " + ", ".join(sorted(os.listdir(source))[:10]),
+                    evidence="the source holds " + ", ".join(there[:10]),
                     next="gapless check",
                 )
             yield from found
@@ -116,8 +117,10 @@ class Building:
     def _examine(self, left: Path) -> None:
         """All that was to be kept is there, and nothing that could not be brought to a host."""
         for name in self._config.keep:
-            if not os.path.lexists(left / name):
+            if not (left / name).exists():
                 raise self._refused(f"the build left no {name}", "build.keep names what it leaves")
+            if (left / name).is_symlink():
+                raise self._refused(f"{name} is a link", "build.keep names files and folders")
         for path in left.rglob("*"):
             name = str(path.relative_to(left))
             if path.is_symlink():

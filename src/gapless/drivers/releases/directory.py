@@ -16,9 +16,7 @@ from gapless.drivers.releases.workshop import Workshop
 class DirectoryRelease(Versions):
     """The versions of one service that come from a directory."""
 
-    def __init__(
-        self, config: ReleaseConfig, service: str, workshop: Workshop
-    ) -> None:
+    def __init__(self, config: ReleaseConfig, service: str, workshop: Workshop) -> None:
         places = Places.of(config, service)
         if config.build is None:
             source = Source(config, service, places)

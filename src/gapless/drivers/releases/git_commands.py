@@ -1,7 +1,7 @@
 """Commands of git as data, the same for this machine and for hosts.
 
 1. Nobody is ever asked for a password, and host keys that are not known are refused.
-2. Only the protocols of the configuration are spoken, by git itself and by what an address leads to.
+2. Only the protocols of the configuration are spoken, also by what an address leads to.
 3. What came from outside stands behind ``--``, so it is never an option.
 4. Fetching goes by the user's own git configuration (credentials, proxies); reading what was
    fetched by none at all, so that the same commit gives the same files everywhere.
@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from gapless.config.git_url import PROTOCOLS, GitSshConfig
 from gapless.model import Command
@@ -40,15 +40,13 @@ def ssh_command(ssh: GitSshConfig | None) -> str:
     return shlex.join(words)
 
 
-def environment(
-    ssh: GitSshConfig | None, protocols: Iterable[str] = PROTOCOLS
-) -> dict[str, str]:
+def environment(ssh: GitSshConfig | None) -> dict[str, str]:
     """What git is told beside its arguments."""
     return {
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "",
         "SSH_ASKPASS_REQUIRE": "never",
-        "GIT_ALLOW_PROTOCOL": ":".join(protocols),
+        "GIT_ALLOW_PROTOCOL": ":".join(PROTOCOLS),
         "GIT_SSH_COMMAND": ssh_command(ssh),
         "GIT_OPTIONAL_LOCKS": "0",
         "LC_ALL": "C.UTF-8",

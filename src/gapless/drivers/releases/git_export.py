@@ -1,7 +1,7 @@
 """The files of a commit and of its submodules, on this machine and in the words a host needs.
 
-1. A submodule is what .gitmodules of the commit says; an address beginning with ``./`` or ``../`` is
-   seen from the repository's own.
+1. A submodule is what .gitmodules of the commit says; an address beginning with ``./`` or ``../``
+   is seen from the repository's own.
 2. Such an address is somebody else's text: it speaks what the configuration may, and leads to files
    of this machine only where the repository lies here itself.
 3. Submodules of submodules come, too, up to a depth nobody means to reach.

@@ -11,7 +11,7 @@ folder.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gapless.config.git_url import GitSshConfig
@@ -58,10 +58,11 @@ class Fetched:
     async def _mirror(self, transport: Transport, part: Part) -> str:
         """The mirror that has the commit."""
         mirror = f"{self._places.store}/.{short_hash(part.url)}.git"
-        if not await is_folder(transport, mirror):
+        attributes = f"{mirror}/info/attributes"
+        if not (await do(transport, "test", "-f", attributes, fine=(0, 1))).ok:
             await self._do(transport, self._git.make(mirror), part)
             await do(transport, "mkdir", "-p", "--", f"{mirror}/info")
-            await transport.put(ATTRIBUTES.encode(), f"{mirror}/info/attributes", mode=0o644)
+            await transport.put(ATTRIBUTES.encode(), attributes, mode=0o644)
         if not await self._has(transport, mirror, part):
             await self._do(transport, self._git.fetch(mirror, part.url), part)
         if not await self._has(transport, mirror, part):  # of a ref that is no branch and no tag
@@ -105,7 +106,9 @@ class Fetched:
         if before and not await is_folder(transport, before):
             before = ""
         sent = await transport.push(source, target, link_from=before)
-        await do(transport, "chmod", f"{source.stat().st_mode & 0o777:o}", "--", target)
+        for path in (PurePosixPath(name), *PurePosixPath(name).parents[:-1]):
+            mode = (self._folder(ref) / path).stat().st_mode & 0o777
+            await do(transport, "chmod", f"{mode:o}", "--", f"{incoming}/{path}")
         return sent
 
     async def _do(self, transport: Transport, command: Command, part: Part) -> None:

@@ -125,16 +125,19 @@ class Mirror:
         lock = self._workshop.place("git") / f"{short_hash(self.url)}.lock"
         async with locked(lock, LOCK, lambda who: tell(f"waiting: {who} reads {self.url}")):
             folder = Path(self._folder)
-            if not (folder / "info" / "attributes").exists():
+            if not self._is_made():
                 await self._run(self._git.make(str(folder)))
                 (folder / "info").mkdir(exist_ok=True)
                 (folder / "info" / "attributes").write_text(ATTRIBUTES)
             yield str(folder)
 
     async def _has(self, commit: str) -> bool:
-        if not Path(self._folder, "HEAD").exists():
+        if not self._is_made():
             return False
         return (await self._here.run(self._git.has(self._folder, commit))).ok
+
+    def _is_made(self) -> bool:
+        return Path(self._folder, "info", "attributes").exists()
 
     async def _fetch(self, folder: str, commit: str) -> None:
         tell(f"fetching {self.url}")
@@ -144,12 +147,13 @@ class Mirror:
 
     async def _run(self, command: Command) -> Completed:
         done = await self._here.run(command)
-        if done.ok:
+        if done.ok and not done.dropped:
             return done
         raise self._failed(done)
 
     def _failed(self, done: Completed) -> Refused:
         what = "did not end in time" if done.timed_out else f"ended with status {done.status}"
+        what = f"said {done.dropped:,} bytes too much" if done.dropped else what
         return Refused(
             f"the git repository cannot be read: git {what}",
             where=self.url,

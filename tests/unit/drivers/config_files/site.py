@@ -28,7 +28,9 @@ services:
     variables: {level: service}
     secrets: {db: "env:STORE_DB"}
 environments:
-  staging: {variables: {level: staging, ports: {ssh: 22}}, groups: {web: {variables: {level: null}}}}
+  staging:
+    variables: {level: staging, ports: {ssh: 22}}
+    groups: {web: {variables: {level: null}}}
 """
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,13 +56,16 @@ def test_what_is_written(tmp_path: Path, template: str, written: str) -> None:
     ("template", "told"),
     [
         ("a\nb = {{ levle }}\n", "t:2:1: 'levle' is undefined (on web1) — did you mean 'level'?"),
-        ("{{ ports.htps }}", "'htps' is undefined in this mapping (on web1) — did you mean 'https'"),
-        ("{{ secrets.bd }}", "'bd' is undefined in secrets (on web1) — did you mean 'db'?"),
+        (
+            "{{ ports.htps }}",
+            "'htps' is undefined in this mapping (on web1) — did you mean 'https'",
+        ),
+        ("{{ secrets.othr }}", "'othr' is undefined in secrets (on web1) — did you mean 'other'?"),
         ("{% for x in gone %}{% endfor %}", "t:1:1: 'gone' is undefined"),
         ("{% if gone %}{% endif %}", "t:1:1: 'gone' is undefined"),
         ("a\n{% if x %}\n", "t:2:1: Unexpected end of template"),
         ("{{ ''.__class__.__mro__ }}", "access to attribute '__class__' of 'str' object is unsafe"),
-        ("{{ ports.clear() }}", "is not safely callable"),
+        ("{{ ports.clear() }}", "access to attribute 'clear' of 'dict' object is unsafe"),
         ("{{ range(1000000) | list }}", "Range too big"),
         ("{{ 1 / 0 }}", "t:1:1: division by zero"),
         ("{{ [1] | random }}", "No filter named 'random'"),
@@ -140,3 +145,9 @@ def test_files_that_cannot_be(tmp_path: Path, files: str, told: str) -> None:
     (tmp_path / "raw").write_bytes(b"\xff")
     (tmp_path / "large").write_bytes(bytes((1 << 20) + 1))
     assert told in str(rendered(tmp_path, "", files).problems()[0])
+
+
+def test_jinja2_is_loaded_by_templates_only() -> None:
+    program = "import sys, gapless.api, gapless.status, gapless.planned; print('jinja2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout == b"False\n"

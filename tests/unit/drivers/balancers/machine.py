@@ -1,0 +1,63 @@
+"""A host with a place for what a balancer remembers there, and probes asked from it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gapless.drivers.transports import codec
+from gapless.drivers.transports.base import Probe, Tls
+from gapless.hostside import probes as hostside
+from gapless.model import Fence, Verdict
+
+from .local import Local
+
+
+class Machine(Local):
+    """``ports``: address as configured to where it is in truth; each host has its own."""
+
+    def __init__(self, host: str, ports: Mapping[str, str]) -> None:
+        super().__init__(host)
+        self.ports = dict(ports)
+        self.facts: dict[str, dict[str, Any]] = {}
+        self.refuses = b"\0"
+        """Requests that begin so are refused."""
+
+    async def exchange(
+        self,
+        address: str,
+        data: bytes,
+        timeout: float = 10.0,
+        fence: Fence | None = None,
+        tls: Tls | None = None,
+    ) -> bytes:
+        if data.startswith(self.refuses):
+            return b"HTTP/1.1 405 Not now\r\n\r\n"
+        return await super().exchange(self.ports.get(address, address), data, timeout, fence, tls)
+
+    async def ask(
+        self,
+        probes: Sequence[Probe],
+        *,
+        passes: int,
+        every: float,
+        within: float,
+        eager: bool = False,
+    ) -> tuple[Verdict, ...]:
+        assert (passes, within) == (1, 0), "once"
+        asked = [
+            asyncio.to_thread(
+                hostside.probe, codec.probe_to_json(probe), probe.answer, threading.Event()
+            )
+            for probe in probes
+        ]
+        return codec.verdicts(await asyncio.gather(*asked))
+
+    async def recall(self, service: str) -> Mapping[str, Any]:
+        return self.facts.get(service, {})
+
+    async def remember(self, fence: Fence, facts: Mapping[str, Any]) -> None:
+        merged = {**self.facts.get(fence.service, {}), **facts}
+        self.facts[fence.service] = {k: v for k, v in merged.items() if v is not None}

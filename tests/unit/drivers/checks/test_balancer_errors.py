@@ -1,0 +1,112 @@
+"""The suite of error counts on counters of balancers, and what resets do to them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+from gapless.config.verify_rates import BalancerErrorsConfig
+from gapless.drivers.balancers.base import Counters
+from gapless.drivers.checks.balancer_errors import BalancerRate
+from gapless.drivers.checks.rates import RateSource
+from gapless.errors import TrafficError
+from gapless.model import Instance
+from gapless.testing.rate_source_suite import RateRig, RateSourceSuite
+
+from .reaching import reach
+
+
+@dataclass
+class Counting:
+    """A balancer that does nothing but count."""
+
+    name: str = "edge"
+    requests: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
+    life: str = "1"
+    gone: bool = False
+
+    async def counters(self, instance: Instance) -> Counters:
+        if self.gone:
+            raise TrafficError("no answer", where="lb1")
+        host = instance.host
+        if host not in self.requests:
+            return Counters()
+        return Counters(
+            self.requests[host], self.errors.get(host, 0), {"lb1": {}}, {"lb1": self.life}
+        )
+
+
+class BalancerRig:
+    """See RateRig."""
+
+    can = frozenset({"start", "total", "silence"})
+    host, other = "web1", "web2"
+
+    def __init__(self) -> None:
+        self.balancer = Counting(requests={"web1": 1000, "web2": 1000}, errors={"web1": 50})
+
+    def source(self) -> RateSource:
+        return BalancerRate(BalancerErrorsConfig(), reach(balancers=(self.balancer,)))
+
+    async def fail(self, host: str, number: int, word: str = "") -> None:
+        await self.succeed(host, number)
+        self.balancer.errors[host] = self.balancer.errors.get(host, 0) + number
+
+    async def succeed(self, host: str, number: int) -> None:
+        self.balancer.requests[host] += number
+
+    async def start(self, host: str, number: int) -> None:
+        await self.fail(host, number)
+
+    async def silence(self) -> None:
+        self.balancer.gone = True
+
+    async def nonsense(self) -> None:
+        raise NotImplementedError
+
+
+@asynccontextmanager
+async def balancer_rig() -> AsyncIterator[BalancerRig]:
+    yield BalancerRig()
+
+
+class TestBalancerErrors(RateSourceSuite):
+    def rig(self) -> AbstractAsyncContextManager[RateRig]:
+        return balancer_rig()
+
+
+def test_what_a_balancer_counted_around_its_restart_is_not_known() -> None:
+    async def scene() -> None:
+        rig = BalancerRig()
+        source = rig.source()
+        await source.begin(["web1"])
+        since = time.time()
+        await rig.fail("web1", 3)
+        assert (await source.count("web1", since, time.time())) is not None
+        rig.balancer.life, rig.balancer.requests["web1"] = "2", 5000
+        rig.balancer.errors["web1"] = 900
+        count = await source.count("web1", since, time.time())
+        assert count is not None
+        assert (count.errors, count.total) == (3, 3)
+        assert count.seconds < 1.0
+        await rig.fail("web1", 2)
+        count = await source.count("web1", since, time.time())
+        assert count is not None
+        assert (count.errors, count.total) == (5, 5)
+
+    asyncio.run(scene())
+
+
+def test_balancers_that_count_nothing_give_no_data() -> None:
+    async def scene() -> None:
+        rig = BalancerRig()
+        rig.balancer.requests.clear()
+        source = rig.source()
+        await source.begin(["web1"])
+        assert await source.count("web1", time.time() - 5, time.time()) is None
+
+    asyncio.run(scene())

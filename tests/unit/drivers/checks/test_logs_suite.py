@@ -1,0 +1,187 @@
+"""The suite of error counts on logs: real journals, read by journalctl, and files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gapless.config.hosts import HostConfig
+from gapless.config.verify_rates import LogsConfig
+from gapless.drivers.checks.logs import make_sources
+from gapless.drivers.checks.rates import RateSource
+from gapless.drivers.transports.base import Transport
+from gapless.drivers.transports.local import LocalTransport
+from gapless.drivers.transports.log_query import LogQuery, LogReading
+from gapless.errors import Unreachable
+from gapless.testing.rate_source_suite import RateRig, RateSourceSuite
+
+from .reaching import in_letters, reach
+from .servers import need
+
+_WRITER = "/lib/systemd/systemd-journal-remote"
+
+
+class OneOfMany(LocalTransport):
+    """This machine as one of several hosts: each has a folder of journals of its own."""
+
+    def __init__(self, host: str, config: HostConfig, folder: Path) -> None:
+        super().__init__(host, config)
+        self._folder = folder
+        self.gone = False
+
+    async def connect(self) -> None:
+        if self.gone:
+            raise Unreachable("no connection", where=self.host)
+        await super().connect()
+
+    async def logs(self, query: LogQuery) -> LogReading:
+        if self.gone:
+            raise Unreachable("no connection", where=self.host)
+        if query.files:
+            return await super().logs(query)
+        mine = self._folder / self.host
+        mine.mkdir(exist_ok=True)
+        return await super().logs(replace(query, journal=str(mine)))
+
+
+class LogRig:
+    """See RateRig."""
+
+    can = frozenset({"start", "messages", "silence", "past"})
+    host, other = "web1", "web2"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._hosts: dict[str, OneOfMany] = {}
+        self._gone = False
+        self._number = 0
+
+    def transport(self, host: str) -> Transport:
+        if host not in self._hosts:
+            config = HostConfig(transport="local", state_dir=str(self.folder / "state"))
+            self._hosts[host] = OneOfMany(host, config, self.folder)
+        self._hosts[host].gone = self._gone
+        return self._hosts[host]
+
+    def config(self) -> LogsConfig:
+        raise NotImplementedError
+
+    def source(self) -> RateSource:
+        return make_sources(self.config(), reach(self.transport))[0]
+
+    def write(self, host: str, lines: list[tuple[str, int]]) -> None:
+        raise NotImplementedError
+
+    async def fail(self, host: str, number: int, word: str = "") -> None:
+        lines = []
+        for _ in range(number):
+            self._number += 1
+            lines.append((word or f"broken {in_letters(self._number)}", 3))
+        self.write(host, lines)
+
+    async def succeed(self, host: str, number: int) -> None:
+        self.write(host, [("served", 6)] * number)
+
+    async def start(self, host: str, number: int) -> None:
+        self.write(host, [("hello", 6)])
+        await self.fail(host, number)
+
+    async def silence(self) -> None:
+        self._gone = True
+        for host in self._hosts.values():
+            host.gone = True
+
+    async def nonsense(self) -> None:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        await asyncio.gather(*(host.close() for host in self._hosts.values()))
+
+
+class JournalRig(LogRig):
+    """Journal files as journald writes them; the writer is systemd's own."""
+
+    def config(self) -> LogsConfig:
+        return LogsConfig(unit="shop.service")
+
+    def write(self, host: str, lines: list[tuple[str, int]]) -> None:
+        (self.folder / host).mkdir(exist_ok=True)
+        now = int(time.time() * 1e6)
+        entries = "".join(
+            entry(now + place, text, level) for place, (text, level) in enumerate(lines)
+        )
+        subprocess.run(
+            [_WRITER, "-o", str(self.folder / host / "system.journal"), "-"],
+            input=entries.encode(),
+            check=True,
+            capture_output=True,
+        )
+
+
+def entry(at: int, text: str, priority: int, unit: str = "shop.service") -> str:
+    fields: dict[str, Any] = {
+        "__REALTIME_TIMESTAMP": at,
+        "__MONOTONIC_TIMESTAMP": at,
+        "_BOOT_ID": "a" * 32,
+        "_MACHINE_ID": "b" * 32,
+        "_SYSTEMD_UNIT": unit,
+        "PRIORITY": priority,
+        "_PID": 7,
+        "MESSAGE": text,
+    }
+    return "".join(f"{name}={value}\n" for name, value in fields.items()) + "\n"
+
+
+class FileRig(LogRig):
+    """A file of JSON lines as bunyan writes them."""
+
+    def config(self) -> LogsConfig:
+        return LogsConfig(files=(str(self.folder / "{name}.log"),))
+
+    def write(self, host: str, lines: list[tuple[str, int]]) -> None:
+        levels = {3: 50, 6: 30}
+        now = time.time()
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f"{now % 1:.6f}Z"[1:]
+        with (self.folder / f"{host}.log").open("a") as file:
+            for text, level in lines:
+                record = {
+                    "name": "shop",
+                    "level": levels[level],
+                    "msg": text,
+                    "time": stamp,
+                    "v": 0,
+                }
+                file.write(json.dumps(record) + "\n")
+
+
+@asynccontextmanager
+async def rig_of(kind: type[LogRig]) -> AsyncIterator[LogRig]:
+    folder = Path(tempfile.mkdtemp(prefix="gapless-logs-"))
+    rig = kind(folder)
+    try:
+        await rig.succeed(rig.host, 1)
+        await rig.succeed(rig.other, 1)
+        yield rig
+    finally:
+        await rig.close()
+        shutil.rmtree(folder)
+
+
+class TestJournal(RateSourceSuite):
+    def rig(self) -> AbstractAsyncContextManager[RateRig]:
+        need("journalctl", _WRITER, package="systemd-journal-remote")
+        return rig_of(JournalRig)
+
+
+class TestFile(RateSourceSuite):
+    def rig(self) -> AbstractAsyncContextManager[RateRig]:
+        return rig_of(FileRig)
