@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs.generators import cli, config, errors, events, exit_codes, run
+from docs.generators import balancers, cli, config, errors, events, exit_codes, run
 from docs.generators.screens import embed, pages_with_screens
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -18,6 +18,7 @@ REFERENCE = Path(__file__).parent / "reference"
 PAGES: Mapping[str, Callable[[], str]] = {
     "config.md": config.generate,
     "run.md": run.generate,
+    "balancers.md": balancers.generate,
     "cli.md": cli.generate,
     "events.md": events.generate,
     "exit-codes.md": exit_codes.generate,

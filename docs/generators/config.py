@@ -11,17 +11,20 @@ from pydantic.fields import FieldInfo
 from docs.generators.markdown import anchor, code, page, prose, table
 from gapless.config import (
     api_url,
+    git_url,
     health,
     ordering,
     process,
     process_service,
     quantities,
     templates,
+    verify_rates,
 )
 from gapless.config.balancers import kinds
 from gapless.config.base import Section
 from gapless.config.project import ProjectConfig
 from gapless.config.signals import signal_name
+from gapless.config.verify_rates import RATE_KINDS
 
 _TITLES = {
     "ProjectConfig": "Top level",
@@ -36,11 +39,18 @@ _TITLES = {
     "SystemdConfig": "services.NAME.systemd",
     "ProcessRuntimeConfig": "services.NAME.process",
     "CommandRuntimeConfig": "services.NAME.command",
-    "HealthConfig": "services.NAME.health and verify",
+    "HealthConfig": "services.NAME.health",
     "HttpCheck": "services.NAME.health.http",
     "Expect": "services.NAME.health.expect",
+    "VerifyConfig": "services.NAME.verify",
+    "EndpointsConfig": "services.NAME.verify.endpoints",
+    "EndpointCheck": "services.NAME.verify.endpoints.ask",
+    "OpenapiConfig": "services.NAME.verify.openapi",
+    **{kind.__name__: f"services.NAME.verify.{key}" for key, kind in RATE_KINDS.items()},
     "ReleaseConfig": "services.NAME.release",
     "SchemaConfig": "services.NAME.release.schema",
+    "BuildConfig": "services.NAME.release.build",
+    "GitSshConfig": "services.NAME.release.ssh",
     "ConfigFileConfig": "services.NAME.config",
     "MigrateConfig": "services.NAME.migrate",
     "SinkConfig": "events",
@@ -54,6 +64,7 @@ _TITLES = {
     "ApiTlsConfig": "balancers.NAME.….tls",
     "EtcdLoginConfig": "balancers.NAME.etcd.login",
     "EtcdVerifyConfig": "balancers.NAME.etcd.verify",
+    "HaproxyDynamicConfig": "balancers.NAME.haproxy.dynamic",
     **{driver.__name__: f"balancers.NAME.{kind}" for kind, driver in kinds().items()},
 }
 
@@ -67,6 +78,8 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (quantities.Secret, "secret reference"),
     (quantities.SecretUrl, "URL or secret reference"),
     (api_url.ApiUrl, "address"),
+    (git_url.GitUrl, "path or address"),
+    (git_url.GitRef, "branch, tag or commit"),
     (quantities.Names, "name or list of names"),
     (quantities.Flag, "`true` or `false`"),
     (quantities.Count, "whole number"),
@@ -75,6 +88,9 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (templates.FileMode, "octal number"),
     (health.Pattern, "regular expression"),
     (health.Status, "HTTP status or list of them"),
+    (verify_rates.LogPattern, "regular expression"),
+    (verify_rates.Selector, "counter of Prometheus"),
+    (verify_rates.ServerUrl, "URL"),
     (process.Signal, "signal"),
     (process.Catchable, "signal"),
     (process.Replacement, "signal or `ignore`"),

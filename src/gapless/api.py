@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from gapless.builds import BuildRow, build_all
+from gapless.catching_up import CatchUpOptions, make_catch_up, missed_now
 from gapless.config.definitions import from_definitions
 from gapless.config.project import ProjectConfig
 from gapless.doctor import examine_hosts
@@ -45,13 +46,13 @@ from gapless.project import Project, assembled, connected, load
 from gapless.proving import proved, wanted
 from gapless.report.report import Report
 from gapless.report.summarize import summarize
-from gapless.status import StatusRow, ask_status
+from gapless.status import StatusRow, ask_status, with_behind
 
 __all__ = [
-    "Observer", "Project", "abort", "approve", "break_lock", "build", "connected", "doctor",
-    "execute", "load", "load_plan", "lock_owners", "locks", "locks_on_hosts", "make_by_hand",
-    "make_plan", "make_rollback", "report_of", "resume", "rollback", "signal", "status",
-    "unfinished", "unfinished_of",
+    "CatchUpOptions", "Observer", "Project", "abort", "approve", "break_lock", "build",
+    "connected", "doctor", "execute", "load", "load_plan", "lock_owners", "locks",
+    "locks_on_hosts", "make_by_hand", "make_catch_up", "make_plan", "make_rollback", "report_of",
+    "resume", "rollback", "signal", "status", "unfinished", "unfinished_of",
 ]  # fmt: skip
 
 Observer = Callable[[Event], None]
@@ -299,8 +300,10 @@ async def build(project: Project, services: Sequence[str] = ()) -> list[BuildRow
 async def status(project: Project, services: Sequence[str] = ()) -> list[StatusRow]:
     """What runs where now; services by name or glob, default all."""
     inventory = Inventory(project.config)
+    names = inventory.services(services)
     async with assembled(project) as assembly:
-        return await ask_status(assembly, inventory, inventory.services(services))
+        rows = await ask_status(assembly, inventory, names)
+    return with_behind(rows, missed_now(project, names))
 
 
 async def doctor(project: Project, hosts: str | None = None) -> list[Finding]:

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gapless.drivers.releases.base import ReleaseRef
 from gapless.engine.missed import Missed, missed_by
 from gapless.errors import Refused
 from gapless.inventory.inventory import Inventory
 from gapless.planned import make_plan
+from gapless.planning.missing import stays_due
 from gapless.plans import Plan
 from gapless.project import Project
 
@@ -68,28 +68,17 @@ async def make_catch_up(
         missed={name: missed.get(name, ()) for name in names},
     )
     if not plan.services:
-        _refuse_silent(plan, missed)
+        _refuse_silent(plan)
     return plan
 
 
-def _refuse_silent(plan: Plan, missed: Mapping[str, tuple[Missed, ...]]) -> None:
+def _refuse_silent(plan: Plan) -> None:
     """That nothing can be done now is no good news while somebody is behind."""
-    due = {(name, host) for name, found in missed.items() for one in found for host in one.hosts}
-    away = [
-        f"{left.service} on {host}: {left.why}"
-        for left in plan.untouched
-        for host in left.hosts
-        if (left.service, host) in due and STAYS_DUE in left.why
-    ]
+    away = [(left, host) for left in plan.untouched for host in left.hosts if stays_due(left)]
     if away:
-        hosts = dict.fromkeys(line.partition(": ")[0].rpartition(" on ")[2] for line in away)
+        hosts = dict.fromkeys(host for _, host in away)
         raise Refused(
             "no host that is behind can be caught up now",
-            evidence="\n".join(away),
+            evidence="\n".join(f"{left.service} on {host}: {left.why}" for left, host in away),
             next=f"gapless doctor --hosts {','.join(hosts)}",
         )
-
-
-def recorded(missed: Missed) -> ReleaseRef:
-    """The release as it was verified."""
-    return ReleaseRef.from_json(missed.release)

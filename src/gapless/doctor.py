@@ -18,6 +18,7 @@ from gapless.finding import ASKED_OF_THE_HOST, Finding, examined, unit_remedy
 from gapless.inventory.inventory import Inventory
 from gapless.model import Verdict, VerdictStatus
 from gapless.plans import Verb
+from gapless.release_doctor import examine_fetch
 
 MAX_SKEW = 5.0
 """Seconds a host's clock may differ: more makes logs and certificates lie."""
@@ -155,6 +156,7 @@ async def _service(assembly: ProjectAssembly, service: str, host: str) -> list[F
         probes = assembly.health(service, host)
         verdicts += await asking.once(transport, lambda: assembly.transport(""), probes)
         known = await transport.recall(f"{assembly.project}.{service}")
+        fetched = await examine_fetch(transport, service, assembly.service(service).release)
     except GaplessError as error:
         return [_bad(host, service, f"examine {service}", error)]
     unit = await unit_remedy(transport, runtime.unit, verdicts)
@@ -164,7 +166,7 @@ async def _service(assembly: ProjectAssembly, service: str, host: str) -> list[F
         examined(host, service, runtime.unit, v, unit, forced(verb, [service], [host]))
         for v in told
     ]
-    return [*findings, _way_back(host, service, bool(known.get("last_good")))]
+    return [*findings, *fetched, _way_back(host, service, bool(known.get("last_good")))]
 
 
 def _way_back(host: str, service: str, known: bool) -> Finding:

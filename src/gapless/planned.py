@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from gapless.balancer_delays import drain_delays
 from gapless.drivers.checks import asking
 from gapless.drivers.releases.aside import cancellable
 from gapless.drivers.releases.base import Release, ReleaseRef
 from gapless.drivers.runtimes.brought import brought_digest
 from gapless.engine.live_schema import live_version, question_of, schema_folder
+from gapless.engine.missed import Missed
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.steps.health import worst
 from gapless.errors import GaplessError, Refused, StepError
 from gapless.inventory.inventory import Inventory
 from gapless.model import Instance
+from gapless.planning.catch_up import CatchUp
 from gapless.planning.configuring import seen_config, with_config
 from gapless.planning.make import make_plan as compile_plan
 from gapless.planning.options import PlanOptions, Target
@@ -41,13 +45,15 @@ async def make_plan(
     force: str | None = None,
     offline: bool = False,
     promote_from: str = "",
+    missed: Mapping[str, Sequence[Missed]] | None = None,
 ) -> Plan:
     """What would be done, as data; asks every host what runs there now unless ``offline``.
 
     ``hosts`` selects by name, group, glob or range (``web[1:3],!web2``); ``batch`` and ``canary``
     are numbers or shares (``25%``); ``promote_from`` is the environment whose releases a deploy
     brings, as they were verified there; ``no_way_back`` lets a schema rise past what an abort could
-    go back to; ``force`` is the reason for skipping health gates."""
+    go back to; ``force`` is the reason for skipping health gates; with ``missed``, by service, only
+    the hosts that missed a release get it, and that one, not what the source holds now."""
     inventory = Inventory(project.config)
     names = inventory.services(services)
     promoted: Promotion | None = None
@@ -65,7 +71,7 @@ async def make_plan(
         force=force or "",
     )
     async with assembled(project) as assembly:
-        targets = await _targets(assembly, names, promoted) if verb == "deploy" else {}
+        targets = await _targets(assembly, names, promoted, missed) if verb == "deploy" else {}
         targets = await with_config(assembly, inventory, targets, hosts)
         found = (
             None
@@ -96,11 +102,17 @@ async def _resolved(release: Release, version: str) -> ReleaseRef:
 
 
 async def _targets(
-    assembly: ProjectAssembly, names: Sequence[str], promoted: Promotion | None
+    assembly: ProjectAssembly,
+    names: Sequence[str],
+    promoted: Promotion | None,
+    missed: Mapping[str, Sequence[Missed]] | None,
 ) -> dict[str, Target]:
     targets: dict[str, Target] = {}
     for name in names:
         release = assembly.release(name)
+        if missed is not None:
+            targets[name] = await _missed(assembly, name, missed.get(name, ()))
+            continue
         wanted = promoted.recorded[name] if promoted else None
         version = wanted.ref.name if wanted else ""
         resolved = await _resolved(release, version) if release else None
@@ -111,6 +123,21 @@ async def _targets(
             target = replace(target, promoted=wanted.origin, notes=(*notes, *promoted.notes[name]))
         targets[name] = target
     return targets
+
+
+async def _missed(assembly: ProjectAssembly, name: str, found: Sequence[Missed]) -> Target:
+    """The release that was verified, for those that missed it. Raises ReleaseGone, Refused."""
+    catch_up, release = CatchUp.of(found), assembly.release(name)
+    if catch_up.missed is None or release is None:
+        return Target(catch_up=catch_up)
+    verified = ReleaseRef.from_json(catch_up.missed.release)
+    resolved = await _resolved(release, verified.name)
+    try:
+        refuse_another(name, verified, resolved)
+    except Refused as error:
+        error.next = f"gapless deploy {name}"
+        raise
+    return Target(resolved, brought_digest(name, assembly.service(name)), catch_up=catch_up)
 
 
 async def _survey(
@@ -149,7 +176,10 @@ async def _survey(
 
     instances = [instance for name in names for instance in inventory.instances(name)]
     at_once = project.config.defaults.connections
-    return await survey(instances, drivers, at_once=at_once, schema=schema)
+    seen, delays = await asyncio.gather(
+        survey(instances, drivers, at_once=at_once, schema=schema), drain_delays(assembly, names)
+    )
+    return replace(seen, delays=delays)
 
 
 async def _unfit(assembly: ProjectAssembly, instance: Instance) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gapless.drivers.balancers.base import MemberState
 from gapless.drivers.checks import asking
+from gapless.engine.missed import Missed
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.steps.health import worst
 from gapless.errors import GaplessError
@@ -33,6 +34,8 @@ class StatusRow:
     error: str = ""
     last_good: str = ""
     """The release that was verified last, where that is not the one that is linked now."""
+    behind: str = ""
+    """The verified release that it missed and does not run."""
     config: str = ""
     """Mark of its configuration files as they are now; "" where a deploy brings none."""
     config_good: str = ""
@@ -57,6 +60,7 @@ class StatusRow:
             "verdict": self.verdict.to_json() if self.verdict else None,
             "error": self.error,
             "last_good": self.last_good,
+            "behind": self.behind,
             "config": self.config,
             "config_good": self.config_good,
         }
@@ -74,6 +78,19 @@ async def ask_status(
             return await _row(assembly, instance)
 
     return list(await asyncio.gather(*(ask(instance) for instance in instances)))
+
+
+def with_behind(
+    rows: Sequence[StatusRow], missed: Mapping[str, Sequence[Missed]]
+) -> list[StatusRow]:
+    """The rows with what each instance missed, unless it runs that by now."""
+    due = {(n, host): m.name for n, found in missed.items() for m in found for host in m.hosts}
+    return [
+        replace(row, behind=name)
+        if (name := due.get((row.service, row.host), "")) and name != row.release
+        else row
+        for row in rows
+    ]
 
 
 async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
@@ -115,9 +132,12 @@ async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
 
 async def _last_good(assembly: ProjectAssembly, instance: Instance) -> tuple[str, str]:
     """The release its host remembers as verified, and the mark of the configuration; "" for what it
-    does not remember, or what another controller marked."""
+    does not remember, what another environment brought, or what another controller marked."""
     known = await assembly.transport(instance.host).recall(f"{assembly.project}.{instance.service}")
     good = known.get("last_good") or {}
+    here = assembly.config.environment or ""
+    if good.get("environment", here) != here:
+        return "", ""
     files, mark = (
         assembly.config_files(instance.service),
         (good.get("config") or {}).get("mark", ""),

@@ -24,7 +24,6 @@ from gapless.testing.fake_traffic import FakeBalancer
 from gapless.testing.fake_transport import FakeTransport
 from gapless.testing.world import World
 
-
 MARKS = Marks(b"the key of every controller here")
 
 
@@ -35,7 +34,8 @@ class SimRelease:
         self._folder, self._name = folder, name
 
     def resolve(self, name: str = "") -> ReleaseRef:
-        return ReleaseRef(self._name, path=f"{self._folder}/releases/{self._name}")
+        wanted = name or self._name
+        return ReleaseRef(wanted, path=f"{self._folder}/releases/{wanted}")
 
     async def current(self, transport: Transport) -> ReleaseRef | None:
         done = await transport.run(Command(("readlink", f"{self._folder}/current"), check=False))

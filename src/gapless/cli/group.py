@@ -19,6 +19,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "build": ("build", "Build what releases need, and touch no host."),
     "restart": ("restart", "Restart services one batch after another."),
     "deploy": ("deploy", "Bring the new release to services and switch to it."),
+    "catch-up": ("catch_up", "Bring to hosts that were down the release they missed."),
     "rollback": ("rollback", "Take a rollout or the last deploy of a service back."),
     "drain": ("drain", "Take instances out of traffic by hand."),
     "admit": ("admit", "Let instances into traffic by hand."),

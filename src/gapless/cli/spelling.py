@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _given: ContextVar[str] = ContextVar("_given", default="")
 _COMMAND = re.compile(
-    r"\bgapless (check|doctor|plan|restart|deploy|rollback|status|watch|history|events"
+    r"\bgapless (check|doctor|plan|restart|deploy|catch-up|rollback|status|watch|history|events"
     r"|pause|resume|promote|abort|lock|prove)\b(?!\.| -[ce]\b)"
 )
 

@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from gapless.config.api_url import ApiTlsConfig, ApiUrl
 from gapless.config.balancer_kind import OnHosts
-from gapless.config.quantities import Duration, Limit
+from gapless.config.quantities import Limit
 
 _ID = re.compile(r"[A-Za-z0-9_.:@-]+")
 _PATH = re.compile(r"/(id|config)(/[A-Za-z0-9_.:@%~-]+)+")
@@ -27,9 +27,6 @@ class CaddyConfig(OnHosts):
     upstream: str
     """``dial`` of an instance's upstream, for example ``{address}:3001``; {host}, {name} and
     {service} are filled in, too."""
-    settle: Duration = 5.0
-    """How long requests get to end when Caddy had some open and does not count them any more: it
-    counts those of a removed upstream from 2.11.2 on."""
     timeout: Limit = 10.0
     """Limit of each question."""
 

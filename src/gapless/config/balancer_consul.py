@@ -15,9 +15,8 @@ class ConsulConfig(OnHosts):
     """Services in Consul, taken out of it by its maintenance mode."""
 
     on: Names = ()
-    """Hosts on whose agents the instances are registered, usually their own: an instance is steered
-    at the agent of its host when that is one of these, else at all of them. Default: the machine
-    gapless runs on."""
+    """Hosts on whose agents the instances are registered, all of them on each; default: each on the
+    agent of its own host."""
     api: ApiUrl = "http://localhost:8500"
     """HTTP API of the agent, as its host itself reaches it."""
     tls: ApiTlsConfig = ApiTlsConfig()

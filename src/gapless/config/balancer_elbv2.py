@@ -11,8 +11,8 @@ from gapless.config.quantities import Limit, Names, Port
 
 
 class Elbv2Config(BalancerKind):
-    """Target groups of an AWS load balancer (ALB, NLB). Asked from the machine gapless runs on, with
-    the credentials that boto3 finds there; needs ``gapless[aws]``."""
+    """Target groups of an AWS load balancer (ALB, NLB). Asked from the machine gapless runs on,
+    with the credentials that boto3 finds there; needs ``gapless[aws]``."""
 
     target_group: Annotated[Names, Field(min_length=1)]
     """Name or ARN of the target group, or of several that all have the instances."""

@@ -8,13 +8,15 @@ from pydantic import model_validator
 
 from gapless.config.balancer_caddy import CaddyConfig
 from gapless.config.balancer_command import CommandBalancerConfig
+from gapless.config.balancer_consul import ConsulConfig
 from gapless.config.balancer_elbv2 import Elbv2Config
 from gapless.config.balancer_envoy import EnvoyConfig
-from gapless.config.balancer_consul import ConsulConfig
 from gapless.config.balancer_etcd import EtcdConfig
 from gapless.config.balancer_haproxy import HaproxyConfig
+from gapless.config.balancer_ipvs import IpvsConfig
 from gapless.config.balancer_kind import BalancerKind, OnHosts
 from gapless.config.balancer_nginx import NginxConfig
+from gapless.config.balancer_traefik import TraefikConfig
 from gapless.config.base import Section
 from gapless.config.quantities import Count, Duration, Limit
 
@@ -36,6 +38,10 @@ class BalancerConfig(Section):
     """Envoy, by the file of its endpoints (EDS)."""
     elbv2: Elbv2Config | None = None
     """AWS load balancers, by their target groups."""
+    traefik: TraefikConfig | None = None
+    """Traefik, by a file of its file provider, and its API."""
+    ipvs: IpvsConfig | None = None
+    """IPVS (LVS), by weights."""
     command: CommandBalancerConfig | None = None
     """Any other balancer, through commands."""
     drain_timeout: Duration = 30.0

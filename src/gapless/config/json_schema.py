@@ -24,6 +24,7 @@ def json_schema() -> Schema:
     del schema["properties"]["environment"]
     schema["properties"]["hosts"]["additionalProperties"] = _or_null(_ref("HostConfig"))
     definitions["ServiceConfig"]["properties"]["systemd"]["anyOf"].insert(0, {"type": "string"})
+    _short_evidence(definitions)
     tidy(schema)
     for definition in definitions.values():
         tidy(definition)
@@ -47,6 +48,19 @@ def json_schema() -> Schema:
         "patternProperties": {"^x-": {"description": "Not read: a place for anchors."}},
         "$defs": {**definitions, **partial},
     }
+
+
+def _short_evidence(definitions: dict[str, Schema]) -> None:
+    """The short forms of what ``verify`` asks."""
+    text = {"type": "string"}
+    asked = {"anyOf": [text, _ref("EndpointCheck")]}
+    several = {"type": "array", "items": asked, "minItems": 1}
+    verify = definitions["VerifyConfig"]["properties"]
+    verify["endpoints"]["anyOf"][:0] = [text, several]
+    verify["openapi"]["anyOf"].insert(0, text)
+    verify["balancer_errors"]["anyOf"][:0] = [text, {"type": "array", "items": text}]
+    endpoints = definitions["EndpointsConfig"]["properties"]
+    endpoints["ask"] = {**endpoints["ask"], **several}
 
 
 def _ref(name: str) -> Schema:

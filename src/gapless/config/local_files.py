@@ -31,6 +31,11 @@ def missing_files(loaded: Loaded) -> Iterator[Problem]:
                 yield _problem(loaded, place, f"directory: '{directory}' {what}", "build it first?")
         if service.release:
             yield from _source(loaded, (*path, "release"), service.release)
+        for index, entry in enumerate(service.verify):
+            spec = entry.openapi.spec if entry.openapi and not entry.openapi.is_url else ""
+            if spec and not os.path.isfile(spec):
+                text = f"openapi: '{spec}' is not a file on this machine"
+                yield _problem(loaded, (*path, "verify", index, "openapi"), text, "")
         file = service.systemd.file if service.systemd else None
         if file and not os.path.isfile(file):
             text = f"file: '{file}' is not a file on this machine"
@@ -56,7 +61,7 @@ def _keys(loaded: Loaded) -> Iterator[Problem]:
             yield _problem(loaded, ("hosts", pattern, "key"), text, "")
 
 
-def _problem(loaded: Loaded, path: tuple[str, ...], text: str, hint: str) -> Problem:
+def _problem(loaded: Loaded, path: tuple[str | int, ...], text: str, hint: str) -> Problem:
     assert loaded.tree is not None
     _, value, _ = locate(loaded.tree, path)
     return Problem(str(loaded.path), value.line, value.column, text, hint)

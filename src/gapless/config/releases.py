@@ -81,7 +81,8 @@ class ReleaseConfig(Section):
     exclude: Names = ()
     """rsync patterns left out."""
     keep: Positive = 5
-    """Releases kept on the host besides the current and the last good one."""
+    """Releases kept on the host besides the current and the last good one. Of what is made on the
+    machine gapless runs on (git, archive, build) as many are kept there, and what a host needs."""
     owner: str | None = None
     """user:group of the files; default: the login's."""
     schema_: Annotated[SchemaConfig | None, Field(alias="schema")] = None

@@ -38,6 +38,8 @@ BALANCERS: Mapping[str, str] = {
     "etcd": "gapless.drivers.balancers.etcd:EtcdBalancer",
     "envoy": "gapless.drivers.balancers.envoy:EnvoyBalancer",
     "elbv2": "gapless.drivers.balancers.elbv2:Elbv2Balancer",
+    "traefik": "gapless.drivers.balancers.traefik:TraefikBalancer",
+    "ipvs": "gapless.drivers.balancers.ipvs:IpvsBalancer",
     "command": "gapless.drivers.balancers.command:CommandBalancer",
 }
 RELEASES: Mapping[str, str] = {

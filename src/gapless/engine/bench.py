@@ -14,33 +14,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from gapless.config.judging import JudgeConfig
 from gapless.drivers.checks.rates import Count, RateSource
 from gapless.engine.context import InstanceContext
+from gapless.engine.look import Look, look_at, unknown
 from gapless.engine.watched import Watched, tally_of, together
 from gapless.engine.windows import untouched, window_of
 from gapless.errors import FenceRefused, GaplessError
-from gapless.judge.arithmetic import told, wanted
 from gapless.judge.dispersion import BUCKET
-from gapless.judge.gate import Evidence, Finding, Rules, judge
+from gapless.judge.gate import Evidence, Finding, Rules
 from gapless.judge.tally import Tally
-from gapless.model import Verdict, VerdictStatus
 from gapless.plans import Batch, ServicePlan
 
 AT_ONCE = 8
 """Questions put to one source at the same time."""
 MOST_BUCKETS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one look came to."""
-
-    finding: Finding
-    verdict: Verdict
+NO_HISTORY = "what came before this controller is not known"
 
 
 class Bench:
@@ -50,12 +41,14 @@ class Bench:
         self.config = config
         self.source = source
         self._rates = rates
+        self._began = 0.0
         self._watched: dict[str, Watched] = {}
         self._gate = asyncio.Semaphore(AT_ONCE)
 
-    async def begin(self, hosts: Sequence[str]) -> None:
+    async def begin(self, hosts: Sequence[str], now: float) -> None:
         """Before the first of the hosts is changed. What does not answer now has no baseline to
         give later, and says so then."""
+        self._began = now
         try:
             await self.source.begin(hosts)
         except FenceRefused:
@@ -65,19 +58,25 @@ class Bench:
 
     async def look(self, ctx: InstanceContext) -> Look:
         """Ask for everything since the switch, and judge it."""
-        if ctx.host not in self._watched:
-            self._watched[ctx.host] = Watched(window_of(ctx))
-        watched = self._watched[ctx.host]
+        watched = self._watched_of(ctx)
         try:
             answered = await self._ask(ctx, watched)
         except FenceRefused:
             raise
         except GaplessError as error:
             where = f" ({error.evidence})" if error.evidence else ""
-            return self._unknown(f"no answer: {error.what}{where}")
+            return unknown(self.source.name, f"no answer: {error.what}{where}")
         if not answered:
-            return self._unknown("no data since the switch")
+            return unknown(self.source.name, "no data since the switch")
         return self._judged(ctx, watched)
+
+    def _watched_of(self, ctx: InstanceContext) -> Watched:
+        """What is known of an instance; of earlier batches nothing is kept."""
+        if ctx.host not in self._watched:
+            batch = batch_of(ctx)
+            kept = {host: one for host, one in self._watched.items() if host in batch.hosts}
+            self._watched = {**kept, ctx.host: Watched(window_of(ctx))}
+        return self._watched[ctx.host]
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -139,29 +138,27 @@ class Bench:
     # -- judging ---------------------------------------------------------------------------------
 
     def _judged(self, ctx: InstanceContext, watched: Watched) -> Look:
-        batch = next(batch for batch in ctx.service.batches if ctx.host in batch.hosts)
+        batch = batch_of(ctx)
         alone = watched.evidence()
         rules = self._rules(ctx.service, batch, alone)
-        look = self._look(alone, rules, "")
+        look = look_at(alone, rules, self.source.name)
+        if look.finding is Finding.GOOD and self._began_later(watched):
+            return unknown(self.source.name, f"{NO_HISTORY}; {look.verdict.answer}")
         if look.finding is not Finding.UNKNOWN:
             return look
         members = [self._watched[host] for host in batch.hosts if host in self._watched]
         pooled = together(members, alone)
         if pooled is None:
             return look
-        joined = self._look(pooled, rules, f" of {', '.join(batch.hosts)} together")
+        whose = f" of {', '.join(batch.hosts)} together"
+        joined = look_at(pooled, rules, self.source.name, whose)
         return joined if joined.finding is not Finding.UNKNOWN else look
 
-    def _look(self, evidence: Evidence, rules: Rules, whose: str) -> Look:
-        finding = judge(evidence, rules)
-        verdict = Verdict(
-            _STATUS.get(finding, VerdictStatus.INCONCLUSIVE),
-            self.source.name,
-            f"{self.source.name}{whose} since the switch",
-            _WORDS[finding] + told(evidence, rules),
-            wanted(evidence, rules),
-        )
-        return Look(finding, verdict)
+    def _began_later(self, watched: Watched) -> bool:
+        """Whether this controller came after the switch, and the source kept nothing of before:
+        then it does not know the first errors either."""
+        window = watched.window
+        return window.baseline and watched.before is None and window.since < self._began
 
     def _rules(self, service: ServicePlan, batch: Batch, evidence: Evidence) -> Rules:
         counts_alone = evidence.now.requests is None
@@ -172,25 +169,10 @@ class Bench:
             ceiling=self.config.ceiling,
         )
 
-    def _unknown(self, why: str) -> Look:
-        verdict = Verdict(
-            VerdictStatus.INCONCLUSIVE,
-            self.source.name,
-            f"{self.source.name} since the switch",
-            why,
-            "enough data",
-        )
-        return Look(Finding.UNKNOWN, verdict)
 
-
-_STATUS = {Finding.GOOD: VerdictStatus.PASS, Finding.WORSE: VerdictStatus.FAIL}
-_WORDS = {
-    Finding.GOOD: "",
-    Finding.WORSE: "",
-    Finding.SUSPECT: "more than before, and perhaps on untouched hosts, too: ",
-    Finding.ENVIRONMENT: "more than before, and so on untouched hosts: ",
-    Finding.UNKNOWN: "too little data: ",
-}
+def batch_of(ctx: InstanceContext) -> Batch:
+    """The batch that an instance is replaced in."""
+    return next(batch for batch in ctx.service.batches if ctx.host in batch.hosts)
 
 
 def checks(service: ServicePlan, batch: Batch) -> int:

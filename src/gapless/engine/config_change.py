@@ -98,8 +98,20 @@ def config_commands(ctx: InstanceContext) -> tuple[Command, ...]:
     """What makes the files live that the instance goes to."""
     if ctx.rollout.plan.verb is Verb.ROLLBACK:
         kept = _kept(ctx)
-        return ()
+        return on_host.restoration(kept["stored"], kept["files"]) if kept else ()
     return on_host.activation(staged_paths(ctx))
+
+
+async def needed_config_commands(ctx: InstanceContext) -> tuple[Command, ...]:
+    """The same without writing what is as it was: the disk may take nothing any more."""
+    files, kept = files_of(ctx), _kept(ctx)
+    if files is None or not kept or ctx.rollout.plan.verb is not Verb.ROLLBACK:
+        return config_commands(ctx)
+    live = {
+        file.path: files.marks.of_live([file]) for file in (await files.live(ctx.transport)).files
+    }
+    same = [f["path"] for f in kept["files"] if live.get(f["path"]) == f["mark"]]
+    return on_host.restoration(kept["stored"], kept["files"], same)
 
 
 def staged_paths(ctx: InstanceContext) -> tuple[str, ...]:
@@ -115,6 +127,15 @@ async def config_reached(ctx: InstanceContext) -> bool:
     if files is None or not goal or not files.marks.knows(goal):
         return True
     return (await files.live(ctx.transport)).mark == goal
+
+
+async def config_untouched(ctx: InstanceContext) -> bool:
+    """Whether the files on the host are those from before this rollout."""
+    files = files_of(ctx)
+    kept = ctx.facts.get(StepKind.SNAPSHOT, {}).get("config")
+    if files is None or not kept:
+        return True
+    return bool((await files.live(ctx.transport)).mark == kept["mark"])
 
 
 async def confirm_config(ctx: InstanceContext) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -201,7 +201,7 @@ def _next(ctx: RolloutContext, results: Mapping[str, ServiceResult], whole: bool
     elif ctx.plan.verb is Verb.ROLLBACK:
         again = f"gapless rollback {ctx.plan.parent}"
     else:
-        again = f"gapless {ctx.plan.verb.value} {names}".rstrip()
+        again = f"gapless {_said(ctx, wrong)} {names}".rstrip()
     if whole:
         cause = "to try again" if ctx.interrupts.undo.is_set() else "mend the cause, then"
         return f"{cause}: {again}"
@@ -210,7 +210,10 @@ def _next(ctx: RolloutContext, results: Mapping[str, ServiceResult], whole: bool
     missed = _only_missed(wrong.values())
     if missed and not ctx.plan.verb.by_hand:
         hosts = ",".join(missed)
-        return f"gapless doctor --hosts {hosts}; then {again} --hosts {hosts}"
+        look = f"gapless doctor --hosts {hosts}; then"
+        if all(ctx.plan.service(name).to for name in wrong):  # verified without them
+            return f"{look} gapless catch-up {names}"
+        return f"{look} {again} --hosts {hosts}"
     down = _down(wrong.values())
     if down and ctx.plan.verb is not Verb.ROLLBACK:  # unforced, what does not serve is refused
         again = forced(ctx.plan.verb, [name for name, _ in down], [host for _, host in down])
@@ -218,6 +221,12 @@ def _next(ctx: RolloutContext, results: Mapping[str, ServiceResult], whole: bool
     new = ctx.plan.verb is Verb.DEPLOY and _any_to_take_back(results.values())
     back = f"gapless rollback {ctx.record.id} or " if new else ""
     return f"{look}; then {back}{again}"
+
+
+def _said(ctx: RolloutContext, wrong: Collection[str]) -> str:
+    """The verb that a person said."""
+    caught_up = all(ctx.plan.service(name).missed for name in wrong)
+    return "catch-up" if caught_up and wrong else ctx.plan.verb.value
 
 
 def _not_done(ctx: RolloutContext, result: ServiceResult) -> Iterable[str]:

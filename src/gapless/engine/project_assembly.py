@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from gapless.clock import Clock
 from gapless.config.groups import groups_of, hosts_on
@@ -12,6 +13,7 @@ from gapless.config.hosts import HostConfig
 from gapless.config.judging import JudgeConfig
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
+from gapless.config.template_names import references_for
 from gapless.drivers import registry
 from gapless.drivers.balancers.base import Balancer
 from gapless.drivers.checks.probes import build_probes
@@ -26,7 +28,7 @@ from gapless.drivers.transports.base import Probe, Transport
 from gapless.drivers.transports.held import Held
 from gapless.engine.config_key import config_marks
 from gapless.engine.connections import Connections
-from gapless.engine.state_home import project_folder
+from gapless.engine.state_home import release_store
 
 
 def this_machine() -> HostConfig:
@@ -143,14 +145,25 @@ class ProjectAssembly:
             balancers=lambda: self.balancers(service),
             clock=self._clock,
             secrets=self._secrets,
+            references=partial(self._references, service),
         )
+
+    def _references(self, service: str, host: str) -> Iterable[str]:
+        """Every secret that an instance is given, or asked with."""
+        config = self.service(service)
+        for check in config.health:
+            if check.http_check is not None:
+                yield from check.http_check.secrets.values()
+        for evidence in config.verify:
+            yield from evidence.secret_references
+        yield from references_for(self.config, service, host).values()
 
     def _probes(self, checks: Sequence[HealthConfig], service: str, host: str) -> Sequence[Probe]:
         return build_probes(checks, host=host, address=self._address(host), service=service)
 
     def _workshop(self) -> Workshop:
-        """Where releases are made: shared by all environments of a project."""
-        return Workshop(project_folder(self.project) / "store", self._apart)
+        """Where releases are made: what one environment brought, another one has."""
+        return Workshop(release_store(), self._apart)
 
     def _apart(self, host: str) -> Transport:
         """A connection of its own, for what runs beside the rollout."""

@@ -14,13 +14,17 @@ import asyncio
 from collections.abc import Sequence
 from typing import NoReturn
 
-from gapless.engine.bench import Bench, Look
+from gapless.engine.bench import Bench
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.held import Held, Why, held_before
+from gapless.engine.look import Look
 from gapless.engine.steps.health import tell
 from gapless.errors import Unstable
 from gapless.judge.gate import Finding
 from gapless.plans import ServicePlan, StepKind, Verb
+
+SOON = 0.1
+"""Seconds between two looks at least."""
 
 _FORWARD = (Verb.DEPLOY, Verb.RESTART)
 _OPEN = (Finding.UNKNOWN, Finding.SUSPECT)
@@ -34,7 +38,7 @@ async def open_benches(ctx: RolloutContext, service: ServicePlan) -> None:
     rates = ctx.assembly.rates(service.name)
     benches = [Bench(config, source, len(rates)) for config, source in rates]
     hosts = ctx.assembly.hosts_of(service.name)
-    await asyncio.gather(*(bench.begin(hosts) for bench in benches))
+    await asyncio.gather(*(bench.begin(hosts, ctx.clock.now()) for bench in benches))
     ctx.benches[service.name] = benches
 
 
@@ -47,7 +51,8 @@ def benches_of(ctx: InstanceContext) -> Sequence[Bench]:
 async def watch_rates(ctx: InstanceContext, benches: Sequence[Bench]) -> NoReturn:
     """Look again and again; ends only by what is worse. Raises Unstable and Held."""
     while True:
-        await ctx.rollout.clock.sleep(min(bench.config.interval for bench in benches))
+        every = min(bench.config.interval for bench in benches)
+        await ctx.rollout.clock.sleep(max(SOON, every))
         _decisive(ctx, StepKind.SOAK, await _looks(ctx, benches))
 
 
@@ -66,7 +71,8 @@ async def decide_rates(ctx: InstanceContext, benches: Sequence[Bench]) -> int:
         ]
         if max(left, default=0.0) <= 0:
             break
-        await clock.sleep(min(max(left), *(bench.config.interval for bench in benches)))
+        every = min(bench.config.interval for bench in benches)
+        await clock.sleep(max(SOON, min(max(left), every)))
     tell(ctx, StepKind.VERIFY, [look.verdict for look in looks])
     for bench, look in zip(benches, looks, strict=True):
         if look.finding in _OPEN:

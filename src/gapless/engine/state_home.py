@@ -19,6 +19,11 @@ def state_home() -> Path:
     return Path("~/.local/state/gapless").expanduser()
 
 
+def release_store() -> Path:
+    """The folder for releases that are made on the controller; no project can be called so."""
+    return state_home() / "_store"
+
+
 def project_folder(project: str, environment: str | None = None) -> Path:
     """The folder of one project, or of one environment of it."""
     return state_home() / (project + (f"@{environment}" if environment else ""))

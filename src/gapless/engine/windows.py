@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 from gapless.engine.context import InstanceContext
 from gapless.engine.held import Why, held_before
@@ -41,16 +42,16 @@ def _begun(ctx: InstanceContext, kind: StepKind, otherwise: float) -> float:
 def untouched(ctx: InstanceContext) -> tuple[str, ...]:
     """Hosts of the service to which nothing was done yet: first those that nothing will be done
     to, then those whose turn comes last."""
+    turn = {host: number for number, host in enumerate(ctx.service.hosts)}
+    hosts = ctx.rollout.assembly.hosts_of(ctx.service.name)
+    last_first = sorted(hosts, key=lambda host: turn.get(host, len(turn)), reverse=True)
+    return tuple(islice((host for host in last_first if _is_control(ctx, host)), CONTROLS))
+
+
+def _is_control(ctx: InstanceContext, host: str) -> bool:
+    """Whether it is fit, and nothing was done to it."""
     rollout, service = ctx.rollout, ctx.service
-    broken = rollout.floors[service.name].broken
-    others = [
-        host
-        for host in rollout.assembly.hosts_of(service.name)
-        if host != ctx.host
-        and host not in broken
-        and (service.name, host) not in rollout.lost
-        and not InstanceContext(rollout, service, host).begun
-    ]
-    turn = {host: number for number, host in enumerate(service.hosts)}
-    others.sort(key=lambda host: turn.get(host, len(turn)), reverse=True)
-    return tuple(others[:CONTROLS])
+    out = host in rollout.floors[service.name].broken or (service.name, host) in rollout.lost
+    if host == ctx.host or out or host in service.absent:
+        return False
+    return not InstanceContext(rollout, service, host).begun

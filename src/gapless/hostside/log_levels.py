@@ -48,7 +48,7 @@ _BRACKET = re.compile(r"\[(?:[a-z_]+:)?(emerg|alert|crit|error|warn|notice|info|
 _LOGFMT = re.compile(r"\b(?:level|lvl|severity)=\"?([A-Za-z]+)")
 _GLOG = re.compile(r"([EFWI])\d{4} \d\d:\d\d:\d\d")
 _PLAIN = re.compile(
-    r"(fatal(?: error)?|panic|error|critical|exception)(?:\[[^\]]*\])?:", re.IGNORECASE
+    r"(?:^|PHP )(fatal(?: error)?|panic|error|critical|exception)(?:\[[^\]]*\])?:", re.IGNORECASE
 )
 EXCEPTION = re.compile(
     r"(?:[A-Za-z_$][\w$]*\.)*[A-Za-z_$][\w$]*(?:Exception|Error|Failure)(?=:|$|\s)"
@@ -81,7 +81,7 @@ def _plain(text: str) -> int:
         return _WORDS.get(found.group(1).lower(), NOT_TOLD)
     if TRACEBACK.match(text) or EXCEPTION.match(text) or _RAISED.search(text):
         return ERROR
-    found = _PLAIN.match(text)
+    found = _PLAIN.search(text)
     return NOT_TOLD if not found else FATAL if found.group(1)[0] in "fFpPcC" else ERROR
 
 

@@ -26,7 +26,7 @@ def wanted(evidence: Evidence, rules: Rules) -> str:
     """What would have been right."""
     least = _limit(evidence, rules)
     fewer = f"fewer than {least}" if least.isdigit() else "enough data"
-    return f"{fewer}, at most {rules.ceiling:.3g} of all" if rules.ceiling else fewer
+    return f"{fewer}, at most {100 * rules.ceiling:.3g} %" if rules.ceiling else fewer
 
 
 def expected(window: Tally, reference: Tally) -> float:

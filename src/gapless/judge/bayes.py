@@ -76,6 +76,8 @@ def limit(window: Tally, before: Tally, dispersion: float, alpha: float) -> int 
             Tally(errors, window.seconds, window.requests), before, dispersion, alpha
         )  # fmt: skip
 
+    if window.requests is not None and window.requests < LEAST:
+        return None
     most = LEAST
     while not is_rise(most):
         if (window.requests is not None and most >= window.requests) or most > _ENDLESS:

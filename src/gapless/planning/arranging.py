@@ -26,6 +26,10 @@ class Arranged:
     zones: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def notes_of(self, name: str) -> tuple[str, ...]:
+        """For the plan of the service of this name."""
+        return tuple(f"{name}: {note}" for note in self.notes)
+
 
 @dataclass(frozen=True, slots=True)
 class Arranging:

@@ -23,9 +23,9 @@ def balancer_notes(
         return
     for name in project.services[service.name].balancer:
         config = project.balancers[name]
-        delay = survey.delays.get(name) if survey else None
         can = capabilities(name, project)
-        for cost in _costs(can, delay or can.lasts or config.drain_timeout):
+        delay = survey.delays.get(name) if survey else None
+        for cost in _costs(can, config.drain_timeout, delay):
             yield f"{name} ({config.kind}): {cost}"
 
 
@@ -35,14 +35,23 @@ def capabilities(name: str, project: ProjectConfig) -> Capabilities:
     return driver.capabilities()
 
 
-def _costs(can: Capabilities, lasting: float) -> Iterator[str]:
+def _costs(can: Capabilities, limit: float, delay: float | None) -> Iterator[str]:
     if can.resets_keepalives:
         yield "each drain and each admit reloads it, which resets idle keep-alive connections"
     if can.drain_evidence is Evidence.TIMED:
-        limit = format_duration(lasting)
-        yield f"nothing shows when a drain is over: each lasts {limit}, then what is open is cut"
+        lasts = _lasting(can, limit, delay)
+        yield f"nothing shows when a drain is over: each lasts {lasts}, then what is open is cut"
     elif can.drain_evidence is Evidence.INFERRED:
         yield f"that a drain is over is not counted, but inferred from {can.shown_by}"
+
+
+def _lasting(can: Capabilities, limit: float, delay: float | None) -> str:
+    """``delay`` is what the balancer itself says; ``limit`` may end the wait before."""
+    if delay is None:
+        return format_duration(can.lasts or limit)
+    if delay <= limit:
+        return f"{format_duration(delay)} (its own delay)"
+    return f"{format_duration(limit)} (drain_timeout; its own delay is {format_duration(delay)})"
 
 
 def _nowhere(host: str) -> Transport:

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gapless import schedule
@@ -37,6 +37,7 @@ from gapless.planning.configuring import changes, marks_now, marks_wanted
 from gapless.planning.deployment_kind import kinds_of
 from gapless.planning.estimate import estimate
 from gapless.planning.guard import guard_schema
+from gapless.planning.missing import note_of, without_absent
 from gapless.planning.notes import notes_of
 from gapless.planning.options import PlanOptions, Target
 from gapless.planning.refusals import refusals
@@ -117,6 +118,13 @@ class _Wish:
     def target(self, name: str) -> Target:
         return self.targets.get(name, Target())
 
+    def wanted_of(self, name: str) -> frozenset[str] | None:
+        """Hosts that are asked for: of a catch-up those that missed the release."""
+        catch_up = self.target(name).catch_up
+        if catch_up is None:
+            return self.wanted
+        return catch_up.hosts if self.wanted is None else catch_up.hosts & self.wanted
+
 
 def _part(
     name: str, service: ServiceConfig, inventory: Inventory, wish: _Wish
@@ -127,10 +135,13 @@ def _part(
         service,
         verb=wish.verb,
         hosts=everywhere,
-        wanted=wish.wanted,
+        wanted=wish.wanted_of(name),
         target=wish.target(name),
         survey=wish.survey,
     )
+    catch_up = wish.target(name).catch_up
+    if catch_up is not None:
+        choice = without_absent(choice, catch_up)
     if not choice.hosts and not choice.absent:
         return None, choice.untouched
     return _service_plan(name, service, inventory, choice, wish), choice.untouched
@@ -182,11 +193,24 @@ def _service_plan(
         config_changes=changes(name, wish.target(name), hosts, wish.survey),
         kind=kinds_of(service, release, steps),
         promoted=wish.target(name).promoted,
-        notes=(*wish.target(name).notes, *guarded, *(f"{name}: {note}" for note in order.notes), *notes),
+        missed=_missed_in(wish.target(name)),
+        notes=(*_brought(name, wish.target(name), hosts), *guarded, *order.notes_of(name), *notes),
         installs=installs,
         absent=choice.absent,
         unfit=_unfit(name, everywhere, {*choice.absent, *installs}, wish.survey),
     )
+
+
+def _missed_in(target: Target) -> str:
+    missed = target.catch_up.missed if target.catch_up else None
+    return missed.rollout if missed else ""
+
+
+def _brought(name: str, target: Target, hosts: Sequence[str]) -> Iterator[str]:
+    """What the plan says of what it brings."""
+    yield from target.notes
+    if target.catch_up is not None:
+        yield f"{name}: {note_of(target.catch_up, hosts)}"
 
 
 def _release(name: str, service: ServiceConfig, wish: _Wish) -> ReleaseRef | None:

@@ -11,6 +11,7 @@ from gapless.drivers.config_files.files import RenderedConfig
 from gapless.drivers.config_files.marks import Marks
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.errors import UsageError
+from gapless.planning.catch_up import CatchUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Target:
     unit_file: str = ""
     promoted: str = ""
     """Where it was verified before, when it is promoted."""
+    catch_up: CatchUp | None = None
+    """Who missed it, when hosts are caught up: only those get it."""
     config: Mapping[str, RenderedConfig] = field(default_factory=dict)
     """Configuration files by host."""
     marks: Marks | None = None

@@ -24,8 +24,8 @@ ADVICE: Mapping[str, str] = {
     "lie. Deploy a release that reads both versions first.",
     "GL-206": "The source moved on and nothing of that version is kept on this machine. Deploy what "
     "there is, or give the source back what it had: the commit, the archive.",
-    "GL-207": "The build ran away from all hosts and none was touched. Its last lines are in the "
-    "message; gapless build NAME tries it again alone.",
+    "GL-207": "Builds come before everything else, so no host was touched. The last lines are in "
+    "the message; gapless build NAME tries it again alone.",
     "GL-301": "gapless lock shows who, where and why; gapless watch follows it. If its controller "
     "is gone: gapless resume, gapless abort or gapless lock break.",
     "GL-401": "The step, its evidence and what was undone are in the report: gapless history ID.",

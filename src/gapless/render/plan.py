@@ -44,9 +44,9 @@ def _title(plan: Plan) -> str:
     machines = len({host for _, host in instances})
     size = f"{plural(len(instances), 'instance')} on {plural(machines, 'host')}"
     takes_back = f" of {plan.parent}" if plan.parent else ""
-    return (
-        f"{plan.verb.value}{takes_back} {where} — {plural(len(plan.services), 'service')}, {size}"
-    )
+    caught_up = bool(plan.services) and all(service.missed for service in plan.services)
+    verb = "catch-up" if caught_up else plan.verb.value
+    return f"{verb}{takes_back} {where} — {plural(len(plan.services), 'service')}, {size}"
 
 
 def _service(service: ServicePlan, plan: Plan, width: int) -> Iterator[str]:

@@ -51,6 +51,11 @@ class StatusRow(Protocol):
         ...
 
     @property
+    def behind(self) -> str:
+        """The verified release that it missed and does not run."""
+        ...
+
+    @property
     def last_good(self) -> str:
         """The release that was verified last, where another one is linked."""
         ...

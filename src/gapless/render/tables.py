@@ -30,7 +30,8 @@ def render_status(
         lines = table(header, short, width, spare)
     asked = [line for row in rows for line in _answer(row, width)] if cut else []
     open_ = (line for row in unfinished for line in _open(row))
-    return screen([*lines, *asked, *_mixed(rows), *_switched(rows), *_drifted(rows), *open_])
+    told = (*_mixed(rows), *_switched(rows), *_drifted(rows), *_behind(rows))
+    return screen([*lines, *asked, *told, *open_])
 
 
 def _answer(row: StatusRow, width: int) -> Iterator[str]:
@@ -60,6 +61,16 @@ def _drifted(rows: Sequence[StatusRow]) -> Iterator[str]:
         yield ""
         yield f"{service} on {hosts(where)}: configuration is not what was verified last"
         yield from labelled("next", f"gapless plan deploy {service} --diff")
+
+
+def _behind(rows: Sequence[StatusRow]) -> Iterator[str]:
+    """Who missed which release, and the command that brings it."""
+    missed: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.behind:
+            missed.setdefault((row.service, row.behind), []).append(row.host)
+    for (service, release), names in missed.items():
+        yield from ("", f"{service} on {hosts(names)} missed {release}: gapless catch-up {service}")
 
 
 def _mixed(rows: Sequence[StatusRow]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gapless.engine.sqlite_journal import SqliteJournal
@@ -71,7 +71,22 @@ def variable(shop: Shop, old: int, new: int) -> None:
     shop.edit(f"workers: {old}", f"workers: {new}")
 
 
-def files(shop: Shop) -> Mapping[str, Mapping[str, Node]]:
+def five(shop: Shop) -> None:
+    """Two more hosts, as the others were when the shop was made."""
+
+    async def add() -> None:
+        for host in ("web4", "web5"):
+            shop.host(host).files.mkdir("/srv/api/releases/old")
+            shop.host(host).files.link("releases/old", "/srv/api/current")
+            shop.host(host).programs.update(shop.host("web1").programs)
+            shop.host(host).add_unit(
+                "api.service", service="api", port=8000, release_link="/srv/api/current"
+            ).run_already()
+
+    shop.do(add())
+
+
+def files(shop: Shop, hosts: Iterable[str] = HOSTS) -> Mapping[str, Mapping[str, Node]]:
     """Everything in the folders of the two files, by host: content, mode, owner."""
     return {
         host: {
@@ -79,7 +94,7 @@ def files(shop: Shop) -> Mapping[str, Mapping[str, Node]]:
             for path, node in shop.host(host).files.nodes.items()
             if path.startswith(("/etc", "/opt"))
         }
-        for host in HOSTS
+        for host in hosts
     }
 
 

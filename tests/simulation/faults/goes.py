@@ -4,8 +4,10 @@ aborted. Services and hosts as in ``scenario.py``."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from gapless.engine.approvals import Approver
 from gapless.engine.outcome import Ending
 from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.engine.worker import Worker
@@ -42,7 +44,9 @@ def service(
 class Goes:
     """One deploy of v2 where v1 runs; ``go`` is one controller after the other."""
 
-    def __init__(self, *services: SimService, zones: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *services: SimService, zones: dict[str, str] | None = None, deadline: float = 0.0
+    ) -> None:
         scenario = Scenario(
             1, services, (), (), abort=False, deploys=True, zones=zones or {}
         )  # fmt: skip
@@ -51,20 +55,29 @@ class Goes:
         _populate(self.world, scenario)
         self.journal = SqliteJournal(None)
         self.rollout = ""
+        self._deadline = deadline
         self.told: list[Event] = []
         """What the newest controller showed."""
         self._number = 0
 
-    async def go(self, *, kill: When | None = None, stop: When | None = None) -> Ending | None:
+    async def go(
+        self,
+        *,
+        kill: When | None = None,
+        stop: When | None = None,
+        approver: Approver | None = None,
+    ) -> Ending | None:
         """Open the rollout or go on with it, until it stops; None when killed at ``kill``.
-        ``stop`` is where a person presses Ctrl-C."""
+        ``stop`` is where a person presses Ctrl-C, ``approver`` a person who can be asked."""
         journal = MortalJournal(self.journal, dies_at=None, after_commit=True)
         worker = _worker(self.world, journal, self.config, "v2", self._number)
         worker.observer = self._watch(worker, journal, kill, stop)
+        worker.interrupts.approver = approver
         self._number += 1
         self.told = []
         if not self.rollout:
-            self.rollout = worker.open(_plan(self.config, "v2"), actor="me")
+            plan = replace(_plan(self.config, "v2"), deadline=self._deadline)
+            self.rollout = worker.open(plan, actor="me")
         try:
             return await worker.work(self.rollout)
         except BaseException as error:

@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from gapless.model import Command
+from gapless.testing.fake_host import FakeHost
+from gapless.testing.fake_programs import Answer, failed, mv
 from gapless.testing.fake_unit import NEVER_READY
 from gapless.testing.faults import Fault, What, When
 from tests.simulation.faults.configured import (
@@ -17,6 +20,7 @@ from tests.simulation.faults.configured import (
     configure,
     contents,
     files,
+    five,
     kill_at_write,
     refuse_web3,
     told,
@@ -308,3 +312,79 @@ def test_host_that_reboots_in_the_switch(configured: Shop, when: When) -> None:
     assert contents(shop) == [wanted(host, 4) for host in HOSTS]
     shop.all_serve(release)
     shop.world.check()
+
+
+def test_validator_refuses_on_the_third_of_five(configured: Shop) -> None:
+    """Two had the new files already and get the old ones back; two are never begun."""
+    shop = configured
+    shop.edit("hosts: {web1: {}, web2: {}, web3: {}}", "hosts: {'web[1:5]': {}}")
+    shop.edit("on: [web1, web2, web3]", "on: [all]")
+    five(shop)
+    shop.gapless("deploy", "--yes", "--hosts", "web4,web5", code=0)
+    every = [*HOSTS, "web4", "web5"]
+    before = files(shop, every)
+    variable(shop, 4, 6)
+    validator(shop, refuse_web3)
+    shop.world.history.clear()
+    shop.gapless("deploy", "--yes", code=4)
+    assert files(shop, every) == before
+    assert {deed.host for deed in shop.world.deeds("restart", "stop", "drain")} == {"web1", "web2"}
+    assert len(shop.serving()) == 5
+    shop.world.check()
+
+
+def test_way_back_that_fails_names_the_commands_for_the_files(configured: Shop) -> None:
+    shop = configured
+    shop.unit("web1").next_starts += [NEVER_READY, NEVER_READY]
+    ended = shop.gapless("deploy", "--yes", code=5)
+    kept = f"{shop.last().id}/config{APP}"
+    assert f"cp -aT -- /var/lib/gapless/snapshots/shop/api/{kept} /etc/api/.gapless" in ended.text
+    assert f"sudo rm -f -- {EXTRA}" in ended.text
+    assert SECRET not in ended.text
+
+
+def test_a_plan_that_asks_nobody(configured: Shop) -> None:
+    shown = configured.gapless("plan", "deploy", "--offline", code=0)
+    assert "Made offline: no host was asked" in shown.text
+    assert "config" not in shown.out.replace("configuration", "")
+
+
+def test_host_without_room_for_the_new_file(configured: Shop) -> None:
+    shop, before, old = configured, files(configured), configured.live()[0]
+    shop.host("web2").files.full = True
+    shop.gapless("deploy", "--yes", code=4)
+    shop.host("web2").files.full = False
+    assert files(shop) == before
+    shop.all_serve(old)
+
+
+@pytest.mark.parametrize("how", ["full", "read_only"])
+def test_disk_that_takes_nothing_from_the_switch_on(configured: Shop, how: str) -> None:
+    """No file was replaced, so nothing was restarted: the old copy goes on, in traffic."""
+    shop, before, old = configured, files(configured), configured.live()[0]
+    disk = shop.host("web1").files
+    shop.at("switch", lambda: setattr(disk, how, True))
+    shop.gapless("deploy", "--yes", code=4)
+    assert shop.changed() == []
+    setattr(disk, how, False)
+    assert {path: n for path, n in files(shop)["web1"].items() if "/.gapless-" not in path} == {
+        **before["web1"],
+        **{path: n for path, n in files(shop)["web1"].items() if n.kind == "dir"},
+    }
+    shop.all_serve(old)
+
+
+def test_switch_that_fails_between_two_files(configured: Shop) -> None:
+    """One file is new and the other is not: both are old again, and the service is started anew."""
+    shop, before, old = configured, files(configured), configured.live()[0]
+
+    async def move(host: FakeHost, command: Command) -> Answer:
+        if command.argv[-1] == EXTRA:
+            return failed("mv: something is wrong with this one")
+        return await mv(host, command)
+
+    shop.host("web2").programs["mv"] = move
+    ended = shop.gapless("deploy", "--yes", code=4)
+    assert "something is wrong with this one" in ended.text
+    assert files(shop) == before
+    shop.all_serve(old)

@@ -1,4 +1,4 @@
-"""Releases from git with a build, over the real command: what is planned, refused and taken back."""
+"""Releases from git with a build, by the real command: what is planned, refused, taken back."""
 
 from __future__ import annotations
 
@@ -101,6 +101,9 @@ def test_build_alone_is_what_the_deploy_uses(here: GitLocal) -> None:
     here.gapless("deploy", "--yes", code=0)
     assert here.builds() == 1
     assert here.note()["artifact"] == row["digest"]
+    here.edit("project: loud", "project: louder")  # as an environment may be called
+    (again,) = json.loads(here.gapless("build", "--json", code=0))
+    assert (again["digest"], again["built"], here.builds()) == (row["digest"], False, 1)
     here.edit("      build: {run: sh build.sh, key: lock, keep: deps}\n", "")
     assert "release.build" in here.gapless("build", "api", code=2)
     assert "no service has release.build" in here.gapless("build", code=2)

@@ -12,11 +12,10 @@ from tests.simulation.faults.shop import HOSTS, Shop
 DOWN = SourceUnavailable("connection refused", where="http://prometheus:9090")
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_a_canary_that_errs_is_caught_within_a_minute(shop: Shop, seed: int) -> None:
+def test_a_canary_that_errs_is_caught_within_a_minute(shop: Shop) -> None:
     (old, *_) = shop.live()
     slow = Errs(0.005, requests=1.0)
-    judged = Judged(shop, usual=slow, seed=seed)
+    judged = Judged(shop, usual=slow)
     judged.errs_with(shop.release("2"), Errs(0.2, requests=1.0, message="500 GET /cart"))
     ended = shop.gapless("deploy", "--yes", code=4)
     (failed,) = shop.events("step.failed")
@@ -55,6 +54,45 @@ def test_a_good_release_passes_and_the_arithmetic_is_kept(shop: Shop) -> None:
     told = [e for e in passed if e.step == "verify"]
     assert [event.host for event in told] == list(HOSTS)
     assert all("expected), limit" in event.data["verdict"]["answer"] for event in told)
+
+
+def at_the_start(judged: Judged, release: str) -> None:
+    """The release errs in its first seconds only, and never again."""
+    judged.errs_with(release, Errs(20.0, message="cannot reach the database"))
+
+    def over() -> None:
+        judged.everywhere(judged.usual)
+
+    judged.shop.at("ready", lambda: judged.shop.loop.call_later(2.0, over))
+
+
+def test_errors_of_the_first_seconds_are_not_overlooked(shop: Shop) -> None:
+    (old, *_) = shop.live()
+    judged = Judged(shop, usual=Errs(0.02))
+    at_the_start(judged, shop.release("2"))
+    ended = shop.gapless("deploy", "--yes", code=4)
+    assert "× cannot reach the database" in ended.text
+    shop.all_serve(old)
+
+
+def test_grace_takes_them_for_the_noise_of_a_start(shop: Shop) -> None:
+    judged = Judged(shop, usual=Errs(0.02), keys="grace: 10s")
+    new = shop.release("2")
+    at_the_start(judged, new)
+    shop.gapless("deploy", "--yes", "--hosts", "web1", code=0)
+    assert shop.live()[0] == new
+
+
+def test_errors_of_the_first_seconds_outlive_the_controller(shop: Shop) -> None:
+    (old, *_) = shop.live()
+    judged = Judged(shop, usual=Errs(0.02))
+    at_the_start(judged, shop.release("2"))
+    shop.kill_at("admit")
+    shop.killed("deploy", "--yes")
+    judged.another_controller()
+    shop.rest(30)
+    shop.gapless("resume", code=4)
+    shop.all_serve(old)
 
 
 def burst(shop: Shop, judged: Judged) -> None:
@@ -131,8 +169,11 @@ def test_without_data_the_policy_decides(shop: Shop, policy: str, code: int) -> 
     assert inconclusive[0].ts - judged.switched_at("web1") >= 90, "the soak was not extended"
     assert [e for e in shop.events("check.passed") if "logs" in str(e.data)] == []
     if policy == "pause":
-        for _ in range(2):
-            shop.gapless("resume", code=7)
+        began = shop.world.wall(shop.loop.time())
+        shop.gapless("resume", code=7)
+        accepted = next(e.ts for e in shop.events("instance.done") if e.host == "web1")
+        assert accepted - began < 30, "a person accepted it, and it was waited for again"
+        shop.gapless("resume", code=7)
         shop.gapless("resume", code=0)
         code = 0
     shop.all_serve(new if code == 0 else old)
@@ -194,17 +235,31 @@ def test_a_controller_killed_while_a_bad_canary_soaks(shop: Shop) -> None:
     shop.all_serve(old)
 
 
-def test_counters_without_a_history_are_lost_with_the_controller(shop: Shop) -> None:
-    """Then there is no baseline of what was changed already; what is untouched is the measure,
-    and where nothing is left of that, either, it is too little data and never a pass."""
-    judged = Judged(shop, history=False, keys="controls: false, extend: 30s")
-    judged.errs_with(shop.release("2"), Errs(0.02, requests=10.0))
+@pytest.mark.parametrize(
+    ("controls", "said"),
+    [("true", "what came before this controller is not known"), ("false", "baseline unknown")],
+)
+def test_counters_without_a_history_are_lost_with_the_controller(
+    shop: Shop, controls: str, said: str
+) -> None:
+    """Then nobody knows the first errors of what was changed already: never a pass."""
+    judged = Judged(shop, history=False, keys=f"controls: {controls}, extend: 30s")
+    judged.errs_with(shop.release("2"), Errs(0.01, requests=10.0))
     shop.kill_at("verify")
     shop.killed("deploy", "--yes")
     judged.another_controller()
     ended = shop.gapless("resume", code=7)
-    assert "baseline unknown" in ended.text
+    assert said in ended.text
     assert [e for e in shop.events("check.passed") if "logs" in str(e.data)] == []
+
+
+def test_counters_without_a_history_are_enough_for_one_controller(shop: Shop) -> None:
+    """What is counted from the beginning of the rollout is a baseline, if a short one; for the
+    first host the untouched ones are."""
+    Judged(shop, history=False)
+    new = shop.release("2")
+    shop.gapless("deploy", "--yes", code=0)
+    shop.all_serve(new)
 
 
 def test_the_way_back_is_not_judged(shop: Shop) -> None:
@@ -238,3 +293,40 @@ def test_nothing_new_begins_where_a_person_is_asked(shop: Shop) -> None:
     assert {line.split()[0] for line in shop.changed()} == {"web1", "web2"}
     assert len(shop.events("instance.held")) == 2
     shop.gapless("abort", code=4)
+
+
+def test_nothing_new_begins_in_other_services_either(shop: Shop) -> None:
+    """Another service waits between its batches; when one of its hosts is done, no other begins."""
+    judged = Judged(shop, keys="extend: 0s")
+    judged.rates.silent.update(HOSTS)
+    text = (shop.folder / "gapless.yaml").read_text()
+    shop.config(text + "  jobs: {on: [web1, web2, web3], systemd: jobs.service, soak: 40s}\n")
+    for host in HOSTS:
+        shop.host(host).add_unit("jobs.service", service="jobs", port=9000).run_already()
+    shop.gapless("restart", "--yes", code=7)
+    touched = {deed.host for deed in shop.world.deeds("restart", unit="jobs.service")}
+    assert touched == {"web1"}
+    for _ in range(2):
+        shop.gapless("resume", code=7)
+    shop.gapless("resume", code=0)
+    touched = {deed.host for deed in shop.world.deeds("restart", unit="jobs.service")}
+    assert touched == set(HOSTS)
+
+
+def test_an_abort_while_another_service_goes_on_takes_back_what_waits(shop: Shop) -> None:
+    judged = Judged(shop, keys="extend: 0s")
+    judged.rates.silent.update(HOSTS)
+    text = (shop.folder / "gapless.yaml").read_text()
+    shop.config(text + "  jobs: {on: [web1], systemd: jobs.service, soak: 60s}\n")
+    shop.host("web1").add_unit("jobs.service", service="jobs", port=9000).run_already()
+
+    def abort() -> None:
+        shop.journal().request(shop.last().id, "abort", "somebody", shop.world.clock.now())
+
+    shop.at("snapshot", lambda: shop.loop.call_later(45, abort))
+    shop.gapless("restart", "--yes", code=4)
+    assert shop.events("instance.held")
+    (back,) = (e for e in shop.events("instance.failed") if e.service == "api")
+    assert back.data["outcome"] == "restored"
+    assert shop.serving() == list(HOSTS)
+    assert shop.journal().locks() == []

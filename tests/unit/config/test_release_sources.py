@@ -40,13 +40,33 @@ def test_what_is_no_address(url: object) -> None:
         parse_git_url(url)
 
 
-@pytest.mark.parametrize("ref", ["main", "v2.4.1", "refs/heads/feature/x", "3f2a9c81d0aa", "a-b_c", "HEAD"])
+@pytest.mark.parametrize(
+    "ref", ["main", "v2.4.1", "refs/heads/feature/x", "3f2a9c81d0aa", "a-b_c", "HEAD"]
+)
 def test_refs(ref: str) -> None:
     assert parse_ref(ref) == ref
 
 
 @pytest.mark.parametrize(
-    "ref", ["", "-x", "--upload-pack=x", "a b", "a..b", "a~1", "a^", "a:b", "a*", "@{1}", "a@{1}", "a/", "a.", "a\n", 7, 1e3]
+    "ref",
+    [
+        "",
+        "-x",
+        "--upload-pack=x",
+        "a b",
+        "a..b",
+        "a~1",
+        "a^",
+        "a:b",
+        "a*",
+        "@{1}",
+        "a@{1}",
+        "a/",
+        "a.",
+        "a\n",
+        7,
+        1e3,
+    ],
 )
 def test_what_is_no_ref(ref: object) -> None:
     with pytest.raises(ValueError, match=r"."):
@@ -56,16 +76,31 @@ def test_what_is_no_ref(ref: object) -> None:
 @pytest.mark.parametrize(
     ("release", "told"),
     [
-        ("git: /x, directory: y", "8:5: release: give exactly one source of the release: directory, git, archive"),
+        (
+            "git: /x, directory: y",
+            "8:5: release: give exactly one source of the release: directory, git, archive",
+        ),
         ("directory: y, ref: main", "8:5: release: ref belongs to git"),
         ("archive: y.tar, fetch: host", "8:5: release: fetch belongs to git"),
         ("git: /x, sha256: " + "0" * 64, "8:5: release: sha256 belongs to archive"),
-        ("archive: https://shop.example/x.tar", "8:5: release: an archive from an address needs its sha256"),
-        ("archive: http://shop.example/x.tar", "8:5: release: an archive comes from a file or an https address"),
+        (
+            "archive: https://shop.example/x.tar",
+            "8:5: release: an archive from an address needs its sha256",
+        ),
+        (
+            "archive: http://shop.example/x.tar",
+            "8:5: release: an archive comes from a file or an https address",
+        ),
         ("git: /x, fetch: hosts", "8:31: fetch: 'hosts' is not possible — did you mean 'host'?"),
         ("git: /x, ref: 1234567", "8:29: ref: 1234567 reads as a number here; put it in quotes"),
-        ("git: /x, ref: --all", "8:29: ref: '--all' cannot be the name of a branch, a tag or a commit"),
-        ("git: 'ext::id'", "8:20: git: 'ext::id' would run a program; write a path or file://, ssh://, https://, http://"),
+        (
+            "git: /x, ref: --all",
+            "8:29: ref: '--all' cannot be the name of a branch, a tag or a commit",
+        ),
+        (
+            "git: 'ext::id'",
+            "8:20: git: 'ext::id' would run a program; write a path or file://, ssh://, https://, http://",
+        ),
     ],
 )
 def test_one_source_and_what_belongs_to_it(tmp_path: Path, release: str, told: str) -> None:

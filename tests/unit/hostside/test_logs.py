@@ -54,7 +54,7 @@ goroutine 1 [running]:"""
         ("E1121 17:00:00.000000  12 main.go:7] refused", ERROR),
         ("F1121 17:00:00.000000  12 main.go:7] refused", FATAL),
         ("panic: runtime error", FATAL),
-        ("PHP Fatal error:  Uncaught Exception", NOT_TOLD),
+        ("[21-Nov-2026 17:00:00 UTC] PHP Fatal error:  Uncaught Exception", FATAL),
         ("java.lang.NullPointerException: x", ERROR),
         ("Error: connect ECONNREFUSED 127.0.0.1:5432", ERROR),
         ("2026-11-21 INFO retry after ERROR code 7", FINE),

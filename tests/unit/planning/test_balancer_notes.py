@@ -62,9 +62,16 @@ def test_without_a_balancer_there_is_nothing_to_tell(tmp_path: Path) -> None:
     assert notes(tmp_path, BLIND, api="[]") == {"api": (), "site": ()}
 
 
-def test_a_delay_that_the_balancer_told_stands_before_the_limit(tmp_path: Path) -> None:
-    (told,) = notes(tmp_path, BLIND, survey=Survey(delays={"edge": 300.0}))["api"]
-    assert "each lasts 5m" in told
+@pytest.mark.parametrize(
+    ("delay", "words"),
+    [
+        (20.0, "each lasts 20s (its own delay), then"),
+        (300.0, "each lasts 45s (drain_timeout; its own delay is 5m), then"),
+    ],
+)
+def test_a_delay_that_the_balancer_told_is_said(tmp_path: Path, delay: float, words: str) -> None:
+    (told,) = notes(tmp_path, BLIND, survey=Survey(delays={"edge": delay}))["api"]
+    assert words in told
 
 
 def test_resets_of_keep_alive_connections_are_told(

@@ -477,6 +477,26 @@ def paused() -> list[Event]:
     return stream.events
 
 
+def waits_for_approval() -> list[Event]:
+    """The first group is done and nobody could be asked about the next."""
+    stream = Stream().begin().canary()
+    why = "shop.api waits for approval: canaries is done, eqiad is next"
+    data = {"batch": "canary1", "after": "canaries", "before": "eqiad", "why": why}
+    stream.add("approval.requested", "shop.api", **data)
+    stream.events.append(
+        Event(
+            "rollout.paused", "rtouehn-7f3a", ts=stream.now, reason=why,
+            data={
+                "outcome": "paused", "exit_code": 7, "approvals": ["shop.api"],
+                "serving": serving(web1=NEW, web2=OLD, web3=OLD, web4=OLD),
+                "untouched": {"shop.api": {"hosts": ["web2", "web3", "web4"], "why": why}},
+                "next": "gapless promote rtouehn-7f3a   or   gapless abort rtouehn-7f3a",
+            },
+        )
+    )  # fmt: skip
+    return stream.events
+
+
 def forced() -> list[Event]:
     """--force, with its reason."""
     stream = Stream().begin("restart").add("force.used", reason="health endpoint is broken")

@@ -31,6 +31,7 @@ ENDINGS = {
     "lock_held": (streams.lock_held, Outcome.LOCK_HELD),
     "interrupted": (streams.interrupted, Outcome.INTERRUPTED),
     "paused": (streams.paused, Outcome.PAUSED),
+    "approval": (streams.waits_for_approval, Outcome.PAUSED),
     "forced": (streams.forced, Outcome.DONE),
 }
 
@@ -54,6 +55,48 @@ def test_the_stream_alone_is_enough_for_a_watcher(name: str) -> None:
     text = render_report(report)
     full = render_report(summarize(streams.shop_plan(), make()))
     assert text.splitlines()[0] == full.splitlines()[0]
+
+
+def test_a_plan_shows_its_groups_and_where_it_waits() -> None:
+    api = streams.shop_plan().services[1]
+    batches = (
+        Batch("canary1", ("web9",)),
+        Batch("canary2", ("web1",), "eqiad"),
+        Batch("batch1", ("web2", "web3"), "eqiad", approve=True),
+        *(Batch(f"batch{n}", (f"mw{n}", f"mw{n + 10}"), "codfw") for n in range(2, 10)),
+        Batch("batch10", ("mw20",), "codfw", wait=600.0),
+        Batch("batch11", ("db1",)),
+    )
+    plan = streams.shop_plan(services=(replace(api, batches=batches, after=(), wave=1),))
+    goldens.check("plan_groups", render_plan(plan))
+
+
+def test_each_host_that_was_left_alone_is_told_with_its_own_reason() -> None:
+    lefts = [("web5", "already on 3c9a41d05b7e"), ("web6", NOT_ASKED_FOR), ("web7", "unreachable")]
+    untouched = tuple(Untouched("shop.api", (host,), why) for host, why in lefts)
+    plan = replace(streams.shop_plan(), untouched=untouched)
+    report = summarize(plan, streams.waits_for_approval())
+    text = " ".join(render_report(report).split())
+    for host, why in lefts:
+        assert f"{host}: {why}" in text
+    (api,) = (service for service in report.services if service.name == "shop.api")
+    why = "shop.api waits for approval: canaries is done, eqiad is next"
+    assert api.left == {**dict.fromkeys(("web2", "web3", "web4"), why), **dict(lefts)}
+    assert report.to_json()["services"][1]["left"] == dict(api.left)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("refused_preflight", "nothing was changed: the rollout was refused"),
+        ("lock_held", "nothing was changed: another rollout owns the service"),
+    ],
+)
+def test_what_a_refusal_left_alone_is_in_the_report(name: str, why: str) -> None:
+    report = summarize(streams.shop_plan(), ENDINGS[name][0]())
+    (api,) = (service for service in report.services if service.name == "shop.api")
+    left = {host for host, text in api.left.items() if text == why}
+    assert left == set(api.waiting) != set()
 
 
 def test_verbose_shows_the_whole_log() -> None:

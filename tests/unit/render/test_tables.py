@@ -35,6 +35,16 @@ def test_status() -> None:
     goldens.check("status", render_status(rows, NOW))
 
 
+def test_status_names_those_that_are_behind_and_the_command() -> None:
+    rows = [
+        StatusRow("shop.api", f"web{n}", "running", "v1", verdict=streams.HEALTHY, behind="v2")
+        for n in (1, 2, 3)
+    ]
+    told = render_status(rows, NOW).splitlines()[-1]
+    assert told == "shop.api on web[1:3] missed v2: gapless catch-up shop.api"
+    assert rows[0].to_json()["behind"] == "v2"
+
+
 def _rollout(name: str, outcome: str, **more: object) -> RolloutRecord:
     return RolloutRecord(
         name, "shop", "deploy", ("shop.postgresql", "shop.api", "shop.web", "shop.cron"), "d",

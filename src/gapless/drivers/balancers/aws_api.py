@@ -101,7 +101,9 @@ class AwsApi:
             return self._error(
                 "boto3 finds no credentials or region for AWS", evidence, _IDENTITY
             )  # fmt: skip
-        return self._silent(evidence)
+        if any(kind.__name__ in _NETWORK for kind in type(error).__mro__):
+            return self._silent(evidence)
+        return self._error("the AWS API cannot be asked", evidence, "")
 
     def _silent(self, evidence: str) -> NoAnswer:
         where = f" at {self._config.endpoint}" if self._config.endpoint else ""
@@ -122,6 +124,7 @@ _NOBODY = frozenset(
      "CredentialRetrievalError", "TokenRetrievalError", "UnauthorizedSSOTokenError")
 )  # fmt: skip
 """Errors of botocore, by name: it is not imported to compare."""
+_NETWORK = frozenset(("HTTPClientError", "ConnectionError", "OSError"))
 
 
 def _code(error: Exception) -> str:

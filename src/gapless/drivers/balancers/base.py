@@ -105,7 +105,8 @@ class Balancer(Protocol):
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Hosts whose fences guard it (where its nodes are)."""
+        """Hosts whose fences guard it (where its nodes are). None at all: each instance is steered
+        on its own host, under the fence of that."""
         ...
 
     def capabilities(self) -> Capabilities:

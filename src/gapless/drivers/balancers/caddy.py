@@ -1,14 +1,12 @@
-"""Caddy by its admin API: upstreams out of a reverse_proxy handler, and back.
+"""Caddy by its admin API: upstreams of a reverse_proxy handler out of traffic, and back.
 
 1. Each node is a Caddy of its own; all must agree. Its handler is read with its mark (ETag).
-2. A drain notes the instance's upstreams on the node's host, then writes the list without them, on
-   the condition (If-Match) that nobody changed the handler meanwhile. That is one reload; Caddy
-   closes idle keep-alive connections of clients in it.
-3. It is over when Caddy counts no open request for the address. Caddy 2.11.2 and newer go on
-   counting what is out (COUNTED). An older one tells nothing any more: when nothing was open just
-   before, that is INFERRED; else requests get ``settle`` to end, and the evidence is TIMED.
+2. A drain moves the instance's upstreams from the list to a place in the handler that nothing
+   reaches (``caddy_parking``), on the condition (If-Match) that nobody changed the handler
+   meanwhile. That is one reload; Caddy closes idle keep-alive connections of clients in it.
+3. It is over when Caddy counts no open request for the address. Parked, it is counted on.
 4. An admit asks Caddy's own active check from Caddy's host first: Caddy takes what is new for
-   healthy until a check fails. Then the upstreams are put back as they were and where they were.
+   healthy until a check fails. Then the upstreams go back as they were and where they were.
 5. Caddy forgets all this in a restart unless it was started with ``--resume``. A drain that got
    lost is noticed and ordered again while we wait; what the old process had open nobody counts.
 """
@@ -16,7 +14,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from gapless.clock import Clock
@@ -49,7 +46,7 @@ class CaddyBalancer:
         self._name = name
         self._hosts = config.caddy.on or ("",)
         self._nodes = [
-            CaddyNode(name, host, config.caddy, partial(transports, host), clock, address=address)
+            CaddyNode(name, host, config.caddy, partial(transports, host), address)
             for host in self._hosts
         ]
         self._fanout = Fanout(name, config, self._nodes, clock, poll=_POLL)
@@ -70,8 +67,7 @@ class CaddyBalancer:
             survives_reload=False,
             resets_keepalives=True,
             nodes=len(self._nodes),
-            drain_evidence=Evidence.INFERRED,
-            shown_by="what Caddy says (counted from Caddy 2.11.2 on)",
+            drain_evidence=Evidence.COUNTED,
         )
 
     async def members(self, instance: Instance) -> tuple[Member, ...]:
@@ -89,9 +85,7 @@ class CaddyBalancer:
 
     async def drain(self, instance: Instance, fences: Sequence[Fence]) -> Drained:
         """Out on every node, until each counts no request for it."""
-        drained = await self._fanout.drain(instance, fences)
-        timed = any(node.timed(instance) for node in self._nodes)
-        return replace(drained, evidence=Evidence.TIMED) if timed else drained
+        return await self._fanout.drain(instance, fences)
 
     async def admit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
         """In on every node after Caddy's own check passed, until each has it and finds it healthy.

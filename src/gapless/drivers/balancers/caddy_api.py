@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from gapless.config.balancer_caddy import CaddyConfig
@@ -87,11 +87,9 @@ class CaddyApi:
         answer = await self._api.ask(ask)
         return answer.ok and b"--resume" in answer.body.split(b"\0")
 
-    async def change(
-        self, seen: Proxy, upstreams: Sequence[Mapping[str, Any]], fence: Fence | None
-    ) -> bool:
-        """Whether the handler got these upstreams: only if it is still as it was seen. A reload."""
-        ask = Ask("PATCH", f"{self.path}/upstreams", list(upstreams), {"If-Match": seen.etag})
+    async def change(self, seen: Proxy, handler: Mapping[str, Any], fence: Fence | None) -> bool:
+        """Whether the handler became this one: only if it is still as it was seen. A reload."""
+        ask = Ask("PATCH", self.path, dict(handler), {"If-Match": seen.etag})
         answer = await self._api.ask(ask, fence)
         if answer.status == _CHANGED:
             return False

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
-from gapless.clock import Clock
 from gapless.config.balancer_caddy import CaddyConfig
 from gapless.drivers.balancers.base import Member, MemberState
 from gapless.drivers.balancers.caddy_api import CaddyApi
 from gapless.drivers.balancers.caddy_check import probe
-from gapless.drivers.balancers.caddy_memory import CaddyMemory, Taken
+from gapless.drivers.balancers.caddy_parking import back, without
 from gapless.drivers.balancers.caddy_view import Health, Load, Proxy
 from gapless.drivers.balancers.node_host import NodeHost
-from gapless.drivers.balancers.settling import Settling
 from gapless.drivers.balancers.sight import Sight, examined, together
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
@@ -35,18 +32,8 @@ class View:
     health: Health
 
 
-@dataclass(slots=True)
-class Counting:
-    """Whether a process tells what is open to upstreams that it has no more. ``told``: it was seen
-    to; ``hidden``: instances that had requests open and were not told of right after."""
-
-    life: str = ""
-    told: bool = False
-    hidden: set[Instance] = field(default_factory=set)
-
-
 class CaddyNode:
-    """Takes upstreams out of one handler and puts them back."""
+    """Moves upstreams of one handler out of traffic and back."""
 
     def __init__(
         self,
@@ -54,16 +41,11 @@ class CaddyNode:
         host: str,
         config: CaddyConfig,
         transport: Callable[[], Transport],
-        clock: Clock,
-        *,
         address: Callable[[str], str] = own_name,
     ) -> None:
         self._host = NodeHost(balancer, host, transport)
         self._config = config
         self._api = CaddyApi(self._host, config)
-        self._memory = CaddyMemory(self._host)
-        self._settling = Settling(clock, config.settle)
-        self._counting = Counting()
         self._refused: dict[Instance, str] = {}
         self._address = address
 
@@ -72,35 +54,26 @@ class CaddyNode:
         """Name of the node for people."""
         return self._host.label
 
-    def timed(self, instance: Instance) -> bool:
-        """Whether only time showed that its requests have ended."""
-        return instance in self._counting.hidden
-
     async def view(self) -> View:
         """The handler and what Caddy says of its upstreams now."""
         proxy = await self._api.proxy()
-        view = View(proxy, await self._api.loads(), await self._api.health())
-        if view.health.life != self._counting.life:
-            self._counting = Counting(view.health.life)
-        return view
+        return View(proxy, await self._api.loads(), await self._api.health())
 
     async def see(self, instance: Instance) -> Sight:
         """The instance as this process has it."""
         view, dial = await self.view(), self._dial(instance)
         if dial in view.proxy.dials:
-            self._settling.over(instance, None)
-            self._counting.hidden.discard(instance)
             self._refused.pop(instance, None)
-            return await self._inside(instance, view, dial)
-        if await self._memory.recall(instance) is None:
-            return self._missing(instance, view, dial)
-        return self._outside(instance, view, dial)
+            return await self._inside(view, dial)
+        if dial in view.proxy.parked:
+            return self._outside(instance, view, dial)
+        return self._missing(instance, view, dial)
 
     async def serving(self, instances: Collection[Instance]) -> int:
         """How many of the instances' upstreams are there and not unhealthy."""
         view = await self.view()
         present = [i for i in instances if self._dial(i) in view.proxy.dials]
-        sights = await together(self._inside(i, view, self._dial(i)) for i in present)
+        sights = await together(self._inside(view, self._dial(i)) for i in present)
         return sum(sight.accepted for sight in sights)
 
     async def examine(self, instances: Collection[Instance]) -> tuple[Verdict, ...]:
@@ -118,54 +91,34 @@ class CaddyNode:
         return (*found, *(examined(asked, "", trouble) for trouble in troubles))
 
     async def put_out(self, instance: Instance, fence: Fence | None) -> None:
-        """Its upstreams out of the list, remembered first."""
+        """Out of the list, parked."""
         dial = self._dial(instance)
         for _ in range(_TRIES):
-            view = await self.view()
-            taken = [
-                (place, upstream)
-                for place, upstream in enumerate(view.proxy.upstreams)
-                if upstream.get("dial") == dial
-            ]
-            if not taken:
+            proxy = await self._api.proxy()
+            if dial not in proxy.dials:
                 return
-            await self._memory.keep(instance, taken, fence)
-            left = [u for u in view.proxy.upstreams if u.get("dial") != dial]
-            if await self._api.change(view.proxy, left, fence):
-                await self._look_right_after(instance, view, dial)
+            if await self._api.change(proxy, without(proxy.handler, dial, self._api.path), fence):
                 return
         raise self._restless()
 
     async def put_in(
         self, instance: Instance, sight: Sight, fence: Fence | None, *, fresh: bool
     ) -> None:
-        """Its upstreams back where they were, once Caddy's own check of them passes."""
+        """Back where it was, once Caddy's own check of it passes."""
         dial = self._dial(instance)
         for _ in range(_TRIES):
             proxy = await self._api.proxy()
-            taken = await self._memory.recall(instance)
-            if dial not in proxy.dials and taken is not None:
-                verdict = await self._check(proxy, dial)
-                if verdict is not None and not verdict.passed:
-                    self._refused[instance] = f"{verdict.asked}: {verdict.answer}"
-                    return  # it is asked again until the limit
-                if not await self._api.change(proxy, _with(proxy, taken), fence):
-                    continue
-            await self._memory.keep(instance, None, fence)
-            return
+            if dial not in proxy.parked:
+                return
+            verdict = await self._check(proxy, dial)
+            if verdict is not None and not verdict.passed:
+                self._refused[instance] = f"{verdict.asked}: {verdict.answer}"
+                return  # it is asked again until the limit
+            if await self._api.change(proxy, back(proxy.handler, dial, self._api.path), fence):
+                return
         raise self._restless()
 
-    async def _look_right_after(self, instance: Instance, before: View, dial: str) -> None:
-        """An old Caddy tells nothing of an upstream that was removed: then nobody knows whether
-        what was open has ended."""
-        busy = dial in before.loads and before.loads[dial].requests > 0
-        after = await self.view()
-        if dial in after.loads:
-            self._counting.told = True
-        elif busy and not self._counting.told:
-            self._counting.hidden.add(instance)
-
-    async def _inside(self, instance: Instance, view: View, dial: str) -> Sight:
+    async def _inside(self, view: View, dial: str) -> Sight:
         load = view.loads.get(dial, Load(0, 0))
         up, why = _standing(view, dial, load, await self._check(view.proxy, dial))
         member = Member(
@@ -187,19 +140,16 @@ class CaddyNode:
         )
 
     def _outside(self, instance: Instance, view: View, dial: str) -> Sight:
-        settled = self._settling.over(instance, view.health.life)
-        load = view.loads.get(dial)
-        left = load.requests if load else 0
-        idle = left == 0 and (settled or not self.timed(instance))
-        told = f"{left} open" if load or self._counting.told else "not told of any more"
+        load = view.loads.get(dial, Load(0, 0))
+        idle = load.requests == 0
         refused = self._refused.get(instance, "")
         member = Member(
             node=self.label,
             name=dial,
             state=MemberState.DRAINED if idle else MemberState.DRAINING,
-            connections=left,
+            connections=load.requests,
             checked=False,
-            raw=", ".join(filter(None, (f"{dial} out", told, refused))),
+            raw=", ".join(filter(None, (f"{dial} out", f"{load.requests} open", refused))),
         )
         return Sight(
             member,
@@ -207,7 +157,7 @@ class CaddyNode:
             idle=idle,
             shut=True,
             accepted=False,
-            counted=load is not None or self._counting.told,
+            counted=dial in view.loads,
             life=view.health.life,
             others=_others(view, dial),
         )
@@ -270,11 +220,3 @@ def _others(view: View, dial: str) -> int:
         _standing(view, other, view.loads.get(other, Load(0, 0)), None)[0]
         for other in set(view.proxy.dials) - {dial}
     )
-
-
-def _with(proxy: Proxy, taken: Taken) -> list[Mapping[str, Any]]:
-    """The upstreams with those that were taken out, each in its place as far as there is one."""
-    upstreams = list(proxy.upstreams)
-    for place, upstream in taken:
-        upstreams.insert(place, upstream)
-    return upstreams

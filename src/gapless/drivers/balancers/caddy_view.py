@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gapless.drivers.balancers.caddy_parking import parked
+
 _SAMPLE = re.compile(r'(\w+)(?:\{(?:.*,)?upstream="([^"]*)"[^}]*\})? (\S+)')
 _HEALTHY = "caddy_reverse_proxy_upstreams_healthy"
 _STARTED = "process_start_time_seconds"
@@ -18,20 +20,17 @@ class NonsenseError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A reverse_proxy handler: its upstreams as they are written, its checks, and the mark of this
-    state of it (``etag``)."""
+    """A reverse_proxy handler as it is written (``handler``), what matters of it, and the mark of
+    this state of it (``etag``). ``dials``: addresses in traffic; ``parked``: those out of it."""
 
     etag: str
-    upstreams: tuple[Mapping[str, Any], ...]
+    handler: Mapping[str, Any] = field(default_factory=dict)
+    dials: tuple[str, ...] = ()
+    parked: tuple[str, ...] = ()
     active: Mapping[str, Any] = field(default_factory=dict)
     passive: Mapping[str, Any] = field(default_factory=dict)
     secure: bool = False
     dynamic: bool = False
-
-    @property
-    def dials(self) -> tuple[str, ...]:
-        """The addresses, as often as they are there."""
-        return tuple(str(upstream.get("dial", "")) for upstream in self.upstreams)
 
     @property
     def most_fails(self) -> int | None:
@@ -65,9 +64,15 @@ def proxy(etag: str | None, data: Any) -> Proxy:
     if not _objects(upstreams) or not isinstance(checks, dict):
         raise NonsenseError
     transport = data.get("transport") or {}
+    try:
+        out = parked(data)
+    except ValueError:
+        raise NonsenseError from None
     return Proxy(
         etag,
-        tuple(upstreams),
+        data,
+        tuple(str(upstream.get("dial", "")) for upstream in upstreams),
+        out,
         checks.get("active") or {},
         checks.get("passive") or {},
         secure=isinstance(transport, dict) and "tls" in transport,

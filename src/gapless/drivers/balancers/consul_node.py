@@ -61,8 +61,8 @@ class ConsulNode:
         entry = await self._entry(instance, found)
         if entry is None:
             return self._missing(instance, found)
-        out = entry.out
-        idle = self._settling.over(instance, "out" if out else None) and out
+        out = entry.out is not None
+        idle = self._settling.over(instance, entry.out and entry.out.index) and out
         member = Member(
             node=self.label,
             name=entry.id,
@@ -82,8 +82,14 @@ class ConsulNode:
 
     async def serving(self, instances: Collection[Instance]) -> int:
         """How many of the instances Consul gives to clients."""
-        found = await together(self._up(instance) for instance in instances)
-        return sum(found)
+        told: dict[str, tuple[Entry, ...]] = {}
+        own = []
+        for instance in instances:
+            service = self._filled(self._config.service, instance)
+            if service not in told:
+                told[service] = await self._entries(instance)
+            own.append(await self._entry(instance, told[service]))
+        return sum(entry is not None and entry.up for entry in own)
 
     async def examine(self, instances: Collection[Instance]) -> tuple[Verdict, ...]:
         """Whether the agent answers and knows the instances."""
@@ -108,10 +114,6 @@ class ConsulNode:
         answer = await self._api.ask(ask, fence)
         if not answer.ok:
             raise self._refused(ask, answer)
-
-    async def _up(self, instance: Instance) -> bool:
-        entry = await self._entry(instance, await self._entries(instance))
-        return entry is not None and entry.up
 
     async def _entry(self, instance: Instance, found: Collection[Entry]) -> Entry | None:
         """The instance's own: an ID is one of its agent only, other nodes may have it as well."""

@@ -17,12 +17,13 @@ class NonsenseError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of an instance, or of the node it is on."""
+    """One check of an instance, or of the node it is on. ``index`` is that of its last change."""
 
     id: str
     name: str
     status: str
     says: str
+    index: int = 0
 
     def __str__(self) -> str:
         said = " ".join(self.says.split())
@@ -43,9 +44,10 @@ class Entry:
         return next((c for c in self.checks if c.id == f"{_SERVICE_MAINTENANCE}{self.id}"), None)
 
     @property
-    def out(self) -> bool:
-        """Whether it, or all of its node, was ordered out."""
-        return self.maintenance is not None or any(c.id == _NODE_MAINTENANCE for c in self.checks)
+    def out(self) -> Check | None:
+        """The check that says it, or all of its node, was ordered out; None when it is in."""
+        node = (check for check in self.checks if check.id == _NODE_MAINTENANCE)
+        return self.maintenance or next(node, None)
 
     @property
     def status(self) -> str:
@@ -77,7 +79,7 @@ def entries(data: Any) -> tuple[Entry, ...]:
         raise NonsenseError
     try:
         return tuple(_entry(one) for one in data)
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise NonsenseError from None
 
 
@@ -96,6 +98,7 @@ def _check(one: Mapping[str, Any]) -> Check:
         str(one.get("Name") or one["CheckID"]),
         status,
         str(one.get("Output") or one.get("Notes") or ""),
+        int(one.get("ModifyIndex") or 0),
     )
 
 

@@ -85,7 +85,7 @@ class TargetGroup:
     async def put_in(
         self, instance: Instance, sight: Sight, fence: Fence | None, *, fresh: bool
     ) -> None:
-        """Register: the group checks it from the beginning (``initial``) before it gets anything."""
+        """Register: the group checks it anew (``initial``) before it gets anything."""
         await self._order("register_targets", instance)
 
     async def _order(self, what: str, instance: Instance) -> None:

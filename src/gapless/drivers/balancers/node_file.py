@@ -5,7 +5,6 @@ from __future__ import annotations
 from gapless.clock import Clock
 from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.node_orders import NodeOrders
-from gapless.drivers.balancers.sight import NoAnswer
 from gapless.drivers.balancers.steered_file import CHANGED, swap
 from gapless.errors import TrafficError
 from gapless.model import Fence, Instance
@@ -28,14 +27,14 @@ class NodeFile:
         """Which file, and where, for people."""
 
     async def read(self) -> str:
-        """Its content. Raises NoAnswer when it cannot be read."""
+        """Its content. Raises NoAnswer when it cannot be read, TrafficError when there is none."""
         content = await self._host.talk(
             lambda transport: transport.get(self.path, _LARGEST),
             what=f"{self.place} cannot be read",
             hint="see that it is there, and that the login may read it",
         )
         if content is None:
-            raise NoAnswer(
+            raise TrafficError(
                 f"there is no {self.place}",
                 where=self._host.balancer,
                 evidence=self.path,

@@ -34,6 +34,10 @@ class Place:
         """The value of a key that somebody chose, exactly as it is written."""
         return next((value for name, value in self._pairs() if name == key), Place(None))
 
+    def names(self) -> tuple[str, ...]:
+        """The keys of a mapping."""
+        return tuple(name for name, _ in self._pairs())
+
     def items(self) -> Iterator[Place]:
         """The values of a list."""
         if isinstance(self.node, yaml.SequenceNode):

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from gapless.config.verify_rates import LogsConfig
 from gapless.drivers.checks.rates import Count, RateSource
 from gapless.drivers.checks.reach import Reach
+from gapless.drivers.checks.told_secrets import ToldSecrets
 from gapless.drivers.transports.log_query import LogQuery, LogReading, Marks
 from gapless.errors import SourceUnavailable, TransportError
 
@@ -69,6 +70,7 @@ class HostLogs:
         self._known: set[str] = set()
         self._learned: dict[str, bool] = {}
         self._begun = asyncio.Lock()
+        self._secrets = ToldSecrets()
 
     async def learn(self, hosts: Sequence[str]) -> None:
         """Read the baseline of hosts that were not asked yet. Raises nothing."""
@@ -108,8 +110,14 @@ class HostLogs:
         if reading.covered is None:
             return None
         found = reading.tallies[tally]
+        secrets = tuple(self._reach.references(host))
         unseen = found.new if self._learned.get(host) else ()
-        return Count(found.errors, reading.covered, top=found.top, unseen=unseen)
+        return Count(
+            found.errors,
+            reading.covered,
+            top=await self._secrets.hide(found.top, secrets),
+            unseen=await self._secrets.hide(unseen, secrets),
+        )
 
     async def _read(self, host: str, kept: _Host, since: float, until: float) -> LogReading:
         for reading in kept.readings:

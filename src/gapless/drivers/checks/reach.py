@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gapless.clock import Clock
@@ -15,7 +15,8 @@ from gapless.model import Instance
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """``service`` by name, its ``unit`` ("" without one); the ways to its hosts and balancers."""
+    """``service`` by name, its ``unit`` ("" without one); the ways to its hosts and balancers.
+    ``references``: the secrets that its instance on a host is given, or asked with."""
 
     service: str
     unit: str
@@ -24,6 +25,7 @@ class Reach:
     balancers: Callable[[], tuple[Balancer, ...]]
     clock: Clock
     secrets: KeptSecrets
+    references: Callable[[str], Iterable[str]]
 
     def filled(self, text: str, host: str) -> str:
         """``text`` with {host}, {name}, {service} and {address} of a host; other braces stay."""

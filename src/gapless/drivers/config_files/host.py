@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gapless.drivers.config_files.base import (
@@ -124,20 +124,24 @@ def activation(paths: Iterable[str]) -> tuple[Command, ...]:
     return tuple(command for path in paths for command in _place(staged(path), path))
 
 
-def restoration(stored: str, files: Iterable[Mapping[str, Any]]) -> tuple[Command, ...]:
-    """Commands that put back what was kept below ``stored``, and remove what came since."""
-    return tuple(command for file in files for command in _back(stored, file))
+def restoration(
+    stored: str, files: Iterable[Mapping[str, Any]], same: Collection[str] = ()
+) -> tuple[Command, ...]:
+    """Commands that put back what was kept below ``stored``, and remove what came since; paths that
+    are the ``same`` as then are only tidied up."""
+    return tuple(command for file in files for command in _back(stored, file, same))
 
 
-def _back(stored: str, file: Mapping[str, Any]) -> Iterator[Command]:
+def _back(stored: str, file: Mapping[str, Any], same: Collection[str]) -> Iterator[Command]:
     path = str(file["path"])
-    yield _command("rm", "-f", "--", staged(path))
+    # what cannot be removed is hidden, and written anew by the next deploy
+    yield _command("rm", "-f", "--", staged(path), beside(path), check=False)
     if file["kind"] == ABSENT:
         yield _command("rm", "-f", "--", path)
         for folder in reversed(file.get("missing", ())):
             # somebody may have put something else there since
             yield _command("rmdir", "--", folder, check=False)
-    else:
+    elif path not in same:
         yield from _place(stored + path, path)
 
 
@@ -155,7 +159,7 @@ async def forget_staged(
     transport: Transport, paths: Iterable[str], made: Sequence[str] = ()
 ) -> None:
     """Remove what was staged for these paths, and folders that were made for that alone."""
-    waiting = [staged(path) for path in paths]
+    waiting = [name for path in paths for name in (staged(path), beside(path))]
     if waiting:
         await transport.run(_command("rm", "-f", "--", *waiting))
     for folder in sorted(frozenset(made), reverse=True):

@@ -15,7 +15,7 @@ import asyncio
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gapless.config.building import BuildConfig
@@ -25,7 +25,8 @@ from gapless.drivers.releases.build_there import BuildThere
 from gapless.drivers.releases.build_work import BUILT_AT, Place, Work
 from gapless.drivers.releases.built import Artifact, Artifacts
 from gapless.drivers.releases.telling import tell
-from gapless.drivers.releases.workshop import Workshop, locked
+from gapless.drivers.releases.workshop import locked
+from gapless.drivers.transports.base import Transport
 from gapless.errors import BuildFailed, UsageError
 from gapless.hostside.files import digest_of
 from gapless.model import Command, Completed
@@ -38,11 +39,17 @@ _SHOWN = 12
 class Building:
     """The build of one service."""
 
-    def __init__(self, config: BuildConfig, workshop: Workshop, service: str) -> None:
+    def __init__(
+        self,
+        config: BuildConfig,
+        connect: Callable[[str], Transport],
+        artifacts: Artifacts,
+        service: str,
+    ) -> None:
         self._config = config
-        self._workshop = workshop
+        self._connect = connect
         self._service = service
-        self.artifacts = Artifacts(workshop.place("artifacts", service))
+        self.artifacts = artifacts
 
     def platform_here(self) -> str:
         """What the output would be tied to, as far as that is known without asking a host."""
@@ -90,7 +97,7 @@ class Building:
     def _place(self) -> Place:
         if self._config.on is None:
             return BuildHere()
-        return BuildThere(self._workshop.connect(self._config.on))
+        return BuildThere(self._connect(self._config.on))
 
     def _waiting(self, holder: str) -> None:
         tell(f"{self._service}: the same is being built already ({holder}); waiting for it")
@@ -117,10 +124,10 @@ class Building:
     def _examine(self, left: Path) -> None:
         """All that was to be kept is there, and nothing that could not be brought to a host."""
         for name in self._config.keep:
-            if not (left / name).exists():
-                raise self._refused(f"the build left no {name}", "build.keep names what it leaves")
             if (left / name).is_symlink():
                 raise self._refused(f"{name} is a link", "build.keep names files and folders")
+            if not (left / name).exists():
+                raise self._refused(f"the build left no {name}", "build.keep names what it leaves")
         for path in left.rglob("*"):
             name = str(path.relative_to(left))
             if path.is_symlink():

@@ -5,7 +5,8 @@
 3. What came from outside stands behind ``--``, so it is never an option.
 4. Fetching goes by the user's own git configuration (credentials, proxies); reading what was
    fetched by none at all, so that the same commit gives the same files everywhere.
-5. Hooks never run. Nothing is ever written to the repository that is read.
+5. What is fetched arrives as one pack or not at all: a commit that is there is whole.
+6. Hooks never run. Nothing is ever written to the repository that is read.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _REFS = 64 << 20
 _SSH = ("ssh", "-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oConnectTimeout=15")
 _CALM = (
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.autoDetach=false",
-    "-c", "maintenance.autoDetach=false", "-c", "advice.detachedHead=false",
+    "-c", "maintenance.autoDetach=false", "-c", "fetch.unpackLimit=1",
 )  # fmt: skip
 _EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 KEPT = "refs/gapless/"
@@ -70,14 +71,18 @@ class Git:
         """Every ref of a repository with its commit; tags also peeled."""
         return self._out("ls-remote", "--quiet", "--", url, timeout=ASK)
 
+    def reached(self, url: str) -> Command:
+        """Ends with 0 when the repository answers."""
+        return self._out("ls-remote", "--quiet", "--", url, "HEAD", timeout=ASK)
+
     def make(self, mirror: str) -> Command:
         """An empty bare repository of our own; harmless when it is there."""
-        return self._out("init", "--quiet", "--bare", "--template=", "--", mirror, timeout=ASK)
+        return self._out(*_in(mirror), "init", "--quiet", "--bare", "--template=", timeout=ASK)
 
     def fetch(self, mirror: str, url: str, refs: Sequence[str] = _EVERYTHING) -> Command:
         """Bring branches and tags, or what ``refs`` names, into the mirror."""
         return self._out(
-            *("-C", mirror, "fetch", "--quiet", "--force", "--prune", "--no-tags"),
+            *(*_in(mirror), "fetch", "--quiet", "--force", "--prune", "--no-tags"),
             *("--no-write-fetch-head", "--no-recurse-submodules", "--", url, *refs),
             timeout=FETCH,
         )
@@ -119,9 +124,14 @@ class Git:
     def _read(
         self, mirror: str, *words: str, timeout: float = READ, limit: int = 1 << 20
     ) -> Command:
-        argv = ("git", *_CALM, "-c", "tar.umask=0022", "-C", mirror, *words)
+        argv = ("git", *_CALM, "-c", "tar.umask=0022", *_in(mirror), *words)
         env = {**self._env, **_NO_CONFIGURATION}
         return Command(argv, timeout=timeout, env=env, output_limit=limit)
+
+
+def _in(mirror: str) -> tuple[str, ...]:
+    """This very repository: git never looks for one in the folders above."""
+    return (f"--git-dir={mirror}",)
 
 
 ATTRIBUTES = "* -export-subst\n"

@@ -25,7 +25,7 @@ from gapless.config.releases import ReleaseConfig
 from gapless.drivers.releases.aside import finish
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.drivers.releases.building import Building
-from gapless.drivers.releases.built import Artifact, add
+from gapless.drivers.releases.built import Artifact, Artifacts, add
 from gapless.drivers.releases.directory_places import Places
 from gapless.drivers.releases.directory_source import Source
 from gapless.drivers.releases.excludes import Excludes
@@ -57,18 +57,23 @@ class KeptSource:
         self._places = places
         self._origin = origin
         self._workshop = workshop
+        # The same service out of the same source is the same in every environment.
+        self._shelf = f"{service}-{short_hash(origin.where)[:SHORT]}"
         self._lock = Lock()
         self._resolved: dict[str, ReleaseRef] = {}
 
     @cached_property
     def store(self) -> KeptStore:
         """What is kept; nothing is made on this machine before it is asked for."""
-        return KeptStore(self._workshop.place("releases", self._service))
+        return KeptStore(self._workshop.place("releases", self._shelf))
 
     @cached_property
     def _building(self) -> Building | None:
         build = self._config.build
-        return Building(build, self._workshop, self._service) if build is not None else None
+        if build is None:
+            return None
+        artifacts = Artifacts(self._workshop.place("artifacts", self._shelf))
+        return Building(build, self._workshop.connect, artifacts, self._service)
 
     def resolve(self, name: str = "") -> ReleaseRef:
         """What is meant now, or the release called ``name``; ReleaseGone when it is not to be

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gapless.clock import LoopClock
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.drivers.releases.unpack import remove
 from gapless.drivers.releases.workshop import short_hash
@@ -92,7 +93,8 @@ class KeptStore:
     def used(self, name: str) -> None:
         """It is the newest now."""
         with contextlib.suppress(OSError):
-            os.utime(self._note(name))
+            now = LoopClock().now()  # finer than the kernel's own stamp
+            os.utime(self._note(name), (now, now))
 
     def needed_by(self, host: str, names: tuple[str, ...]) -> None:
         """What a host runs, and what it would go back to."""

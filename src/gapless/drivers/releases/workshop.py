@@ -21,7 +21,7 @@ _QUICK = 3
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """``folder`` is the project's; ``connect`` makes a new connection to a host."""
+    """``folder`` is for releases of all projects; ``connect`` makes a new connection to a host."""
 
     folder: Path
     connect: Callable[[str], Transport]

@@ -54,6 +54,7 @@ class Commit(Step):
         kept_files = await ctx.runtime.snapshot(ctx.transport, f"{ctx.folder}/good")
         last_good = {
             "rollout": ctx.rollout.record.id,
+            "environment": ctx.rollout.plan.environment,
             "at": ctx.rollout.clock.now(),
             "release": target.to_json() if target else None,
             "runtime": kept_files.to_json(),

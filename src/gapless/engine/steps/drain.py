@@ -98,7 +98,10 @@ async def _hold_floor(ctx: InstanceContext, balancer: Balancer) -> None:
 
 
 def guards(ctx: InstanceContext, balancer: Balancer) -> tuple[Fence, ...]:
-    """Fences of the balancer's nodes."""
+    """Fences of the balancer's nodes; without nodes of its own it is steered on the instance's
+    host."""
     service = ctx.service.name
+    if not balancer.hosts:
+        return (ctx.fence,) if ctx.fence is not None else ()
     fences = (ctx.rollout.fences.get((service, host)) for host in balancer.hosts)
     return tuple(fence for fence in fences if fence is not None)

@@ -33,7 +33,8 @@ async def ask_questions(
     tell(ctx, step, verdicts)
     finding = worst(verdicts)
     if finding is not None:
-        error = failure(f"verify: {finding.answer}", where=str(ctx.instance), evidence=str(finding))
+        missed = "\n".join(str(verdict) for verdict in verdicts if not verdict.passed)
+        error = failure(f"verify: {finding.answer}", where=str(ctx.instance), evidence=missed)
         error.verdict = finding
         raise error
     return verdicts

@@ -8,10 +8,10 @@ from typing import Any
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.drivers.runtimes.base import Replacement, RuntimeSnapshot
 from gapless.engine.config_change import (
-    config_commands,
     config_reached,
+    config_untouched,
     confirm_config,
-    staged_paths,
+    needed_config_commands,
 )
 from gapless.engine.context import InstanceContext
 from gapless.engine.first_install import removes
@@ -49,7 +49,7 @@ class Switch(Step):
         """Run the replacement, then its fallback (reload → restart) where there is one."""
         replacement = await self._replacement(ctx)
         bump = await bump_before(ctx, target_release(ctx))
-        release = (*bump, *release_commands(ctx), *config_commands(ctx))
+        release = (*bump, *release_commands(ctx), *await needed_config_commands(ctx))
         # what is removed is stopped while its files are there: its stop command may need them
         order = (replacement.commands, release) if removes(ctx) else (release, replacement.commands)
         commands = order[0] + order[1]
@@ -94,7 +94,7 @@ class Switch(Step):
         kept = ctx.facts.get(StepKind.SNAPSHOT, {})
         if ctx.rollout.plan.verb is Verb.ROLLBACK or not record.before or not kept:
             return False
-        if ctx.facts.get(StepKind.STAGE, {}).get("install") or staged_paths(ctx):
+        if ctx.facts.get(StepKind.STAGE, {}).get("install") or not await config_untouched(ctx):
             return False
         if (await self._replacement(ctx)).manner != "restart":
             return False

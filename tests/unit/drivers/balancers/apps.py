@@ -45,10 +45,10 @@ class App:
         writer.close()
 
 
-async def get(port: int, path: str) -> str:
+async def get(port: int, path: str, host: str = "127.0.0.1") -> str:
     """Body of a 200 answer, "" for every other."""
     with suppress(OSError):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection(host, port)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         answer = await reader.read()
         writer.close()

@@ -24,7 +24,7 @@ from gapless.testing.balancer_suite import Loosen, until
 from .apps import App, get
 from .local import transport
 from .machine import Machine
-from .ports import free_port
+from .ports import free_port, own_address
 
 PROGRAM = shutil.which("caddy", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 CHECKS = {"active": {"uri": "/health", "interval": "100ms", "timeout": "1s"}}
@@ -45,8 +45,9 @@ class Caddy:
     def __init__(self, folder: Path, apps: list[App], checks: dict[str, Any]) -> None:
         folder.mkdir()
         self._folder = folder
-        self.admin = free_port()
-        self.port = free_port()
+        self.address = own_address()
+        self.admin = f"{self.address}:{free_port(self.address)}"
+        self.port = free_port(self.address)
         self._process: asyncio.subprocess.Process | None = None
         self._config = folder / "caddy.json"
         self._config.write_text(json.dumps(self._written(apps, checks)))
@@ -70,7 +71,7 @@ class Caddy:
 
     async def say(self, method: str, path: str, data: Any = None) -> Any:
         """Somebody else uses the API."""
-        url = f"http://localhost:{self.admin}{path}"
+        url = f"http://{self.admin}{path}"
         body = None if data is None else json.dumps(data).encode()
         headers = {"Content-Type": "application/json", "Host": "localhost:2019"}
         asked = urllib.request.Request(url, body, headers, method=method)
@@ -80,6 +81,10 @@ class Caddy:
                 return json.loads(answer.read() or b"null")
 
         return await asyncio.to_thread(ask)
+
+    async def get(self, path: str) -> str:
+        """A request of a client, on a connection of its own."""
+        return await get(self.port, path, self.address)
 
     async def upstreams(self) -> Any:
         return await self.say("GET", "/id/shop/upstreams")
@@ -97,9 +102,9 @@ class Caddy:
             "upstreams": [{"dial": f"127.0.0.1:{app.port}", "max_requests": 50} for app in apps],
             "health_checks": checks,
         }
-        server = {"listen": [f"127.0.0.1:{self.port}"], "routes": [{"handle": [proxy]}]}
+        server = {"listen": [f"{self.address}:{self.port}"], "routes": [{"handle": [proxy]}]}
         # One "api" in gapless.yaml serves all nodes: each has its own host in real life.
-        admin = {"listen": f"localhost:{self.admin}", "origins": ["localhost:2019"]}
+        admin = {"listen": self.admin, "origins": ["localhost:2019"]}
         return {"admin": admin, "apps": {"http": {"servers": {"door": server}}}}
 
 
@@ -126,7 +131,7 @@ class CaddyRig:
         self.caddys = [Caddy(self._folder / f"lb{n}", self.apps, self._checks) for n in (1, 2)]
         await asyncio.gather(*(caddy.start() for caddy in self.caddys))
         self.locals = {
-            f"lb{n}": Machine(f"lb{n}", {"localhost:2019": f"localhost:{caddy.admin}"})
+            f"lb{n}": Machine(f"lb{n}", {"localhost:2019": caddy.admin})
             for n, caddy in enumerate(self.caddys, start=1)
         }
 
@@ -142,7 +147,7 @@ class CaddyRig:
         return next((f"127.0.0.1:{app.port}" for app in self.apps if app.name == host), "x:1")
 
     def balancer(self, **limits: Any) -> CaddyBalancer:
-        caddy = {"on": ["lb1", "lb2"], "proxy": "shop", "upstream": "{address}", "settle": "500ms"}
+        caddy = {"on": ["lb1", "lb2"], "proxy": "shop", "upstream": "{address}"}
         caddy |= limits.pop("caddy", {})
         config = BalancerConfig.model_validate({"caddy": caddy, **limits})
         return CaddyBalancer(
@@ -158,7 +163,7 @@ class CaddyRig:
         app.gate.clear()
         tasks: list[asyncio.Task[str]] = []
         while not app.holding:  # round robin: at most every second one
-            tasks.append(asyncio.create_task(get(self.caddys[node].port, "/hold")))
+            tasks.append(asyncio.create_task(self.caddys[node].get("/hold")))
             await asyncio.sleep(0.05)
         self.apps[1].gate.set()
 
@@ -169,7 +174,7 @@ class CaddyRig:
         return loosen
 
     async def ask(self, node: int) -> str:
-        return await get(self.caddys[node].port, "/")
+        return await self.caddys[node].get("/")
 
     async def healthy(self, healthy: bool) -> None:
         self.apps[0].healthy = healthy
@@ -198,8 +203,8 @@ class CaddyRig:
             writer.write(b"HTTP/1.0 200 OK\r\n\r\nxyzzy")
             writer.close()
 
-        where = {"host": "127.0.0.1", "port": self.caddys[node].admin}
-        self._liars.append(await asyncio.start_server(lie, **where))
+        address, _, port = self.caddys[node].admin.partition(":")
+        self._liars.append(await asyncio.start_server(lie, address, int(port)))
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
-"""AWS target groups: moto's, with what it lacks on top: ``draining``, ``initial``, health, refusals."""
+"""AWS target groups: moto's, with what it lacks on top: draining, initial, health, refusals."""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import threading
@@ -149,7 +150,7 @@ class Elbv2Rig:
     def __init__(self, delay: float, checking: float) -> None:
         self.addresses = {self.instance.host: "10.0.0.1", self.other.host: "10.0.0.2"}
         self.groups = {name: Targets(delay, checking) for name in GROUPS}
-        self.client = Overlaid(connect(Elbv2Config(target_group=GROUPS)), self.groups)
+        self.client = Overlaid(_client(), self.groups)
         self._turn = 0
         self.arns: dict[str, str] = {}
         vpc = self._network()
@@ -168,9 +169,7 @@ class Elbv2Rig:
             self.client.register_targets(TargetGroupArn=self.arns[name], Targets=targets)
 
     def _network(self) -> str:
-        import boto3
-
-        made: str = boto3.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        made: str = _network_client().create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         return made
 
     def balancer(self, **limits: Any) -> Elbv2Balancer:
@@ -183,7 +182,7 @@ class Elbv2Rig:
             LoopClock(),
             address=lambda host: self.addresses.get(host, host),
             connect=lambda _: self.client,
-            poll=0.02,
+            poll=0.1,
         )
 
     async def ask(self, node: int) -> str:
@@ -220,6 +219,19 @@ class Elbv2Rig:
 
 def _no_transport(host: str) -> Transport:
     raise AssertionError("AWS is asked from here, not through a host")
+
+
+@functools.cache
+def _client() -> Any:
+    """Made once: that is slow. What it is told is forgotten with each ``mock_aws``."""
+    return connect(Elbv2Config(target_group=GROUPS))
+
+
+@functools.cache
+def _network_client() -> Any:
+    import boto3
+
+    return boto3.client("ec2")
 
 
 @contextmanager

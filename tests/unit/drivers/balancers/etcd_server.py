@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from .ports import free_port
+from .ports import free_port, own_address
 
 PROGRAM = shutil.which("etcd")
 
@@ -35,8 +35,9 @@ class Etcd:
     def __init__(self, folder: Path) -> None:
         need_etcd()
         self._folder = folder
-        self.url = f"http://127.0.0.1:{free_port()}"
-        self._peers = f"http://127.0.0.1:{free_port()}"
+        address = own_address()
+        self.url = f"http://{address}:{free_port(address)}"
+        self._peers = f"http://{address}:{free_port(address)}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, secured: bool = False) -> None:

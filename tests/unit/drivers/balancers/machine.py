@@ -1,11 +1,10 @@
-"""A host with a place for what a balancer remembers there, and probes asked from it."""
+"""A host from which probes are asked, and of which some requests can be refused."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from gapless.drivers.transports import codec
 from gapless.drivers.transports.base import Probe, Tls
@@ -21,7 +20,6 @@ class Machine(Local):
     def __init__(self, host: str, ports: Mapping[str, str]) -> None:
         super().__init__(host)
         self.ports = dict(ports)
-        self.facts: dict[str, dict[str, Any]] = {}
         self.refuses = b"\0"
         """Requests that begin so are refused."""
 
@@ -54,10 +52,3 @@ class Machine(Local):
             for probe in probes
         ]
         return codec.verdicts(await asyncio.gather(*asked))
-
-    async def recall(self, service: str) -> Mapping[str, Any]:
-        return self.facts.get(service, {})
-
-    async def remember(self, fence: Fence, facts: Mapping[str, Any]) -> None:
-        merged = {**self.facts.get(fence.service, {}), **facts}
-        self.facts[fence.service] = {k: v for k, v in merged.items() if v is not None}

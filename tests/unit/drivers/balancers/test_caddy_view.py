@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gapless.drivers.balancers.caddy_check import probe
+from gapless.drivers.balancers.caddy_parking import back, parked, without
 from gapless.drivers.balancers.caddy_view import (
     Health,
     Load,
@@ -40,6 +41,7 @@ def test_a_handler() -> None:
         ("x", {**HANDLER, "upstreams": ["a:1"]}),
         ("x", {**HANDLER, "upstreams": {"dial": "a:1"}}),
         ("x", {**HANDLER, "health_checks": "yes"}),
+        ("x", {**HANDLER, "handle_response": [{"match": {"status_code": [999]}, "routes": [1]}]}),
     ],
 )
 def test_what_is_no_handler(etag: str | None, data: Any) -> None:
@@ -98,7 +100,7 @@ process_start_time_seconds 1.79e+09
     ],
 )
 def test_caddys_check_as_a_question(active: Any, url: str, more: Any) -> None:
-    found = probe(Proxy("x", (), active), "a:1")
+    found = probe(Proxy("x", active=active), "a:1")
     assert found is not None and found.kind == "http"
     usual = {"url": url, "method": "GET", "headers": {}, "expect": {"status": ["200-399"]}}
     assert found.spec == {**usual, **more}
@@ -107,11 +109,37 @@ def test_caddys_check_as_a_question(active: Any, url: str, more: Any) -> None:
 @pytest.mark.parametrize(
     ("proxied", "dial"),
     [
-        (Proxy("x", ()), "a:1"),
-        (Proxy("x", (), {"uri": "/h"}), "unix//run/x.sock"),
-        (Proxy("x", (), {"uri": "/{env.X}"}), "a:1"),
-        (Proxy("x", (), {"uri": "/h"}, secure=True), "a:1"),
+        (Proxy("x"), "a:1"),
+        (Proxy("x", active={"uri": "/h"}), "unix//run/x.sock"),
+        (Proxy("x", active={"uri": "/{env.X}"}), "a:1"),
+        (Proxy("x", active={"uri": "/h"}, secure=True), "a:1"),
     ],
 )
 def test_what_cannot_be_asked_in_caddys_place(proxied: Proxy, dial: str) -> None:
     assert probe(proxied, dial) is None
+
+
+MINE = {"match": {"status_code": [404]}, "routes": []}
+
+
+def test_parked_and_back_is_as_it_was() -> None:
+    before = {"@id": "shop", **HANDLER, "handle_response": [MINE]}
+    before["upstreams"] = [{"dial": "a:1", "max_requests": 2}, {"dial": "b:1"}, {"dial": "a:1"}]
+    out = without(before, "a:1", "/id/shop")
+    assert out["upstreams"] == [{"dial": "b:1"}] and parked(out) == ("a:1", "a:1")
+    assert out["handle_response"][0] == MINE and parked(before) == ()
+    names = [route["@id"] for route in out["handle_response"][1]["routes"]]
+    assert len(set(names)) == 2 and all("/" not in name for name in names)
+    both = without(out, "b:1", "/id/shop")
+    assert both["upstreams"] == [] and parked(both) == ("a:1", "a:1", "b:1")
+    assert back(back(both, "b:1", "/id/shop"), "a:1", "/id/shop") == before
+    assert without(without(before, "a:1", "/x"), "a:1", "/x")["upstreams"] == [{"dial": "b:1"}]
+
+
+def test_what_was_added_again_by_hand_is_not_doubled() -> None:
+    out = without(HANDLER, "a:1", "/x")
+    again = {**out, "upstreams": [{"dial": "b:1"}, {"dial": "a:1"}]}
+    assert back(without(again, "a:1", "/x"), "a:1", "/x") == {
+        **HANDLER,
+        "upstreams": again["upstreams"],
+    }

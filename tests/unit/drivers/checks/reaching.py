@@ -21,9 +21,19 @@ def reach(
     address: Callable[[str], str] = lambda host: host,
     balancers: tuple[Any, ...] = (),
     unit: str = "shop.service",
+    references: tuple[str, ...] = (),
 ) -> Reach:
     found: tuple[Balancer, ...] = balancers
-    return Reach("shop", unit, transport, address, lambda: found, LoopClock(), KeptSecrets())
+    return Reach(
+        "shop",
+        unit,
+        transport,
+        address,
+        lambda: found,
+        LoopClock(),
+        KeptSecrets(),
+        lambda _: references,
+    )
 
 
 def in_letters(number: int) -> str:

@@ -20,6 +20,7 @@ from gapless.testing.rate_source_suite import RateRig, RateSourceSuite
 from .reaching import in_letters, reach
 from .servers import Answers, Door, Process, free_port, need
 
+pytestmark = pytest.mark.xdist_group("graphite")
 _PACKAGE = "/usr/lib/python3/dist-packages/graphite/wsgi.py"
 _PYTHON = "/usr/bin/python3"
 _CARBON = """

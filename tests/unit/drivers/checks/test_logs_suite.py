@@ -14,6 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from gapless.clock import LoopClock
 from gapless.config.hosts import HostConfig
 from gapless.config.verify_rates import LogsConfig
 from gapless.drivers.checks.logs import make_sources
@@ -22,7 +25,7 @@ from gapless.drivers.transports.base import Transport
 from gapless.drivers.transports.local import LocalTransport
 from gapless.drivers.transports.log_query import LogQuery, LogReading
 from gapless.errors import Unreachable
-from gapless.testing.rate_source_suite import RateRig, RateSourceSuite
+from gapless.testing.rate_source_suite import RateRig, RateSourceSuite, reached
 
 from .reaching import in_letters, reach
 from .servers import need
@@ -185,3 +188,60 @@ class TestJournal(RateSourceSuite):
 class TestFile(RateSourceSuite):
     def rig(self) -> AbstractAsyncContextManager[RateRig]:
         return rig_of(FileRig)
+
+
+def test_secrets_of_the_service_are_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_KEY", "plainvalue")
+
+    async def scene() -> None:
+        async with rig_of(FileRig) as rig:
+            around = reach(rig.transport, references=("env:SHOP_KEY", "env:NOT_SET"))
+            (source,) = make_sources(rig.config(), around)
+            await source.begin(["web1"])
+            since = time.time()
+            await rig.fail("web1", 1, "refused for plainvalue")
+            count = await reached(source, "web1", since, lambda count: count.errors == 1)
+            assert count.top == count.unseen == (("refused for ***", 1),)
+
+    asyncio.run(scene())
+
+
+def test_a_part_of_what_was_read_is_not_read_again() -> None:
+    async def scene() -> None:
+        async with rig_of(FileRig) as rig:
+            source = rig.source()
+            since = time.time()
+            await rig.fail("web1", 3)
+            now = time.time() + 1
+            whole = await source.count("web1", since - 60, now)
+            assert whole is not None
+            assert whole.errors == 3
+            await rig.fail("web1", 5)  # a new reading would find them
+            parts = [await source.count("web1", since - 60, since - 1)]
+            parts.append(await source.count("web1", since - 1, now - 0.5))
+            assert [part.errors for part in parts if part] == [0, 3]
+
+    asyncio.run(scene())
+
+
+def test_a_clock_that_is_off_is_taken_into_account() -> None:
+    async def scene() -> None:
+        async with rig_of(FileRig) as rig:
+            around = reach(rig.transport)
+            late = replace(around, clock=Late())
+            (source,) = make_sources(rig.config(), late)
+            await source.begin(["web1"])
+            since = time.time() - 1000
+            await rig.fail("web1", 2)
+            count = await source.count("web1", since, since + 60)
+            assert count is not None
+            assert count.errors == 2
+
+    asyncio.run(scene())
+
+
+class Late(LoopClock):
+    """A controller whose clock is a thousand seconds late."""
+
+    def now(self) -> float:
+        return time.time() - 1000

@@ -21,6 +21,7 @@ from gapless.testing.rate_source_suite import RateRig, RateSourceSuite, reached
 from .reaching import reach
 from .servers import Answers, Door, Process, free_port, need, until
 
+pytestmark = pytest.mark.xdist_group("prometheus")
 _NETWORK = "127.0.61."
 _CONFIG = """
 global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}

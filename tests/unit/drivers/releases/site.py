@@ -94,6 +94,11 @@ class Site:
         """A folder of the controller's."""
         return self.folder / "controller" / kind
 
+    def shelf(self, kind: str) -> Path:
+        """What it keeps there of the service."""
+        (shelf,) = self.store(kind).iterdir()
+        return shelf
+
 
 def files(folder: Path) -> Sequence[str]:
     """Names of all files in a folder."""

@@ -55,7 +55,7 @@ def builds(site: Site) -> int:
 
 
 def keys_of(site: Site) -> set[str]:
-    return {path.name for path in (site.store("artifacts") / "shop.api").glob(".*.json")}
+    return {path.name for path in site.shelf("artifacts").glob(".*.json")}
 
 
 class TestOnce:
@@ -120,7 +120,7 @@ class TestOnce:
 
     def test_what_was_damaged_is_built_anew(self, site: Site) -> None:
         site.resolve()
-        (kept,) = (site.store("artifacts") / "shop.api").glob("[0-9a-f]*")
+        (kept,) = site.shelf("artifacts").glob("[0-9a-f]*")
         (kept / "node_modules/lock").write_text("damaged")
         site.write("app", "2")
         site.commit()
@@ -135,7 +135,7 @@ class TestPlace:
     ) -> None:
         monkeypatch.setenv("NPM_TOKEN", "inherited")
         site.resolve(build=build(env={"MODE": "production"}))
-        (kept,) = (site.store("artifacts") / "shop.api").glob("[0-9a-f]*")
+        (kept,) = site.shelf("artifacts").glob("[0-9a-f]*")
         lines = (kept / "node_modules/environment").read_text().splitlines()
         told_ = dict(line.split("=", 1) for line in lines)
         assert told_["MODE"] == "production"
@@ -169,8 +169,8 @@ class TestPlace:
 
     def test_what_is_kept_is_private(self, site: Site) -> None:
         site.resolve()
-        for folder in ("artifacts", "artifacts/shop.api"):
-            assert site.store(folder).stat().st_mode & 0o777 == 0o700
+        for folder in (site.store("artifacts"), site.shelf("artifacts")):
+            assert folder.stat().st_mode & 0o777 == 0o700
 
 
 class TestFailures:
@@ -195,7 +195,7 @@ class TestFailures:
         assert caught.value.next == "gapless build shop.api"
         assert keys_of(site) == set()
         for kind in ("artifacts", "releases"):
-            left = {path.name for path in (site.store(kind) / "shop.api").iterdir()}
+            left = {path.name for path in site.shelf(kind).iterdir()}
             assert not [name for name in left if not name.endswith(".lock")]
 
     def test_one_that_does_not_end_is_ended_with_all_it_started(self, site: Site) -> None:
@@ -239,7 +239,7 @@ class TestHosts:
             assert digest_of(str(site.live(host))) == ref.digest
             (note,) = (site.to(host) / "releases").glob(".*.json")
             assert json.loads(note.read_text())["artifact"] == ref.artifact
-            kept = site.store("artifacts") / "shop.api" / ref.artifact
+            kept = site.shelf("artifacts") / ref.artifact
             assert digest_of(str(site.live(host) / "node_modules")) == digest_of(
                 str(kept / "node_modules")
             )
@@ -296,7 +296,7 @@ def test_a_directory_is_built_from_a_copy(tmp_path: Path, site: Site) -> None:
     settings = config(site.tree, tmp_path / "to", exclude=["node_modules"], build=build())
     release = DirectoryRelease(settings, "shop.api", site.workshop())
     ref = release.resolve()
-    kept = site.store("releases") / "shop.api" / ref.name
+    kept = site.shelf("releases") / ref.name
     assert digest_of(str(kept)) == ref.digest
     assert (kept / "node_modules" / "lock").exists()
     assert not (kept / "node_modules" / "stale").exists()

@@ -96,6 +96,9 @@ class TestVersions:
         site.commit()
         git(f"--git-dir={site.repository}", "update-ref", "refs/heads/main", _orphan(site))
         git(f"--git-dir={site.repository}", "gc", "--prune=now", "--quiet")
+        assert site.resolve().commit != first.commit
+        (mirror,) = site.store("git").glob("*.git")
+        git(f"--git-dir={mirror}", "gc", "--prune=now", "--quiet")
         again = site.resolve(first.name)
         assert again == first
         for kept in site.store("releases").rglob(f"*{first.name}*"):
@@ -138,7 +141,7 @@ class TestVersions:
     def test_a_damaged_copy_is_made_anew(self, site: Site) -> None:
         site.commit()
         first = site.resolve()
-        kept = site.store("releases") / "shop.api" / first.name / "app"
+        kept = site.shelf("releases") / first.name / "app"
         kept.write_text("damaged")
         assert site.deploy() == first
         assert (site.live() / "app").read_text() == "1"
@@ -228,8 +231,8 @@ class TestSafety:
     def test_all_that_is_kept_is_private(self, site: Site) -> None:
         site.commit()
         site.deploy()
-        for kind in ("", "git", "releases", "releases/shop.api"):
-            assert site.store(kind).stat().st_mode & 0o777 == 0o700, kind
+        folders = [*map(site.store, ("", "git", "releases")), site.shelf("releases")]
+        assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
 
 
 def _orphan(site: Site) -> str:

@@ -15,12 +15,12 @@ from tests.unit.drivers.releases.site import Site
 
 
 def kept(site: Site) -> set[str]:
-    folder = site.store("releases") / "shop.api"
+    folder = site.shelf("releases")
     return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
 
 
 def artifacts(site: Site) -> set[str]:
-    folder = site.store("artifacts") / "shop.api"
+    folder = site.shelf("artifacts")
     return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
 
 

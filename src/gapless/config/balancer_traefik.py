@@ -1,0 +1,24 @@
+"""``balancers.NAME.traefik``."""
+
+from __future__ import annotations
+
+from gapless.config.api_url import ApiUrl
+from gapless.config.balancer_kind import OnHosts
+from gapless.config.quantities import Duration
+
+
+class TraefikConfig(OnHosts):
+    """Traefik, by a file of its file provider and its API."""
+
+    file: str
+    """File of the dynamic configuration, YAML or JSON. Only ``weight`` of a server is written;
+    everything else in it stays as it is."""
+    service: str
+    """Name of the service in it, under ``http.services``."""
+    server: str
+    """URL of the server as in the file, such as ``http://{address}:3001``; {host} is the host's
+    full name, {name} its first label, {service} the service of gapless."""
+    api: ApiUrl = "http://127.0.0.1:8080"
+    """Traefik's API, as the host reaches it."""
+    settle: Duration = 5.0
+    """How long requests get to end once it is out; Traefik counts none."""

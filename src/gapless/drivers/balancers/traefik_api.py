@@ -1,0 +1,79 @@
+"""What is asked of Traefik on its API. Nothing can be ordered there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import quote
+
+from gapless.config.balancer_traefik import TraefikConfig
+from gapless.drivers.balancers import traefik_view
+from gapless.drivers.balancers.http_answer import HttpAnswer
+from gapless.drivers.balancers.http_api import Ask, HttpApi
+from gapless.drivers.balancers.node_host import NodeHost
+from gapless.drivers.balancers.sight import NoAnswer
+from gapless.drivers.balancers.traefik_view import Process, Service
+from gapless.errors import TrafficError
+
+_VERSION = Ask("GET", "/api/version")
+_READING = 10.0
+"""Seconds that a new process may take to read its files."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One service as one Traefik process has it. ``young``: the process calls every server UP,
+    for its first checks have not been made yet."""
+
+    service: Service
+    life: str
+    young: bool
+
+
+class TraefikApi:
+    """Every question changes nothing, so it may be asked twice."""
+
+    def __init__(self, host: NodeHost, config: TraefikConfig) -> None:
+        self._ask_service = Ask("GET", f"/api/http/services/{quote(config.service)}@file")
+        self._name = config.service
+        self._api = HttpApi(
+            host,
+            config.api,
+            product="Traefik",
+            hint=f"see that traefik runs there with its API at {config.api}",
+        )
+
+    async def view(self) -> View:
+        """The service as it is now. Raises NoAnswer, TrafficError."""
+        answer = await self._api.ask(_VERSION)
+        date = answer.headers.get("Date")
+        begun = self._read(_VERSION, answer, lambda: traefik_view.process(answer.json(), date))
+        answer = await self._api.ask(self._ask_service)
+        if answer.status == 404:
+            raise self._absent(answer, begun)
+        service = self._read(self._ask_service, answer, lambda: traefik_view.service(answer.json()))
+        return View(service, begun.life, _young(service, begun))
+
+    def _absent(self, answer: HttpAnswer, begun: Process) -> TrafficError:
+        """A process that has just begun answers before it has read its files: that is silence."""
+        what = f"{self._api.product} has no service {self._name}@file"
+        hint = "compare 'service' and 'api' in gapless.yaml with Traefik's configuration"
+        error = self._api.error(what, self._ask_service, answer, hint)
+        if begun.age > _READING:
+            return error
+        return NoAnswer(what, where=error.where, evidence=error.evidence, next=error.next)
+
+    def _read(self, ask: Ask, answer: HttpAnswer, reading: Callable[[], T]) -> T:
+        if not answer.ok:
+            hint = "gapless asks /api/version and /api/http/services without a password"
+            raise self._api.error(f"{self._api.product} refuses an answer", ask, answer, hint)
+        try:
+            return reading()
+        except ValueError:
+            raise self._api.nonsense(ask, answer) from None
+
+
+def _young(service: Service, process: Process) -> bool:
+    return service.window is not None and process.age < service.window

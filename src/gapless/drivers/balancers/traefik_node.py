@@ -1,0 +1,235 @@
+"""One Traefik on one host: seen on its API, steered by a file of its file provider.
+
+1. What the file says is never believed: Traefik reads it when it likes (2 s later, see
+   ``providersThrottleDuration``), and not at all when anything in it is wrong. An instance is out
+   when the API shows it with a weight that is not above 0, and up when it shows it with one and its
+   check has passed.
+2. Nothing is counted, so a drain ends when requests had ``settle`` to end.
+3. Every change makes Traefik forget the health of all servers of the service: they are UP until
+   their next check. One that was DOWN before our change is not believed until that is over, and in
+   a process that has just begun none is.
+4. Traefik goes on checking what is out. A replaced instance is let in only while such a check
+   passes, and (``OfCheckedNodes.admit``) after the time in which one would have failed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterable
+
+from gapless.clock import Clock
+from gapless.config.balancer_traefik import TraefikConfig
+from gapless.drivers.balancers import traefik_servers
+from gapless.drivers.balancers.base import Member, MemberState
+from gapless.drivers.balancers.node_file import NodeFile
+from gapless.drivers.balancers.node_host import NodeHost
+from gapless.drivers.balancers.settling import Settling
+from gapless.drivers.balancers.sight import Sight, examined
+from gapless.drivers.balancers.traefik_api import TraefikApi, View
+from gapless.drivers.balancers.traefik_servers import Servers
+from gapless.drivers.balancers.traefik_view import Server
+from gapless.drivers.balancers.yaml_places import UnreadableError
+from gapless.drivers.fill import fill, own_name
+from gapless.drivers.transports.base import Transport
+from gapless.errors import TrafficError
+from gapless.model import Fence, Instance, Verdict
+
+_MISSED = 5.0  # seconds; Traefik takes 2 s to see a file, unless it is told to take longer
+
+
+class TraefikNode:
+    """Reads and orders one server of one service. Orders are harmless when they hold already."""
+
+    def __init__(
+        self,
+        balancer: str,
+        host: str,
+        config: TraefikConfig,
+        transport: Callable[[], Transport],
+        clock: Clock,
+        *,
+        address: Callable[[str], str] = own_name,
+    ) -> None:
+        self._balancer = balancer
+        self._host = NodeHost(balancer, host, transport)
+        self._api = TraefikApi(self._host, config)
+        self._file = NodeFile(self._host, config.file, clock, again=_MISSED)
+        self._settling = Settling(clock, config.settle)
+        self._clock = clock
+        self._doubted: dict[str, float] = {}
+        self._config = config
+        self._address = address
+
+    @property
+    def label(self) -> str:
+        """Name of the node for people."""
+        return self._host.label
+
+    async def see(self, instance: Instance) -> Sight:
+        """The instance as Traefik reports it."""
+        view = await self._api.view()
+        servers, url = view.service.servers, self._url(instance)
+        server = servers.get(url)
+        if server is None:
+            return self._missing(url, servers, f"Traefik's service {self._config.service!r}")
+        up = self._up(server, view)
+        settled = self._settling.over(instance, view.life if server.out else None)
+        return Sight(
+            member=self._member(server, view, settled=settled),
+            out=server.out,
+            idle=settled,
+            shut=server.out,
+            accepted=up,
+            counted=False,
+            life=view.life,
+            others=sum(self._up(one, view) for one in servers.values() if one.url != url),
+            trouble=self._heedless(view),
+        )
+
+    async def serving(self, instances: Collection[Instance]) -> int:
+        """How many of the instances' servers get traffic, and rightly so."""
+        view = await self._api.view()
+        urls = {self._url(instance) for instance in instances} & view.service.servers.keys()
+        return sum(self._up(view.service.servers[url], view) for url in urls)
+
+    async def examine(self, instances: Collection[Instance]) -> tuple[Verdict, ...]:
+        """Whether the API answers, the file is there, and the servers in both."""
+        asked = f"service {self._config.service} at {self._config.api} and in {self._file.path}"
+        try:
+            known = (await self._servers()).places
+            sights = [await self.see(instance) for instance in instances]
+        except TrafficError as error:
+            return (examined(asked, "", error),)
+        unwritten = [self._url(one) for one in instances if self._url(one) not in known]
+        sights += [self._missing(url, known, self._file.path) for url in unwritten]
+        trouble = {str(sight.trouble): sight.trouble for sight in sights if sight.trouble}
+        if not trouble:
+            return (examined(asked, f"it has {len(sights)} of {len(sights)} servers"),)
+        return tuple(examined(asked, "", error) for error in trouble.values())
+
+    async def window(self, instance: Instance) -> float:
+        """See ``CheckedNode.window``."""
+        view = await self._api.view()
+        server = view.service.servers.get(self._url(instance))
+        if server is None or not server.out or server.status == "DOWN":
+            return 0.0
+        return view.service.window or 0.0
+
+    async def put_out(self, instance: Instance, fence: Fence | None) -> None:
+        """A weight below 0: no new requests; those in flight end in peace."""
+        await self._write("drain", instance, fence, Servers.with_out)
+
+    async def put_in(
+        self, instance: Instance, sight: Sight, fence: Fence | None, *, fresh: bool
+    ) -> None:
+        """Its weight, once no check of a replaced instance fails."""
+        if fresh:
+            view = await self._api.view()
+            server = view.service.servers.get(self._url(instance))
+            if server is None or server.status == "DOWN" or view.young:
+                return
+        await self._write("admit", instance, fence, Servers.with_in)
+
+    async def weigh(self, instance: Instance, weight: int, fence: Fence | None) -> None:
+        """Its weight, in or out."""
+        if weight == 0:
+            raise TrafficError(
+                f"Traefik has no weight 0 for {instance}",
+                where=self._balancer,
+                next=f"gapless drain {instance} takes it out",
+            )
+        await self._write(
+            "weight", instance, fence, lambda servers, url: servers.with_weight(url, weight)
+        )
+
+    async def _write(
+        self,
+        verb: str,
+        instance: Instance,
+        fence: Fence | None,
+        change: Callable[[Servers, str], str],
+    ) -> None:
+        view = await self._api.view()
+        servers = await self._servers()
+        url = self._url(instance)
+        if url not in servers.places:
+            trouble = self._missing(url, servers.places, self._file.path).trouble
+            assert trouble
+            raise trouble
+        try:
+            new = change(servers, url)
+        except UnreadableError as error:
+            raise self._unreadable(servers.text, error) from None
+        await self._file.write(verb, servers.text, new, instance, fence)
+        until = self._clock.monotonic() + _MISSED + (view.service.window or 0.0)
+        down = [one.url for one in view.service.servers.values() if one.status == "DOWN"]
+        self._doubted |= dict.fromkeys(down, until)
+
+    async def _servers(self) -> Servers:
+        text = await self._file.read()
+        try:
+            return traefik_servers.parse(text, self._config.service)
+        except UnreadableError as error:
+            raise self._unreadable(text, error) from None
+
+    def _up(self, server: Server, view: View) -> bool:
+        """Whether it gets traffic, and no check contradicts or is still due."""
+        doubted = self._clock.monotonic() < self._doubted.get(server.url, 0.0)
+        told = not server.out or not view.service.heeds_weights
+        return told and server.status != "DOWN" and not doubted and not view.young
+
+    def _member(self, server: Server, view: View, *, settled: bool) -> Member:
+        checking = view.service.window is not None
+        words = [str(server), *([] if checking else ["no check"])]
+        words += ["just started, no check has been made"] if view.young else []
+        words += [view.service.wrong] if view.service.wrong else []
+        return Member(
+            node=self.label,
+            name=server.url,
+            state=self._state(server, view, settled=settled),
+            weight=abs(server.weight),
+            checked=checking and server.status == "UP" and not view.young,
+            raw=", ".join(words),
+        )
+
+    def _state(self, server: Server, view: View, *, settled: bool) -> MemberState:
+        if server.out and view.service.heeds_weights:
+            return MemberState.DRAINED if settled else MemberState.DRAINING
+        if self._up(server, view):
+            return MemberState.UP
+        return MemberState.UNKNOWN if view.young else MemberState.DOWN
+
+    def _heedless(self, view: View) -> TrafficError | None:
+        if view.service.heeds_weights:
+            return None
+        name, strategy = self._config.service, view.service.strategy
+        return TrafficError(
+            f"nothing can be taken out of service {name!r} of Traefik on {self.label}",
+            where=self._balancer,
+            evidence=f"its strategy {strategy} sends to a server whatever its weight is",
+            next="choose strategy wrr, hrw or leasttime for it",
+        )
+
+    def _unreadable(self, text: str, error: UnreadableError) -> TrafficError:
+        return TrafficError(
+            f"{self._file.place} is nonsense: it has no servers of {self._config.service!r}",
+            where=self._balancer,
+            evidence=f"{error}\nit begins with\n{text[:300]}",
+            next="compare 'file' and 'service' in gapless.yaml with Traefik's configuration",
+        )
+
+    def _missing(self, url: str, known: Iterable[str], place: str) -> Sight:
+        near = difflib.get_close_matches(url, known, 1)
+        names = ", ".join(known) or "none"
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        trouble = TrafficError(
+            f"{place} on {self.label} has no server {url!r}",
+            where=self._balancer,
+            evidence=f"servers there: {names}",
+            next=f"{hint}set 'server' of the balancer in gapless.yaml".strip(),
+        )
+        member = Member(self.label, url, MemberState.MISSING, checked=False, raw=f"not in {names}")
+        return Sight(member, out=False, idle=True, shut=False, accepted=False, trouble=trouble)
+
+    def _url(self, instance: Instance) -> str:
+        return fill(self._config.server, instance, self._address)

@@ -1,0 +1,208 @@
+"""Hosts that were down or failed get the release they missed: the verified one, not a newer source,
+through the same steps and gates."""
+
+from __future__ import annotations
+
+import pytest
+
+from gapless.drivers import registry
+from gapless.testing.fake_unit import NEVER_READY
+from tests.simulation.assembly import SimRelease
+from tests.simulation.faults.shop import HOSTS, Shop
+
+FOREVER = 1e9
+TOLERANT = "canary: 1, batch: 1, max_failed: 1, max_unavailable: 2"
+
+
+@pytest.fixture
+def tolerant(shop: Shop) -> Shop:
+    """One failed host does not stop a deploy."""
+    shop.edit("canary: 1, batch: 1", TOLERANT)
+    shop.world.breaches.clear()
+    return shop
+
+
+def away(shop: Shop, host: str) -> None:
+    shop.host(host).cut(FOREVER)
+
+
+def back(shop: Shop, host: str) -> None:
+    shop.host(host).unreachable_until = 0.0
+
+
+def source_holds(shop: Shop, newest: str) -> str:
+    """From now on it has this version, and older ones can still be had."""
+
+    def release(*more: object) -> SimRelease:
+        return SimRelease("/srv/api", newest)
+
+    shop.patch.setattr(registry, "release", release)
+    return newest
+
+
+def test_a_host_that_was_down_gets_what_it_missed(tolerant: Shop) -> None:
+    shop, old = tolerant, tolerant.live()[0]
+    away(shop, "web3")
+    verified = source_holds(shop, "v2")
+    ended = shop.gapless("deploy", "--yes", code=5)
+    assert "then gapless catch-up api" in ended.text
+    missed_in = shop.last().id
+    back(shop, "web3")
+    newer = source_holds(shop, "v3")
+    status = shop.gapless("status", code=0)
+    assert f"api on web3 missed {verified}: gapless catch-up api" in status.text
+    plan = shop.gapless("catch-up", "--dry-run", code=0)
+    assert "catch-up shop — 1 service, 1 instance on 1 host" in plan.text
+    assert f"missed {verified} in {missed_in}: web3 (" in plan.text
+    assert "web1 web2: missed nothing" in plan.text
+    assert shop.live() == [verified, verified, old]
+    shop.world.history.clear()
+    shop.gapless("catch-up", "--yes", code=0)
+    assert newer not in shop.live()
+    assert shop.live() == [verified] * 3
+    assert shop.changed() == ["web3 restart"]
+    steps = [e.step for e in shop.events("step.succeeded") if e.host == "web3"]
+    for step in ("preflight", "snapshot", "stage", "drain", "switch", "ready", "soak", "verify"):
+        assert step in steps
+    assert "catch-up" not in shop.gapless("status", code=0).text
+    ended = shop.gapless("catch-up", "--yes", code=0)
+    assert "Nothing to do" in ended.text
+
+
+def test_a_host_that_failed_gets_it_as_well(tolerant: Shop) -> None:
+    shop, old = tolerant, tolerant.live()[0]
+    verified = shop.release("2")
+    shop.unit("web2").behaviours[verified] = NEVER_READY
+    shop.gapless("deploy", "--yes", code=5)
+    assert shop.live() == [verified, old, verified]
+    del shop.unit("web2").behaviours[verified]
+    plan = shop.gapless("catch-up", "api", "--dry-run", code=0)
+    assert "web2 (" in plan.text
+    shop.gapless("catch-up", "api", "--yes", code=0)
+    shop.all_serve(verified)
+
+
+def test_a_host_that_was_left_out_because_it_was_down(shop: Shop) -> None:
+    """With ``max_failed: 0`` that is the way to deploy without it; who is only not asked for misses
+    nothing."""
+    shop.edit("canary: 1, batch: 1", "canary: 1, batch: 1, max_unavailable: 2")
+    old = shop.live()[0]
+    away(shop, "web3")
+    verified = shop.release("2")
+    shop.gapless("deploy", "--hosts", "web1", "--yes", code=0)
+    back(shop, "web3")
+    plan = shop.gapless("catch-up", "--dry-run", code=0)
+    assert "web3" in plan.text
+    assert "web1 web2: missed nothing" in plan.text
+    shop.gapless("catch-up", "--yes", code=0)
+    assert shop.live() == [verified, old, verified]
+
+
+def test_who_still_does_not_answer_is_listed_and_stays_due(tolerant: Shop) -> None:
+    shop = tolerant
+    away(shop, "web3")
+    verified = shop.release("2")
+    shop.gapless("deploy", "--yes", code=5)
+    ended = shop.gapless("catch-up", "--yes", code=3)
+    assert "api on web3: unreachable" in ended.text
+    assert "stays due" in ended.text
+    assert "gapless doctor --hosts web3" in ended.text
+    row = shop.gapless("status", code=0)
+    assert f"api on web3 missed {verified}" in row.text
+    back(shop, "web3")
+    shop.gapless("catch-up", "--yes", code=0)
+    shop.all_serve(verified)
+
+
+def test_some_answer_and_some_do_not(shop: Shop) -> None:
+    shop.edit("canary: 1, batch: 1", "canary: 1, batch: 1, max_failed: 2, max_unavailable: 3")
+    old = shop.live()[0]
+    for host in ("web2", "web3"):
+        away(shop, host)
+    verified = shop.release("2")
+    shop.gapless("deploy", "--yes", code=5)
+    back(shop, "web2")
+    ended = shop.gapless("catch-up", "--yes", code=0)
+    assert "api web3: unreachable" in ended.text
+    assert "stays due" in ended.text
+    assert shop.live() == [verified, verified, old]
+
+
+def test_a_failed_catch_up_goes_back_and_stays_due(tolerant: Shop) -> None:
+    shop, old = tolerant, tolerant.live()[0]
+    away(shop, "web3")
+    verified = shop.release("2")
+    shop.gapless("deploy", "--yes", code=5)
+    back(shop, "web3")
+    shop.unit("web3").behaviours[verified] = NEVER_READY
+    ended = shop.gapless("catch-up", "--yes", "--max-failed", "0", code=4)
+    assert "gapless catch-up api" in ended.text
+    assert shop.live() == [verified, verified, old]
+    del shop.unit("web3").behaviours[verified]
+    shop.gapless("catch-up", "--yes", code=0)
+    shop.all_serve(verified)
+
+
+def test_what_was_taken_back_was_not_missed(tolerant: Shop) -> None:
+    """A release that a person withdrew is brought to nobody."""
+    shop, old = tolerant, tolerant.live()[0]
+    away(shop, "web3")
+    shop.release("2")
+    shop.gapless("deploy", "--yes", code=5)
+    shop.gapless("rollback", "api", "--yes", code=0)
+    back(shop, "web3")
+    ended = shop.gapless("catch-up", "--yes", code=0)
+    assert "Nothing to do" in ended.text
+    shop.all_serve(old)
+
+
+def test_a_rollout_that_failed_sets_no_last_good(shop: Shop) -> None:
+    """Nobody missed what was never verified, and hosts remember what was."""
+    old = shop.live()[0]
+    shop.bad_release(NEVER_READY)
+    shop.gapless("deploy", "--yes", code=4)
+    ended = shop.gapless("catch-up", "--yes", code=0)
+    assert "Nothing to do" in ended.text
+    shop.all_serve(old)
+    for host in HOSTS:
+        good = shop.host(host).memory["shop.api"]["last_good"]
+        assert good["release"]["name"] == old
+
+
+def test_the_last_good_release_is_of_the_environment(tolerant: Shop) -> None:
+    """What production verified is nothing that staging missed."""
+    shop = tolerant
+    text = (shop.folder / "gapless.yaml").read_text()
+    shop.config(text + "environments: {staging: {}}\n")
+    away(shop, "web3")
+    shop.release("2")
+    shop.gapless("deploy", "--yes", code=5)
+    back(shop, "web3")
+    ended = shop.gapless("catch-up", "-e", "staging", "--dry-run", code=0)
+    assert "missed nothing" in ended.text
+    assert "web3 (" in shop.gapless("catch-up", "--dry-run", code=0).text
+
+
+def test_a_release_that_is_gone_is_refused(tolerant: Shop) -> None:
+    shop, old = tolerant, tolerant.live()[0]
+    away(shop, "web3")
+    verified = shop.release("2")
+    shop.gapless("deploy", "--yes", code=5)
+    back(shop, "web3")
+    shop.release("3")
+    ended = shop.gapless("catch-up", "--yes", code=3)
+    assert verified in ended.text
+    assert "GL-206" in ended.text
+    assert shop.live() == [verified, verified, old]
+
+
+def test_what_another_environment_verified_is_not_called_last_good(shop: Shop) -> None:
+    text = (shop.folder / "gapless.yaml").read_text()
+    shop.config(text + "environments: {staging: {}}\n")
+    shop.release("2")
+    shop.gapless("deploy", "-e", "staging", "--yes", code=0)
+    for host in HOSTS:
+        assert shop.host(host).memory["shop.api"]["last_good"]["environment"] == "staging"
+        shop.host(host).files.link("releases/old", "/srv/api/current")
+    assert "was verified last" in shop.gapless("status", "-e", "staging", code=0).text
+    assert "was verified last" not in shop.gapless("status", code=0).text
