@@ -153,7 +153,7 @@ def _evidence(can: Capabilities) -> str:
     if can.drain_evidence is Evidence.INFERRED:
         return f"{code('INFERRED')} from {can.shown_by}"
     if can.drain_evidence is Evidence.TIMED:
-        after = format_duration(can.lasts) if can.lasts is not None else "drain_timeout"
+        after = format_duration(can.lasts) if can.lasts is not None else "up to `drain_timeout`"
         return f"{code('TIMED')}, {after}"
     return code(can.drain_evidence.value)
 

@@ -53,6 +53,7 @@ _TITLES = {
     "GitSshConfig": "services.NAME.release.ssh",
     "ConfigFileConfig": "services.NAME.config",
     "MigrateConfig": "services.NAME.migrate",
+    "WarmConfig": "services.NAME.warm",
     "SinkConfig": "events",
     "WebhookConfig": "events.webhook",
     "ProveConfig": "prove",

@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from types import MappingProxyType
 
 NO_ZONES: Mapping[str, str] = MappingProxyType({})
@@ -19,22 +21,41 @@ def cut(
     hosts: Sequence[str], size: int, zones: Mapping[str, str] = NO_ZONES
 ) -> Iterator[tuple[str, ...]]:
     """Batches of at most ``size``; ``zones`` holds the zone of each host ("" = nobody knows)."""
-    rest = list(hosts)
-    while rest:
-        batch = _first(rest, size, zones)
-        taken = frozenset(batch)
-        rest = [host for host in rest if host not in taken]
+    if not zones:
+        yield from (tuple(hosts[n : n + size]) for n in range(0, len(hosts), size))
+        return
+    waiting = _Waiting(hosts, zones)
+    while batch := waiting.take(size):
         yield batch
 
 
-def _first(hosts: Sequence[str], size: int, zones: Mapping[str, str]) -> tuple[str, ...]:
-    if not zones:
-        return tuple(hosts[:size])
-    if not zones.get(hosts[0]):
-        return (hosts[0],)
-    batch: dict[str, str] = {}
-    for host in hosts:
-        zone = zones.get(host)
-        if len(batch) < size and zone and zone not in batch.values():
-            batch[host] = zone
-    return tuple(batch)
+class _Waiting:
+    """Hosts by zone, the zone whose next host comes first in front."""
+
+    def __init__(self, hosts: Sequence[str], zones: Mapping[str, str]) -> None:
+        self._hosts = hosts
+        placed = sorted((zones.get(host, ""), number) for number, host in enumerate(hosts))
+        lines = groupby(placed, key=lambda item: item[0])
+        self._lines = {zone: [number for _, number in line][::-1] for zone, line in lines}
+        self._heads = [(line[-1], zone) for zone, line in self._lines.items()]
+        heapq.heapify(self._heads)
+
+    def take(self, size: int) -> tuple[str, ...]:
+        """The next batch; empty when nobody waits any more."""
+        taken: list[tuple[int, str]] = []
+        passed: list[tuple[int, str]] = []
+        while self._heads and len(taken) < size:
+            head = heapq.heappop(self._heads)
+            if not head[1] and taken:  # it goes alone, in its turn
+                passed.append(head)
+                continue
+            taken.append(head)
+            if not head[1]:
+                break
+        for head in passed:
+            heapq.heappush(self._heads, head)
+        for _, zone in taken:
+            self._lines[zone].pop()
+            if self._lines[zone]:
+                heapq.heappush(self._heads, (self._lines[zone][-1], zone))
+        return tuple(self._hosts[number] for number, _ in taken)

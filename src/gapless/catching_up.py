@@ -4,8 +4,9 @@
    hosts that missed an older one are left for the next time.
 2. The release is the one that was verified: resolved by its name, with the digest and the artifact
    that were recorded. One that cannot be had any more is refused.
-3. The plan is that of any deploy, for these hosts only. Those that still do not answer are no part
-   of it: they are listed, and stay due.
+3. The plan is that of any deploy, for these hosts only, without migrations: they ran when the
+   release was verified, and the schema guard holds. Hosts that still do not answer are no part of
+   it: they are listed, and stay due.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ class CatchUpOptions:
     canary: str | int | None = None
     max_failed: int | None = None
     on_failure: str | None = None
-    skip_migrations: bool = False
     no_way_back: bool = False
     force: str | None = None
 
@@ -62,7 +62,7 @@ async def make_catch_up(
         canary=options.canary,
         max_failed=options.max_failed,
         on_failure=options.on_failure,
-        skip_migrations=options.skip_migrations,
+        skip_migrations=True,
         no_way_back=options.no_way_back,
         force=options.force,
         missed={name: missed.get(name, ()) for name in names},

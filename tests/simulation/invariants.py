@@ -187,6 +187,58 @@ def the_locks_are_given_back(course: Course) -> Iterator[str]:
             yield f"{host} obeys {held.rollout} for {service.name}, and nobody knows"
 
 
+def batches_come_in_their_order(course: Course) -> Iterator[str]:
+    """Nothing of a batch, and so of a group, is begun before all of the one before came to an
+    end."""
+    for service in course.plan.services:
+        rank = {host: n for n, batch in enumerate(service.batches) for host in batch.hosts}
+        over: set[str] = set()
+        for event in _forward(course, service.name):
+            if event.type != "step.started":
+                over.add(event.host)
+            elif late := [h for h in rank if rank[h] < rank[event.host] and h not in over]:
+                yield f"{service.name}@{event.host} was begun before {late[0]} was done"
+
+
+def never_two_of_a_zone_are_in_work(course: Course) -> Iterator[str]:
+    """From its first step to its last word an instance is alone in its zone."""
+    for service in course.plan.services:
+        work: set[str] = set()
+        for event in _forward(course, service.name) if service.zones else ():
+            if event.type != "step.started":
+                work.discard(event.host)
+                continue
+            work.add(event.host)
+            zones = [service.zones[host] for host in work]
+            if len(work) > 1 and ("" in zones or len(set(zones)) < len(zones)):
+                yield f"{service.name}: {sorted(work)} of zones {zones} were in work at once"
+
+
+def nothing_goes_on_unapproved(course: Course) -> Iterator[str]:
+    """Behind an approval nothing is begun before it was granted, and it is asked for once."""
+    for service in course.plan.services:
+        events = [e for e in course.journal.events(course.rollout) if e.service == service.name]
+        asked = [e.data["batch"] for e in events if e.type == "approval.requested"]
+        if len(set(asked)) < len(asked):
+            yield f"{service.name}: asked for {asked}"
+        for number, batch in enumerate(service.batches):
+            behind = {host for later in service.batches[number + 1 :] for host in later.hosts}
+            for event in events if batch.approve else ():
+                if event.type == "approval.granted" and event.data["batch"] == batch.name:
+                    break
+                if event.type == "step.started" and event.host in behind:
+                    yield f"{service.name}@{event.host} was begun without approval"
+
+
+def _forward(course: Course, service: str) -> Iterator[Event]:
+    """First steps and last words of its instances, of the rollout itself."""
+    kinds = ("step.started", "instance.done", "instance.failed")
+    for event in course.journal.events(course.rollout):
+        own = event.rollout == course.rollout and event.service == service and event.host
+        if own and event.type in kinds and event.step != "migrate":
+            yield event
+
+
 RULES = (
     it_ends,
     the_floor_holds,
@@ -200,6 +252,9 @@ RULES = (
     our_own_drain_is_never_taken_for_somebody_elses,
     code_and_configuration_are_of_one_deploy,
     the_locks_are_given_back,
+    batches_come_in_their_order,
+    never_two_of_a_zone_are_in_work,
+    nothing_goes_on_unapproved,
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from gapless.config.project import ProjectConfig
 from gapless.config.source import Loaded
+from gapless.engine.approvals import grant
 from gapless.engine.journal import RolloutState
 from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.engine.worker import Worker
@@ -84,6 +85,9 @@ async def _work(course: Course, worker: Worker, plan: Plan, number: int) -> str:
         course.rollout = worker.open(plan, actor="sim")
     elif (number and course.scenario.abort) or number > 3:
         course.journal.request(course.rollout, "abort", "sim", course.world.clock.now())
+    else:
+        now = course.world.clock.now()
+        grant(course.journal, course.rollout, actor="sim", reason="why not", now=now)
     if not number and course.scenario.stop:
         _stop_at(worker, course.scenario.stop)
     return (await worker.work(course.rollout)).outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -85,7 +86,33 @@ def scenario(seed: int) -> Scenario:
     drawn = Scenario(
         seed, services, faults, kills, chance.random() < 0.2, chance.random() < 0.5
     )  # fmt: skip
-    return _in_two_goes(chance, drawn)
+    return _in_order(chance, _in_two_goes(chance, drawn))
+
+
+def _in_order(chance: random.Random, drawn: Scenario) -> Scenario:
+    """Some have groups, with pauses and approvals between them, and some of those zones."""
+    if chance.random() >= 0.25:
+        return drawn
+    hosts = sorted({host for service in drawn.services for host in service.hosts})
+    zones = {host: chance.choice(("a", "b", "c", "")) for host in hosts}
+    services = tuple(replace(s, order=_groups(chance, s)) for s in drawn.services)
+    return replace(drawn, services=services, zones=zones)
+
+
+def _groups(chance: random.Random, service: SimService) -> dict[str, Any]:
+    """Its hosts cut into groups, in any order; the last ones may be in none."""
+    count = len(service.hosts)
+    edges = sorted({0, *(chance.randint(0, count) for _ in range(3))})
+    groups = [
+        {
+            "group": f"h[{first + 1}:{end}]" if end > first + 1 else f"h{end}",
+            "batch": chance.randint(1, service.max_unavailable),
+            "then": chance.choice(("0", "5s", "approve")),
+        }
+        for first, end in itertools.pairwise(edges)
+    ]
+    chance.shuffle(groups)
+    return {"groups": groups, "spread": chance.choice(("none", "zone"))}
 
 
 def _in_two_goes(chance: random.Random, drawn: Scenario) -> Scenario:

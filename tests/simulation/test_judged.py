@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gapless.config.judging import JudgeConfig
 from gapless.testing.fake_rates import Errs
 from tests.simulation.judged import restart
@@ -43,3 +45,21 @@ def test_hosts_of_a_batch_that_are_too_quiet_alone_are_judged_together() -> None
     assert judged.ending.outcome == "done"
     together = [v for v in judged.verdicts("check.passed") if "together" in v]
     assert together
+
+
+KILLS = range(4, 44, 4)
+"""Writes of the journal at which the controller dies."""
+
+
+@pytest.mark.parametrize("dies_at", KILLS)
+def test_a_killed_controller_comes_to_the_same_verdict(dies_at: int) -> None:
+    usual = Errs(0.005, requests=10.0)
+    good = restart(1, usual, hosts=2, dies_at=dies_at)
+    assert good.ending.exit_code == 0
+    assert len(good.verdicts("check.passed")) >= 2
+    bad = restart(1, usual, hosts=2, after=Errs(0.3, requests=10.0), dies_at=dies_at)
+    assert bad.ending.exit_code == 4
+    assert [e.host for e in bad.events if e.type == "instance.failed"] == ["h1"]
+    unknown = restart(1, usual, hosts=2, silent=True, dies_at=dies_at)
+    assert unknown.ending.exit_code == 7
+    assert [v for v in unknown.verdicts("check.passed") if "rate" in v] == []

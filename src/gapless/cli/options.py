@@ -152,7 +152,7 @@ choice_option = _gathered(
     [
         hosts_option,
         click.option("--batch", help="Instances at the same time: 2 or 25%."),
-        click.option("--canary", help="Instances that go first, one after another."),
+        click.option("--canary", help="Those that go first, one after another: 1, 5%, or names."),
         click.option(
             "--max-failed", type=int, help="Failed instances, of all services, that do not stop it."
         ),

@@ -22,7 +22,8 @@ class ConsulConfig(OnHosts):
     tls: ApiTlsConfig = ApiTlsConfig()
     """For an https API."""
     token: Secret | None = None
-    """Where the ACL token is read from; it needs ``service:write`` and ``node:read``."""
+    """Where the ACL token is read from; it needs ``agent:read``, ``node:read`` and
+    ``service:write``."""
     service: str = "{service}"
     """Name of the service in Consul. {host}, {name}, {service} and {address} are filled in."""
     id: str = "{service}"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gapless.config.api_url import ApiTlsConfig, ApiUrl
+from gapless.config.api_url import ApiTlsConfig, ApiUrl, parse_api_url
 from gapless.config.balancer_kind import OnHosts
 from gapless.config.base import Section
 from gapless.config.quantities import Amount, Argv, Duration, Limit, Names, OneOrMany, Secret
@@ -37,8 +37,13 @@ class EtcdVerifyConfig(Section):
     def _one(self) -> Self:
         if bool(self.url) == (self.command is not None):
             raise ValueError("give exactly one of url, command")
-        if self.url and not self.url.startswith(("http://", "https://")):
+        if self.url and (
+            not self.url.startswith(("http://", "https://")) or len(self.url.split()) > 1
+        ):
             raise ValueError(f"url: {self.url!r} is no address; write http(s)://host:port/path")
+        if self.url:
+            scheme, _, rest = self.url.partition("://")
+            parse_api_url(f"{scheme}://{rest.partition('/')[0]}")
         return self
 
 

@@ -15,8 +15,8 @@ class JudgeConfig(Section):
     same host before, and with hosts that were not touched yet."""
 
     alpha: Annotated[float, Field(gt=0, le=0.1)] = 0.001
-    """Chance of failing an instance that is no worse than before; shared out among the rates of
-    the service and the checks of the rollout, and good for any number of looks."""
+    """Chance that a rollout of the service fails though nothing is worse than before; shared out
+    among its rates and hosts, and good for any number of looks."""
     baseline: Limit = 600.0
     """How far back "before" reaches."""
     interval: Limit = 5.0
@@ -29,11 +29,11 @@ class JudgeConfig(Section):
     """How many times as many errors as before matter: a PASS says that they would have been
     noticed."""
     least_rate: Annotated[float, Field(gt=0)] = 60.0
-    """Incidents a minute on one host that a PASS need not rule out, however few there were before;
-    where errors alone are counted."""
+    """Incidents a minute on one host that a PASS rules out, however few there were before; where
+    errors alone are counted."""
     least_share: Share = 0.1
-    """Share of failed requests that a PASS need not rule out, however few there were before; where
-    requests are counted, too."""
+    """Share of failed requests that a PASS rules out, however few there were before; where requests
+    are counted, too."""
     ceiling: Share | None = None
     """Share of failed requests that is too much whatever was before."""
     on_insufficient: Literal["pass", "fail", "pause"] = "pause"

@@ -23,12 +23,13 @@ from gapless.config import addresses, combinations, references
 from gapless.config.base import Section
 from gapless.config.groups import hosts_on
 from gapless.config.hosts import HostConfig
+from gapless.config.judging_rules import check_patience
 from gapless.config.messages import explain
 from gapless.config.order_rules import check_order
 from gapless.config.overlay import environments, overlaid, with_defaults, without_extras
 from gapless.config.problems import Findings, Place, did_you_mean
 from gapless.config.project import ProjectConfig
-from gapless.config.services import ServiceConfig
+from gapless.config.services import DefaultsConfig, ServiceConfig
 from gapless.config.shared_folders import check_folders
 from gapless.config.system_folders import STATE
 from gapless.config.template_rules import check_files, check_groups, check_owners
@@ -198,6 +199,8 @@ def _combinations(data: dict[str, Any], names: references.Known) -> list[referen
     for name, service in services.items():
         found += combinations.check_service(name, service, len(placed[name]), state)
         found += check_files(name, service, state)
+    defaults = _readable({"": data.get("defaults") or {}}, DefaultsConfig)
+    found += check_patience(services, defaults.get(""))
     found += combinations.check_units(services, placed)
     named = {name: hosts[pattern] for name, pattern in names.hosts.items() if pattern in hosts}
     found += check_groups(data.get("groups") or (), names.groups)

@@ -125,7 +125,8 @@ class Bench:
             return ()
         number = min(MOST_BUCKETS, int(count.seconds / BUCKET))
         width = count.seconds / number
-        edges = [until - width * left for left in range(number, -1, -1)]
+        first = until - min(count.seconds, self.config.baseline)
+        edges = [first, *(until - width * left for left in range(number - 1, -1, -1))]
         pieces = await asyncio.gather(
             *(self._count(host, begin, end) for begin, end in pairwise(edges))
         )

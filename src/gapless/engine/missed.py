@@ -1,8 +1,8 @@
 """Which hosts missed the release that was verified last, as the journal has it.
 
 1. The rollouts of the environment are looked through, newest first. A release counts as verified
-   for a service when a deploy ended and the service succeeded in it, whatever happened to others;
-   one that was taken back, by an abort, a failure or a person, does not count.
+   for a service when a deploy ended, the service succeeded in it and an instance was done, whatever
+   happened to others; one that was taken back, by an abort, a failure or a person, does not count.
 2. A host that was done in such a deploy, verified or not, missed nothing: what it runs was brought
    on purpose. The deploy that brought it last decides, and no older one.
 3. A host that the deploy was to touch, or that was not fit when its plan was made, and that was not
@@ -86,7 +86,8 @@ def _look(journal: Journal, record: RolloutRecord, search: _Search) -> None:
             continue
         key = f"{service.key_prefix}/{{}}/{name}/outcome"
         done = {h for h in service.hosts if (s := steps.get(key.format(h))) is not None and s.good}
-        missed = _wanted(service, search.open[name] - done) if name in verified else {}
+        good = name in verified and bool(done)
+        missed = _wanted(service, search.open[name] - done) if good else {}
         if missed:
             why = {host: text or _why(steps.get(key.format(host))) for host, text in missed.items()}
             search.found.setdefault(name, []).append(Missed(record.id, dict(service.to), why))

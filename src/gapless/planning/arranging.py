@@ -40,7 +40,7 @@ class Arranging:
     options: PlanOptions
     inventory: Inventory
     everywhere: Sequence[str]
-    chosen: Sequence[str]
+    chosen: frozenset[str]
     out: int
 
     def arranged(self) -> Arranged:
@@ -130,7 +130,8 @@ class Arranging:
     def _zone_notes(self, zones: Mapping[str, str]) -> Iterator[str]:
         if zones:
             yield "never two of one zone at the same time"
-        unknown = [host for host in self.chosen if zones and not zones[host]]
+        chosen = (host for host in self.everywhere if host in self.chosen)
+        unknown = [host for host in chosen if zones and not zones[host]]
         if unknown and len(self.chosen) > 1:
             verb, each = ("has", "it is") if len(unknown) == 1 else ("have", "each is")
             yield f"{named_few(unknown)} {verb} no zone: {each} replaced alone"
@@ -156,7 +157,8 @@ class Arranging:
         """A canary that is left alone guards nothing."""
         if not isinstance(canary, tuple):
             return
-        own = [host for host in self._named(canary) if host in self.everywhere]
+        every = frozenset(self.everywhere)
+        own = [host for host in self._named(canary) if host in every]
         away = [host for host in own if host not in self.chosen]
         if own and len(away) == len(own):
             yield f"no canary goes first: {_left(away)}"

@@ -48,7 +48,7 @@ def _costs(can: Capabilities, limit: float, delay: float | None) -> Iterator[str
 def _lasting(can: Capabilities, limit: float, delay: float | None) -> str:
     """``delay`` is what the balancer itself says; ``limit`` may end the wait before."""
     if delay is None:
-        return format_duration(can.lasts or limit)
+        return format_duration(limit if can.lasts is None else can.lasts)
     if delay <= limit:
         return f"{format_duration(delay)} (its own delay)"
     return f"{format_duration(limit)} (drain_timeout; its own delay is {format_duration(delay)})"

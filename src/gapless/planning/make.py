@@ -159,7 +159,9 @@ def _service_plan(
         no_way_back=options.no_way_back,
     )  # fmt: skip
     out = _out(name, everywhere, frozenset(hosts), wish.survey)
-    order = Arranging(name, rollout, options, inventory, everywhere, hosts, len(out)).arranged()
+    order = Arranging(
+        name, rollout, options, inventory, everywhere, frozenset(hosts), len(out)
+    ).arranged()
     size = order.size
     steps = rolling.steps(service, wish.verb, migrate=not options.skip_migrations)
     seconds, known = estimate(name, service, steps, wish.history)

@@ -139,7 +139,7 @@ def _notes(service: ServicePlan, plan: Plan) -> Iterator[str]:
     if service.pause:
         yield f"waits {seconds(service.pause)} between batches"
     forward = plan.verb is not Verb.ROLLBACK
-    if forward and plan.skip_migrations and _definition(plan, service).get("migrate"):
+    if forward and plan.skip_migrations and not service.missed and _definition(plan, service).get("migrate"):
         yield "its migration is skipped (--skip-migrations)"
 
 

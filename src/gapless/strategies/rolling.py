@@ -89,12 +89,14 @@ def batches(
 ) -> tuple[Batch, ...]:
     """Rules 2 to 5: each host in exactly one batch; ``zones`` as for :func:`gapless.batching.cut`
     where the batches are spread."""
-    ordered = [replace(group, hosts=_installs_first(group.hosts, installs)) for group in groups]
+    fresh = frozenset(installs)
+    ordered = [replace(group, hosts=_installs_first(group.hosts, fresh)) for group in groups]
     first = _first(canary, [host for group in ordered for host in group.hosts])
     made = [Batch("canary", (host,)) for host in first]
+    taken = frozenset(first)
     for group in ordered:
-        left = tuple(host for host in group.hosts if host not in first)
-        own = list(_of_group(replace(group, hosts=left), installs, zones))
+        left = tuple(host for host in group.hosts if host not in taken)
+        own = list(_of_group(replace(group, hosts=left), fresh, zones))
         made += own
         if made and group.hosts:  # whose hosts were all canaries asks for the same
             wait, approve = max(made[-1].wait, group.wait), made[-1].approve or group.approve
@@ -111,12 +113,14 @@ def _installs_first(hosts: Sequence[str], installs: Collection[str]) -> tuple[st
 def _first(canary: First, hosts: Sequence[str]) -> tuple[str, ...]:
     if isinstance(canary, int):
         return tuple(hosts[:canary])
-    return tuple(dict.fromkeys(host for host in canary if host in hosts))
+    known = frozenset(hosts)
+    return tuple(dict.fromkeys(host for host in canary if host in known))
 
 
 def _of_group(group: Group, installs: Collection[str], zones: Mapping[str, str]) -> Iterator[Batch]:
     first = _first(group.canary, group.hosts)
-    left = [host for host in group.hosts if host not in first]
+    taken = frozenset(first)
+    left = [host for host in group.hosts if host not in taken]
     yield from (Batch("canary", (host,), group.name) for host in first)
     for part in ([h for h in left if h in installs], [h for h in left if h not in installs]):
         yield from (Batch("batch", hosts, group.name) for hosts in cut(part, group.batch, zones))

@@ -227,7 +227,7 @@ class BalancerSuite(NodeCases, MemberCases):
 
         async def case(rig: BalancerRig) -> None:
             loosen = await rig.hold(0)
-            limits = {"drain_timeout": "1s", "admit_timeout": "500ms"}
+            limits = {"drain_timeout": "3s", "admit_timeout": "500ms"}
             balancer = rig.balancer(on_drain_timeout="proceed", **limits)
             drain = asyncio.create_task(traffic_error(balancer.drain(rig.instance, ())))
             await reported(balancer, rig.instance, MemberState.DRAINING)

@@ -2,6 +2,7 @@
 
     rates = FakeRates(clock, seed=7, usual=Errs(0.02, requests=10))
     rates.set(Errs(0.2, requests=10, message="boom"), "web1")     # from now on, on web1
+    rates.add("web2", errors=3, message="no such table")          # exactly these, now
     rates.down = SourceUnavailable("connection refused")          # it does not answer any more
 
 Time is cut into seconds; what happened in one is drawn when it is first asked for, and stays.
@@ -55,6 +56,7 @@ class FakeRates:
         self._changes: dict[str, list[tuple[float, Errs]]] = {}
         self._drawn: dict[tuple[str, int], tuple[Random, list[_Second]]] = {}
         self._begun: dict[str, float] = {}
+        self._added: dict[str, list[tuple[float, int, int, Errs]]] = {}
         self.down: GaplessError | None = None
         """Raised in place of every answer."""
         self.silent: set[str] = set()
@@ -72,20 +74,32 @@ class FakeRates:
         for host in hosts:
             self._changes.setdefault(host, []).append((self._clock.now(), errs))
 
+    def add(
+        self,
+        host: str,
+        *,
+        errors: int,
+        requests: int = 0,
+        message: str = "failed",
+        new: bool = False,
+    ) -> None:
+        """So many at this moment, besides what is drawn."""
+        errs = Errs(message=message, new=new)
+        self._added.setdefault(host, []).append((self._clock.now(), errors, requests, errs))
+
     def take_script_of(self, other: FakeRates) -> None:
         """Tell of the same past as another source: what really happened is the same for all."""
         self._changes, self._drawn = other._changes, other._drawn
+        self._added = other._added
 
     def errs(self, host: str) -> Errs:
         """How it errs now."""
         return self._at(host, self._clock.now())
 
     async def begin(self, hosts: Sequence[str]) -> None:
-        """Without a history, counting begins here."""
-        for host in hosts:
+        """Without a history, counting begins here, if it answers."""
+        for host in hosts if self.down is None else ():
             self._begun.setdefault(host, self._clock.now())
-        if self.down is not None:
-            raise self.down
 
     async def count(self, host: str, since: float, until: float) -> Count | None:
         """Whole seconds that begin in the window."""
@@ -98,7 +112,8 @@ class FakeRates:
             return None
         errors = requests = 0
         messages: dict[tuple[str, bool], int] = {}
-        for bad, all_, errs in self._between(host, since, until):
+        added = [one[1:] for one in self._added.get(host, ()) if since <= one[0] < until]
+        for bad, all_, errs in (*self._between(host, since, until), *added):
             errors, requests = errors + bad, requests + all_
             if bad:
                 key = (errs.message, errs.new)

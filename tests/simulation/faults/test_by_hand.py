@@ -9,6 +9,7 @@ import pytest
 
 from gapless.drivers.balancers.base import MemberState
 from gapless.model import Instance
+from gapless.testing.fake_traffic import Traffic
 from gapless.testing.fake_unit import NEVER_READY
 from gapless.testing.faults import Fault, What, When
 from tests.simulation.faults.pool import Pool
@@ -127,6 +128,24 @@ def test_what_fails_its_checks_is_not_admitted_without_force(shop: Shop) -> None
     ended = shop.gapless("admit", "api@web3", "--force", "--reason", "I know", code=0)
     assert "forced health gates were skipped: I know" in ended.text
     assert shop.serving() == ["web1", "web2", "web3"]
+
+
+def test_an_admit_that_fails_in_one_balancer_is_taken_back_in_the_other(shop: Shop) -> None:
+    shop.do(_second_balancer(shop))
+    shop.gapless("drain", "api@web3", code=0)
+    shop.world.faults.add(Fault(What.REFUSE, When.BEFORE, verb="admit", host="balancer:inner"))
+    ended = shop.gapless("admit", "api@web3", code=4)
+    assert "gapless admit api@web3" in ended.text
+    told = [(deed.what, deed.unit) for deed in shop.world.deeds("drain", "admit")]
+    assert told[-2:] == [("admit", "api@edge"), ("drain", "api@edge")]
+    shop.gapless("admit", "api@web3", code=0)
+    assert shop.serving() == ["web1", "web2", "web3"]
+
+
+async def _second_balancer(shop: Shop) -> None:
+    Traffic(shop.world, "inner", ("api",))
+    shop.edit("balancers:\n", "balancers:\n  inner: {command: {drain: a, admit: b}}\n")
+    shop.edit("balancer: edge", "balancer: [edge, inner]")
 
 
 def test_a_drain_that_fails_gives_back(shop: Shop) -> None:

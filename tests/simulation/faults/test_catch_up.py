@@ -9,6 +9,7 @@ from gapless.drivers import registry
 from gapless.testing.fake_unit import NEVER_READY
 from tests.simulation.assembly import SimRelease
 from tests.simulation.faults.shop import HOSTS, Shop
+from tests.unit.drivers.releases.sources import commit, make
 
 FOREVER = 1e9
 TOLERANT = "canary: 1, batch: 1, max_failed: 1, max_unavailable: 2"
@@ -167,6 +168,42 @@ def test_a_rollout_that_failed_sets_no_last_good(shop: Shop) -> None:
     for host in HOSTS:
         good = shop.host(host).memory["shop.api"]["last_good"]
         assert good["release"]["name"] == old
+
+
+def test_a_release_that_came_up_nowhere_is_not_verified(shop: Shop) -> None:
+    """Every failure was tolerated, and that verifies nothing."""
+    old = shop.live()[0]
+    shop.edit("canary: 1, batch: 1", "batch: 1, max_failed: 3")
+    shop.bad_release(NEVER_READY)
+    shop.gapless("deploy", "--yes", code=4)
+    assert "Nothing to do" in shop.gapless("catch-up", "--yes", code=0).text
+    shop.all_serve(old)
+
+
+def test_a_commit_that_was_missed_while_the_branch_went_on(shop: Shop) -> None:
+    repository = make(shop.folder / "shop.git")
+    tree = shop.folder / "tree"
+    tree.mkdir()
+    (tree / "app").write_text("2")
+    commit(tree, repository, "app 2")
+    shop.edit("canary: 1, batch: 1", TOLERANT)
+    shop.edit("release: {directory: release, to: /srv/api}", GIT)
+    old = shop.live()[0]
+    away(shop, "web3")
+    shop.gapless("deploy", "--yes", code=5)
+    verified = shop.live()[0]
+    assert shop.live() == [verified, verified, old] != [old] * 3
+    (tree / "app").write_text("3")
+    commit(tree, repository, "app 3")
+    back(shop, "web3")
+    shop.gapless("catch-up", "--yes", code=0)
+    assert shop.live() == [verified] * 3
+    app = shop.host("web3").files.node("/srv/api/current/app")
+    assert app is not None
+    assert app.content == b"2"
+
+
+GIT = "release: {git: shop.git, ref: main, fetch: controller, to: /srv/api}"
 
 
 def test_the_last_good_release_is_of_the_environment(tolerant: Shop) -> None:

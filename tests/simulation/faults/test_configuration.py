@@ -41,6 +41,10 @@ def configured(shop: Shop) -> Shop:
 
 def test_configuration_alone_is_a_deploy(configured: Shop) -> None:
     shop, release = configured, configured.live()[0]
+    shown = shop.gapless("plan", "deploy", code=0)
+    assert f"configuration of {release}" in shown.text
+    assert f"{EXTRA} on web[1:3]: +1 -0; not there yet; undo removes it" in shown.text
+    assert f"{APP} on web1: +3 -2; mode 0604 → 0640; owner shop → api" in shown.text
     ended = shop.gapless("deploy", "--yes", code=0)
     assert "Deployed api: 3 instances" in ended.text
     assert contents(shop) == [wanted(host, 4) for host in HOSTS]

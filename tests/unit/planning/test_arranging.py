@@ -59,6 +59,14 @@ def test_shares_of_a_group_are_of_the_group_and_the_floor_is_of_all(tmp_path: Pa
     assert from_json(json.loads(json.dumps(to_json(plan)))) == plan
 
 
+def test_a_host_belongs_to_its_first_group(tmp_path: Path) -> None:
+    groups = "batch: 9, max_unavailable: 9, groups: [{group: codfw}, {group: web}]"
+    plan = plan_of(tmp_path, groups)
+    assert told(plan) == [
+        "codfw/batch1:web5,web6,web7,web8", "web/batch2:web1,web2,web3,web4,web9",
+    ]  # fmt: skip
+
+
 def test_the_time_counts_pauses_and_no_approval(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, f"max_unavailable: 3, batch: 2, pause: 1m, {GROUPS}")
     (service,) = plan.services

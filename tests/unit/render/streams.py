@@ -477,6 +477,39 @@ def paused() -> list[Event]:
     return stream.events
 
 
+EVERYWHERE = {
+    "status": "INCONCLUSIVE",
+    "check": "balancer edge",
+    "asked": "balancer edge since the switch",
+    "answer": (
+        "more than before, and so on untouched hosts: 31 of 150 requests failed in 15 s (21 %),"
+        " baseline 30 of 6025 (0.75 expected), limit 9; untouched hosts 92 of 460 (2.3 expected)"
+    ),
+    "wanted": "fewer than 9",
+    "elapsed": 0.0,
+}
+
+
+def environment() -> list[Event]:
+    """Errors rise on the canary, and on the hosts that were not touched."""
+    stream = Stream().begin().canary()
+    why = "environment: errors rise on hosts that were not touched, too"
+    stream.add("instance.held", "shop.api", "web1", why=why, verdict=EVERYWHERE)
+    told = f"{EVERYWHERE['asked']} → {EVERYWHERE['answer']} (wanted {EVERYWHERE['wanted']})"
+    stream.events.append(
+        Event(
+            "rollout.paused", "rtouehn-7f3a", ts=stream.now, reason=f"web1: {why}",
+            data={
+                "outcome": "paused", "exit_code": 7,
+                "held": {"shop.api@web1": told}, "evidence": f"shop.api@web1: {told}",
+                "serving": serving(web1=NEW, web2=OLD, web3=OLD, web4=OLD),
+                "next": "gapless resume rtouehn-7f3a   or   gapless abort rtouehn-7f3a",
+            },
+        )
+    )  # fmt: skip
+    return stream.events
+
+
 def waits_for_approval() -> list[Event]:
     """The first group is done and nobody could be asked about the next."""
     stream = Stream().begin().canary()

@@ -31,6 +31,7 @@ ENDINGS = {
     "lock_held": (streams.lock_held, Outcome.LOCK_HELD),
     "interrupted": (streams.interrupted, Outcome.INTERRUPTED),
     "paused": (streams.paused, Outcome.PAUSED),
+    "environment": (streams.environment, Outcome.PAUSED),
     "approval": (streams.waits_for_approval, Outcome.PAUSED),
     "forced": (streams.forced, Outcome.DONE),
 }

@@ -46,7 +46,7 @@ class CaddyBalancer:
         self._name = name
         self._hosts = config.caddy.on or ("",)
         self._nodes = [
-            CaddyNode(name, host, config.caddy, partial(transports, host), address)
+            CaddyNode(name, host, config.caddy, partial(transports, host), clock, address=address)
             for host in self._hosts
         ]
         self._fanout = Fanout(name, config, self._nodes, clock, poll=_POLL)

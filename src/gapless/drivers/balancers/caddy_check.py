@@ -6,6 +6,7 @@ only every ten seconds. So the check it is configured with is asked here as well
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,11 @@ from gapless.drivers.balancers.caddy_view import Proxy
 from gapless.drivers.transports.base import Probe
 
 _HEALTHY = ["200-399"]
-_HTTP_TRANSPORT = 5.0
+_ANSWER = 5.0
+_INTERVAL = 30.0
+"""Caddy's own, where none is written."""
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"([0-9.]+)(ns|us|µs|ms|s|m|h)")
 
 
 def probe(proxy: Proxy, dial: str) -> Probe | None:
@@ -32,7 +37,16 @@ def probe(proxy: Proxy, dial: str) -> Probe | None:
     }
     if active.get("expect_body"):
         spec["expect"]["body"] = active["expect_body"]
-    return Probe(f"Caddy's check of {dial}", "http", spec, answer=_HTTP_TRANSPORT)
+    return Probe(f"Caddy's check of {dial}", "http", spec, answer=_ANSWER)
+
+
+def interval(proxy: Proxy) -> float:
+    """Seconds between Caddy's checks: a number is one of nanoseconds."""
+    written = proxy.active.get("interval")
+    if isinstance(written, (int, float)):
+        return written * _UNITS["ns"] or _INTERVAL
+    parts = _PART.findall(str(written or ""))
+    return sum(float(number) * _UNITS[unit] for number, unit in parts) or _INTERVAL
 
 
 def _status(expected: Any) -> list[str]:

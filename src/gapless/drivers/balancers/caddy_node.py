@@ -6,10 +6,12 @@ import difflib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from gapless.clock import Clock
 from gapless.config.balancer_caddy import CaddyConfig
+from gapless.config.quantities import format_duration
 from gapless.drivers.balancers.base import Member, MemberState
 from gapless.drivers.balancers.caddy_api import CaddyApi
-from gapless.drivers.balancers.caddy_check import probe
+from gapless.drivers.balancers.caddy_check import interval, probe
 from gapless.drivers.balancers.caddy_parking import back, without
 from gapless.drivers.balancers.caddy_view import Health, Load, Proxy
 from gapless.drivers.balancers.node_host import NodeHost
@@ -41,11 +43,15 @@ class CaddyNode:
         host: str,
         config: CaddyConfig,
         transport: Callable[[], Transport],
+        clock: Clock,
+        *,
         address: Callable[[str], str] = own_name,
     ) -> None:
         self._host = NodeHost(balancer, host, transport)
         self._config = config
         self._api = CaddyApi(self._host, config)
+        self._clock = clock
+        self._down: dict[str, float] = {}
         self._refused: dict[Instance, str] = {}
         self._address = address
 
@@ -66,6 +72,7 @@ class CaddyNode:
             self._refused.pop(instance, None)
             return await self._inside(view, dial)
         if dial in view.proxy.parked:
+            self._down.pop(dial, None)  # what is put in begins anew in Caddy as well
             return self._outside(instance, view, dial)
         return self._missing(instance, view, dial)
 
@@ -121,6 +128,7 @@ class CaddyNode:
     async def _inside(self, view: View, dial: str) -> Sight:
         load = view.loads.get(dial, Load(0, 0))
         up, why = _standing(view, dial, load, await self._check(view.proxy, dial))
+        up, why = self._noticed(view.proxy, dial, up, why)
         member = Member(
             node=self.label,
             name=dial,
@@ -138,6 +146,16 @@ class CaddyNode:
             life=view.health.life,
             others=_others(view, dial),
         )
+
+    def _noticed(self, proxy: Proxy, dial: str, up: bool, why: str) -> tuple[bool, str]:
+        """What was seen down may be up for us before it is for Caddy, which asks from time to time
+        and tells even later: so it has to be up for as long as Caddy takes to ask again."""
+        now, every = self._clock.monotonic(), interval(proxy)
+        if not up:
+            self._down[dial] = now
+        elif now - self._down.get(dial, now - every) < every:
+            return False, f"answers again, Caddy asks every {format_duration(every)}"
+        return up, why
 
     def _outside(self, instance: Instance, view: View, dial: str) -> Sight:
         load = view.loads.get(dial, Load(0, 0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import shlex
 from collections.abc import Callable, Collection
@@ -10,11 +9,12 @@ from collections.abc import Callable, Collection
 from gapless.config.balancer_command import CommandBalancerConfig
 from gapless.drivers.balancers.base import Member, MemberState
 from gapless.drivers.balancers.node_host import NodeHost
+from gapless.drivers.balancers.node_orders import NodeOrders
 from gapless.drivers.balancers.sight import Sight, examined, together
 from gapless.drivers.fill import filled, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import TrafficError
-from gapless.model import Command, Completed, CriticalAction, Fence, Instance, Verdict
+from gapless.model import Command, Completed, Fence, Instance, Verdict
 
 _ANSWER = re.compile(r"(up|drained|draining|down|missing)(?:\s+(\d+))?(?:\s|$)", re.IGNORECASE)
 
@@ -32,9 +32,9 @@ class CommandNode:
     ) -> None:
         self._balancer = balancer
         self._host = NodeHost(balancer, host, transport)
+        self._orders = NodeOrders(self._host)
         self._config = config
         self._address = address
-        self._numbers = itertools.count(1)
         self._out: set[Instance] = set()
 
     @property
@@ -47,7 +47,7 @@ class CommandNode:
         if self._config.state is None:
             return self._unobserved(instance)
         command = self._command(self._config.state, instance)
-        completed = await self._run(command)
+        completed = await self._orders.ask(command)
         if not completed.ok:
             raise self._failed(command, completed)
         answer = _ANSWER.match(completed.stdout.strip())
@@ -81,7 +81,9 @@ class CommandNode:
     async def _program(self, verb: str, program: str) -> Verdict:
         asked = f"{verb}: command -v {shlex.quote(program)}"
         try:
-            done = await self._run(Command(("sh", "-c", 'command -v -- "$1"', "sh", program)))
+            done = await self._orders.ask(
+                Command(("sh", "-c", 'command -v -- "$1"', "sh", program))
+            )
         except TrafficError as error:
             return examined(asked, "", error)
         if done.ok:
@@ -120,47 +122,9 @@ class CommandNode:
     async def _order(
         self, verb: str, command: Command, instance: Instance, fence: Fence | None
     ) -> None:
-        if fence is None:
-            completed = await self._run(command)
-        else:
-            completed = await self._act(verb, command, instance, fence)
+        completed = await self._orders.order(verb, command, instance, fence)
         if not completed.ok:
             raise self._failed(command, completed)
-
-    async def _run(self, command: Command) -> Completed:
-        return await self._host.talk(
-            lambda transport: transport.run(command),
-            what=f"{command.argv[0]} could not be run on {self.label}",
-            hint="gapless doctor",
-            repeatable=False,
-        )
-
-    async def _act(
-        self, verb: str, command: Command, instance: Instance, fence: Fence
-    ) -> Completed:
-        """The outcome of a critical action; asked again with its key after a lost connection.
-
-        The fence's number is part of the key: a resumed rollout has a higher one, and its first
-        drain must not get the outcome recorded for the first drain before the crash.
-        """
-        key = (
-            f"{fence.rollout}.{fence.number}/{instance}/{self._balancer}/{verb}"
-            f"#{next(self._numbers)}"
-        )
-        action = CriticalAction(key, (command,), fence, timeout=command.timeout + 5.0)
-        settled = await self._host.talk(
-            lambda transport: transport.act(action),
-            what=f"{command.argv[0]} could not be run on {self.label}",
-            hint="gapless doctor",
-        )
-        if settled.completed:
-            return settled.completed[-1]
-        raise TrafficError(
-            f"what became of {verb} on {self.label} is not known ({settled.status})",
-            where=self._balancer,
-            evidence=str(command),
-            next="run it by hand; it has to be harmless when it holds already",
-        )
 
     def _sight(
         self, instance: Instance, command: Command, state: MemberState, number: str | None

@@ -52,11 +52,10 @@ class ConsulBalancer:
         # The limit is for getting out; what comes then is no waiting that may fail.
         limits = {"drain_timeout": config.drain_timeout + self._settle}
         self._config = config.model_copy(update=limits)
+        self._consul = config.consul
+        self._transports = transports
+        self._address = address
         self._nodes: dict[str, ConsulNode] = {}
-        consul = config.consul
-        self._made = lambda host: ConsulNode(
-            name, host, consul, partial(transports, host), clock, address=address
-        )
 
     @property
     def name(self) -> str:
@@ -123,6 +122,14 @@ class ConsulBalancer:
         return Fanout(self._name, self._config, nodes, self._clock, poll=_POLL, repeat=_REPEAT)
 
     def _node(self, host: str) -> ConsulNode:
+        """The agent of a host; it is asked again and again, so it is made once."""
         if host not in self._nodes:
-            self._nodes[host] = self._made(host)
+            self._nodes[host] = ConsulNode(
+                self._name,
+                host,
+                self._consul,
+                partial(self._transports, host),
+                self._clock,
+                address=self._address,
+            )
         return self._nodes[host]

@@ -21,6 +21,8 @@ from gapless.drivers.transports.base import Transport
 from gapless.errors import TrafficError
 from gapless.model import Fence, Instance, Verdict
 
+_RIGHTS = "set 'token' of the balancer: it needs agent:read, node:read and service:write"
+
 
 class ConsulNode:
     """Puts services of one agent into maintenance and back; reports what Consul tells clients."""
@@ -152,7 +154,7 @@ class ConsulNode:
         product = self._api.product
         if answer.status == 403:
             what = f"{product} does not allow it"
-            return self._api.error(what, ask, answer, "set 'token'; it needs service:write")
+            return self._api.error(what, ask, answer, _RIGHTS)
         if answer.status == 404:
             what = f"{product} does not have the service"
             return self._api.error(what, ask, answer, "compare 'id' with GET /v1/agent/services")

@@ -43,8 +43,8 @@ class EnvoyBalancer(OfCheckedNodes):
             EnvoyNode(name, host, config.envoy, partial(transports, host), clock, address=address)
             for host in hosts
         ]
-        self._admit_timeout = config.admit_timeout
-        super().__init__(name, hosts, self._nodes, Fanout(name, config, self._nodes, clock), clock)
+        fanout = Fanout(name, config, self._nodes, clock)
+        super().__init__(name, hosts, self._nodes, fanout, clock, within=config.admit_timeout)
 
     def capabilities(self) -> Capabilities:
         """Counted drains and weights; the endpoints are those in the file."""
@@ -56,7 +56,7 @@ class EnvoyBalancer(OfCheckedNodes):
         """These weights, from 1, on every node, until each reports them."""
         return await weigh(
             self.name, self._nodes, self._fanout, self._clock, wanted, fences,
-            most=_MOST_WEIGHT, within=self._admit_timeout,
+            most=_MOST_WEIGHT, within=self._within,
         )  # fmt: skip
 
     async def counters(self, instance: Instance) -> Counters:

@@ -137,9 +137,9 @@ def _result(api: HttpApi, ask: Ask, answer: HttpAnswer) -> dict[str, Any]:
 
 def _refusal(api: HttpApi, ask: Ask, answer: HttpAnswer, message: str) -> TrafficError:
     """etcd's own words; without a leader or a quorum it may be back in a moment."""
-    error = api.error(
-        f"{api.product} refuses: {message}", ask, answer, "etcdctl endpoint status --cluster"
-    )
+    rights = any(word in message for word in ("user name", "permission", "auth token"))
+    hint = "set 'login' of the balancer" if rights else "etcdctl endpoint status --cluster"
+    error = api.error(f"{api.product} refuses: {message}", ask, answer, hint)
     if answer.status in (500, 502, 503, 504):
         return NoAnswer(error.what, where=error.where, evidence=error.evidence, next=error.next)
     return error

@@ -39,7 +39,12 @@ class HttpAnswer:
 def read(data: bytes, method: str) -> HttpAnswer:
     """The answer in the bytes of a connection that has ended. Raises Malformed, and CutOff when it
     ended before the answer did."""
-    status, headers, body = read_answer(io.BytesIO(data), method, LARGEST + 1)
+    stream = io.BytesIO(data)
+    status, headers, body = read_answer(stream, method, LARGEST + 1)
     if len(body) > LARGEST:
         raise Malformed(f"the answer is longer than {LARGEST} bytes")
+    for line in stream.read().decode("latin-1").splitlines():  # headers behind the last chunk
+        name, colon, value = line.partition(":")
+        if colon and "chunked" in (headers.get("transfer-encoding") or ""):
+            headers.add(name.strip(), value.strip())
     return HttpAnswer(status, headers, body)

@@ -29,16 +29,17 @@ find_master() {
     esac
 }
 children() {
-    for stat in /proc/[0-9]*/stat; do
-        { read -r line < "$stat"; } 2>/dev/null || continue
-        child=${line%% *}
-        set -- ${line##*) }
-        [ "$2" != "$master" ] || echo "$child ${20}"
-    done
+    cat /proc/[0-9]*/stat 2>/dev/null | awk -v master="$master" '{
+        pid = $1
+        sub(/^.*\) /, "")
+        if ($2 == master) print pid, $20
+    }'
 }
 workers() {
     children | while read -r child start; do
-        case $(tr '\0' ' ' < "/proc/$child/cmdline" 2>/dev/null) in
+        title=
+        { read -r title < "/proc/$child/cmdline" || :; } 2>/dev/null
+        case $title in
             *"worker process is shutting down"*) echo "$child $start leaving" ;;
             *"worker process"*) echo "$child $start active" ;;
         esac

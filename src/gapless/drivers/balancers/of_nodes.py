@@ -8,8 +8,10 @@ from typing import Protocol
 from gapless.clock import Clock
 from gapless.drivers.balancers.base import Counters, Drained, Member
 from gapless.drivers.balancers.fanout import Fanout
-from gapless.drivers.balancers.sight import Node, together
+from gapless.drivers.balancers.sight import NoAnswer, Node, together
 from gapless.model import Fence, Instance, Verdict
+
+_POLL = 0.1
 
 
 class SteeredNode(Node, Protocol):
@@ -85,7 +87,7 @@ class OfCheckedNodes(OfNodes):
 
     The last check that the old copy passed stands until a newer one has failed, so an instance that
     still looks healthy gets the time for it before it is let in. That time comes on top of
-    ``admit_timeout``; nothing reaches a sick one in it."""
+    ``admit_timeout`` (``within``, in seconds); nothing reaches a sick one in it."""
 
     def __init__(
         self,
@@ -94,14 +96,24 @@ class OfCheckedNodes(OfNodes):
         nodes: Sequence[CheckedNode],
         fanout: Fanout,
         clock: Clock,
+        *,
+        within: float,
     ) -> None:
         super().__init__(name, hosts, nodes, fanout)
         self._checked = tuple(nodes)
         self._clock = clock
+        self._within = within
 
     async def admit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
         """In on every node, once its checks would have found out a sick one, until each reports it
         up."""
         windows = await together(node.window(instance) for node in self._checked)
         await self._clock.sleep(max(windows))
-        return await super().admit(instance, fences)
+        until = self._clock.monotonic() + self._within
+        while True:
+            try:
+                return await super().admit(instance, fences)
+            except NoAnswer:  # all have answered before: one that is replaced now may come back
+                if self._clock.monotonic() >= until:
+                    raise
+            await self._clock.sleep(_POLL)

@@ -41,7 +41,6 @@ class TraefikBalancer(OfCheckedNodes):
             raise ValueError(f"balancer {name} is not Traefik")
         hosts = config.traefik.on or ("",)
         self._settle = config.traefik.settle
-        self._admit_timeout = config.admit_timeout
         self._nodes = [
             TraefikNode(
                 name, host, config.traefik, partial(transports, host), clock, address=address
@@ -50,7 +49,7 @@ class TraefikBalancer(OfCheckedNodes):
         ]
         limits = {"drain_timeout": config.drain_timeout + self._settle}
         fanout = Fanout(name, config.model_copy(update=limits), self._nodes, clock)
-        super().__init__(name, hosts, self._nodes, fanout, clock)
+        super().__init__(name, hosts, self._nodes, fanout, clock, within=config.admit_timeout)
 
     def capabilities(self) -> Capabilities:
         """Weights; drains that only time shows."""
@@ -72,5 +71,5 @@ class TraefikBalancer(OfCheckedNodes):
         """These weights, from 1, on every node, until each reports them."""
         return await weigh(
             self.name, self._nodes, self._fanout, self._clock, wanted, fences,
-            most=_MOST_WEIGHT, within=self._admit_timeout,
+            most=_MOST_WEIGHT, within=self._within,
         )  # fmt: skip

@@ -39,7 +39,13 @@ async def look(transport: Transport, owners: Mapping[str, str]) -> tuple[LiveFil
     the owner is told, so that what nobody asked for makes no difference."""
     above = dict.fromkeys(folder for path in owners for folder in _folders(path))
     argv = ("find", *above, *owners, "-maxdepth", "0", "-printf", r"%p\t%y\t%m\t%u:%g\t%l\n")
-    done = await transport.run(Command(argv))  # its status only says that something is missing
+    done = await transport.run(Command(argv, env={"LC_ALL": "C"}))
+    if "Permission denied" in done.stderr:  # else its status only says that something is missing
+        raise HostFault(
+            "configuration files cannot be looked at",
+            where=transport.host,
+            evidence=done.evidence(),
+        )
     seen = {line.split("\t")[0]: line.split("\t")[1:] for line in done.stdout.splitlines()}
     files = [path for path in owners if path in seen and seen[path][0] == "f"]
     digests = await transport.digest(files) if files else {}

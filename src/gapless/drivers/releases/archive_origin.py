@@ -18,7 +18,8 @@ from gapless.config.releases import ReleaseConfig
 from gapless.drivers.releases.archive_kinds import kind_of, opened
 from gapless.drivers.releases.download import download
 from gapless.drivers.releases.origin import Identity
-from gapless.drivers.releases.unpack import Rules, unpack_tar, unpack_zip
+from gapless.drivers.releases.unpack import Rules
+from gapless.drivers.releases.unpack_formats import unpack_tar, unpack_zip
 from gapless.drivers.releases.workshop import Workshop, short_hash
 from gapless.errors import Refused, UsageError
 

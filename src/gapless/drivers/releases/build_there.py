@@ -8,7 +8,8 @@ from pathlib import Path
 
 from gapless.drivers.releases.build_work import BUILT_AT, Work
 from gapless.drivers.releases.directory_host import LONG, do
-from gapless.drivers.releases.unpack import Rules, unpack_tar
+from gapless.drivers.releases.unpack import Rules
+from gapless.drivers.releases.unpack_formats import unpack_tar
 from gapless.drivers.transports.base import Transport
 from gapless.errors import BuildFailed, GaplessError
 from gapless.hostside.files import digest_of

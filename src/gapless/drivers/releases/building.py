@@ -5,8 +5,8 @@
 2. What was built for the key before is used again, after a look at its digest.
 3. Two builds of one key at the same time are one: the second waits and uses the first's.
 4. The command runs in a fresh copy of the source, with nothing of our environment.
-5. What it leaves becomes an artifact: kept privately, called after its content. Links that lead
-   back to where it was built are refused: that place is gone when the release runs.
+5. What it leaves is examined (``build_examined``) and becomes an artifact: kept privately, called
+   after its content.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gapless.config.building import BuildConfig
 from gapless.config.secrets import resolve_secrets
+from gapless.drivers.releases.build_examined import objection
 from gapless.drivers.releases.build_here import BuildHere, platform_here
 from gapless.drivers.releases.build_there import BuildThere
-from gapless.drivers.releases.build_work import BUILT_AT, Place, Work
+from gapless.drivers.releases.build_work import Place, Work
 from gapless.drivers.releases.built import Artifact, Artifacts
 from gapless.drivers.releases.telling import tell
 from gapless.drivers.releases.workshop import locked
@@ -116,29 +116,11 @@ class Building:
             done = await place.build(work, command)
             if not done.ok:
                 raise self._failed(done)
-            self._examine(left)
+            if found := await asyncio.to_thread(objection, left, config.keep, secrets):
+                raise self._refused(*found)
             artifact = self.artifacts.accept(key, left, config.keep, done.elapsed)
         tell(f"{self._service}: {artifact.told()}")
         return artifact
-
-    def _examine(self, left: Path) -> None:
-        """All that was to be kept is there, and nothing that could not be brought to a host."""
-        for name in self._config.keep:
-            if (left / name).is_symlink():
-                raise self._refused(f"{name} is a link", "build.keep names files and folders")
-            if not (left / name).exists():
-                raise self._refused(f"the build left no {name}", "build.keep names what it leaves")
-        for path in left.rglob("*"):
-            name = str(path.relative_to(left))
-            if path.is_symlink():
-                target = os.readlink(path)  # noqa: PTH115 - as it is written
-                if target.startswith("/") and BUILT_AT in target:
-                    raise self._refused(
-                        f"{name} is a link to {target}, where it was built",
-                        "let the build make links that are relative, or copies",
-                    )
-            elif not (path.is_file() or path.is_dir()):
-                raise self._refused(f"{name} is neither file, folder nor link", "")
 
     def _failed(self, done: Completed) -> BuildFailed:
         limit = f"did not end within {self._config.timeout:g} s"

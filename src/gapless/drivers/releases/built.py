@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gapless.config.quantities import format_duration
-from gapless.drivers.releases.unpack import remove
+from gapless.drivers.releases.removing import remove
 from gapless.hostside.files import digest_of, write_atomically
 
 _SHOWN = 12

@@ -10,8 +10,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
+
+from gapless.drivers.releases.removing import remove
 
 
 class Excludes:
@@ -34,6 +38,21 @@ class Excludes:
         return any(self.match(name, folder=True) for name in above) or self.match(
             path, folder=folder
         )
+
+
+def take_out(files: Path, patterns: Sequence[str]) -> list[str]:
+    """Remove what is left out from a folder; the removed names, of each tree the highest."""
+    excludes, removed = Excludes(patterns), []
+    for folder, folders, names in os.walk(files):
+        above = os.path.relpath(folder, files)
+        for name in (*folders, *names):
+            path = name if above == "." else f"{above}/{name}"
+            full = Path(folder, name)
+            if excludes.match(path, folder=full.is_dir() and not full.is_symlink()):
+                removed.append(path)
+                remove(full)
+        folders[:] = [name for name in folders if Path(folder, name).is_dir()]
+    return removed
 
 
 def _compile(pattern: str) -> tuple[re.Pattern[str], bool]:

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from gapless.config.git_url import protocol_of
 from gapless.drivers.releases.git_mirror import Mirror
-from gapless.drivers.releases.unpack import Rules, unpack_tar
+from gapless.drivers.releases.unpack import Rules
+from gapless.drivers.releases.unpack_formats import unpack_tar
 from gapless.errors import Refused
 
 _DEEPEST = 10

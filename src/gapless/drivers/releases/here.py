@@ -14,6 +14,7 @@ import tempfile
 from typing import IO
 
 from gapless.clock import within
+from gapless.drivers.secret_forms import secret_forms
 from gapless.errors import UsageError
 from gapless.hostside import tree
 from gapless.hostside.output import Output
@@ -100,8 +101,7 @@ def _kept(file: IO[bytes], command: Command) -> Output:
 
 
 def _text(output: Output, command: Command, *, cut: bool) -> str:
-    hidden = [value.encode() for value in command.secrets.values() if value]
-    return output.text(hidden, cut=cut)
+    return output.text(secret_forms(command.secrets.values()), cut=cut)
 
 
 def own_environment(*names: str) -> dict[str, str]:

@@ -13,8 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -28,12 +26,11 @@ from gapless.drivers.releases.building import Building
 from gapless.drivers.releases.built import Artifact, Artifacts, add
 from gapless.drivers.releases.directory_places import Places
 from gapless.drivers.releases.directory_source import Source
-from gapless.drivers.releases.excludes import Excludes
+from gapless.drivers.releases.excludes import take_out
 from gapless.drivers.releases.kept_store import KeptStore, Record
 from gapless.drivers.releases.origin import Identity, Origin
-from gapless.drivers.releases.unpack import remove
-from gapless.drivers.releases.workshop import Workshop, short_hash
-from gapless.errors import Refused, ReleaseGone, StalePlan
+from gapless.drivers.releases.workshop import Workshop, explained, short_hash
+from gapless.errors import ReleaseGone, StalePlan
 from gapless.hostside.files import digest_of
 
 SHORT = 8
@@ -90,8 +87,14 @@ class KeptSource:
         return self.store.folder(ref.name)
 
     def check(self, ref: ReleaseRef) -> None:
-        """Have the release that was planned; StalePlan when it is not the same any more."""
+        """Have the release that was planned; StalePlan when it is not the same any more.
+
+        A rollout takes its time, and others make releases meanwhile: what is being brought is in
+        use, and what went all the same is made again."""
+        if not self.folder(ref).is_dir():
+            self._resolved.pop(ref.name, None)
         made = self.resolve(ref.name)
+        self.store.used(ref.name)
         if made.digest != ref.digest:
             raise StalePlan(
                 "the release is not the one that was planned",
@@ -145,7 +148,8 @@ class KeptSource:
             files = beside / "files"
             files.mkdir()
             await self._origin.unpack(identity, files, beside)
-            removed = await asyncio.to_thread(self._exclude, files)
+            Source(self._config, self._service, self._places).check_patterns()
+            removed = await asyncio.to_thread(take_out, files, self._config.exclude)
             artifact = await self._build(files, identity)
             ref = await asyncio.to_thread(self._read, files, identity, artifact)
             more: dict[str, Any] = {
@@ -186,21 +190,6 @@ class KeptSource:
             artifact=artifact.digest if artifact else "",
         )
 
-    def _exclude(self, files: Path) -> list[str]:
-        """The names that were taken out, the highest only."""
-        Source(self._config, self._service, self._places).check_patterns()
-        excludes, removed = Excludes(self._config.exclude), []
-        for folder, folders, names in os.walk(files):
-            above = os.path.relpath(folder, files)
-            for name in [*folders, *names]:
-                path = name if above == "." else f"{above}/{name}"
-                is_folder = name in folders and not os.path.islink(f"{folder}/{name}")  # noqa: PTH114
-                if excludes.match(path, folder=is_folder):
-                    removed.append(path)
-                    remove(files / path)
-            folders[:] = [name for name in folders if (Path(folder) / name).is_dir()]
-        return removed
-
     def _recipe(self, identity: Identity) -> str:
         build = self._config.build.model_dump(mode="json") if self._config.build else None
         settings = {
@@ -223,19 +212,6 @@ class KeptSource:
             evidence=evidence,
             next=f"gapless plan deploy {self._service}",
         )
-
-
-@contextlib.contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """What goes wrong with files of this machine, said as such: nothing was changed anywhere."""
-    try:
-        yield
-    except OSError as error:
-        raise Refused(
-            f"the release cannot be made on this machine: {error.strerror or error}",
-            where=str(error.filename or folder),
-            next=f"df -h {folder}",
-        ) from error
 
 
 def _artifact(record: Record, *, again: bool) -> Artifact | None:

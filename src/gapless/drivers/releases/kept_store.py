@@ -20,7 +20,7 @@ from typing import Any
 
 from gapless.clock import LoopClock
 from gapless.drivers.releases.base import ReleaseRef
-from gapless.drivers.releases.unpack import remove
+from gapless.drivers.releases.removing import remove
 from gapless.drivers.releases.workshop import short_hash
 from gapless.hostside.files import digest_of, write_atomically
 

@@ -13,11 +13,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-import shutil
 import stat
-import tarfile
-import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -41,7 +37,10 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
+    """One of an archive: ``kind`` is file, folder, link or copy (of ``target``, which came before);
+    ``time`` seconds since the epoch."""
+
     name: str
     kind: str
     mode: int
@@ -60,7 +59,7 @@ class Unpacking:
         self._folders: dict[str, tuple[int, float]] = {}
         self._left = rules.most_bytes
 
-    def take(self, entry: _Entry) -> None:
+    def take(self, entry: Entry) -> None:
         """Write one entry."""
         name = self._plain(entry.name)
         if name == "":
@@ -109,10 +108,10 @@ class Unpacking:
         self._seen[parent] = "folder"
         self._folders[parent] = (0o755, 0.0)
 
-    def _note_folder(self, name: str, entry: _Entry) -> None:
+    def _note_folder(self, name: str, entry: Entry) -> None:
         self._folders[name] = (entry.mode & 0o777 | 0o700, entry.time)
 
-    def _link(self, entry: _Entry, name: str, path: Path) -> None:
+    def _link(self, entry: Entry, name: str, path: Path) -> None:
         target = entry.target
         inside = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
         outside = target.startswith("/") or inside == ".." or inside.startswith("../")
@@ -121,7 +120,7 @@ class Unpacking:
         path.symlink_to(target)
         os.utime(path, (entry.time, entry.time), follow_symlinks=False)
 
-    def _file(self, entry: _Entry, path: Path) -> None:
+    def _file(self, entry: Entry, path: Path) -> None:
         with path.open("xb") as out:
             if entry.kind == "copy":
                 self._copy(entry, out)
@@ -130,14 +129,14 @@ class Unpacking:
         path.chmod(entry.mode & 0o777)
         os.utime(path, (entry.time, entry.time))
 
-    def _copy(self, entry: _Entry, out: IO[bytes]) -> None:
+    def _copy(self, entry: Entry, out: IO[bytes]) -> None:
         source = self._plain(entry.target)
         if self._seen.get(source) not in ("file", "copy"):
             raise self._refused(entry.name, f"is a hard link to {entry.target}, which is no file")
         with (self._into / source).open("rb") as content:
             self._pour(entry, content, out)
 
-    def _pour(self, entry: _Entry, content: IO[bytes], out: IO[bytes]) -> None:
+    def _pour(self, entry: Entry, content: IO[bytes], out: IO[bytes]) -> None:
         while data := content.read(_CHUNK):
             self._left -= len(data)
             if self._left < 0:
@@ -151,77 +150,3 @@ class Unpacking:
             evidence="nothing of it was brought anywhere",
             next=f"look into {self._rules.where} before it is used again",
         )
-
-
-def unpack_tar(file: IO[bytes], into: Path, rules: Rules) -> None:
-    """A tar that is not compressed, or by gzip or xz."""
-    with tarfile.open(fileobj=file, mode="r|*") as tar:
-        _take_all(_tar_entries(tar, rules), into, rules)
-
-
-def unpack_zip(file: IO[bytes], into: Path, rules: Rules) -> None:
-    """A zip."""
-    with zipfile.ZipFile(file) as archive:
-        _take_all(_zip_entries(archive, rules), into, rules)
-
-
-def _take_all(entries: Iterator[_Entry], into: Path, rules: Rules) -> None:
-    unpacking = Unpacking(into, rules)
-    for entry in entries:
-        unpacking.take(entry)
-    unpacking.finish()
-
-
-def _tar_entries(tar: tarfile.TarFile, rules: Rules) -> Iterator[_Entry]:
-    for member in tar:
-        mode, time = member.mode, float(member.mtime)
-        if member.isreg():
-            yield _Entry(member.name, "file", mode, time, content=tar.extractfile(member))
-        elif member.isdir():
-            yield _Entry(member.name, "folder", mode, time)
-        elif member.issym():
-            yield _Entry(member.name, "link", mode, time, member.linkname)
-        elif member.islnk():
-            yield _Entry(member.name, "copy", mode, time, member.linkname)
-        else:
-            raise Refused(
-                f"{member.name!r} is neither file, folder nor link",
-                where=rules.where,
-                next=f"look into {rules.where} before it is used again",
-            )
-
-
-def _zip_entries(archive: zipfile.ZipFile, rules: Rules) -> Iterator[_Entry]:
-    for info in archive.infolist():
-        mode = info.external_attr >> 16
-        time = _zip_time(info)
-        if info.flag_bits & 1:
-            raise Refused(f"{info.filename!r} is encrypted", where=rules.where)
-        if info.is_dir():
-            yield _Entry(info.filename, "folder", mode & 0o7777 or 0o755, time)
-        elif stat.S_ISLNK(mode):
-            target = archive.read(info) if info.file_size < _CHUNK else b""
-            yield _Entry(info.filename, "link", 0o777, time, os.fsdecode(target))
-        elif mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-            raise Refused(f"{info.filename!r} is neither file, folder nor link", where=rules.where)
-        else:
-            with archive.open(info) as content:
-                yield _Entry(info.filename, "file", mode & 0o7777 or 0o644, time, content=content)
-
-
-def _zip_time(info: zipfile.ZipInfo) -> float:
-    """A zip has local times without a zone: read as UTC, they are the same everywhere."""
-    import calendar
-
-    return float(calendar.timegm((*info.date_time, 0, 0, 0)))
-
-
-def remove(path: Path) -> None:
-    """A file or a whole tree; nothing there is fine. Folders that nobody may write into, too."""
-    if path.is_dir() and not path.is_symlink():
-        for folder, _, _ in os.walk(path):
-            if not os.access(folder, os.W_OK | os.X_OK):
-                Path(folder).chmod(0o700)
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

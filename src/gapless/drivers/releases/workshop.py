@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,3 +75,16 @@ async def _take(handle: int, file: Path, limit: float, waiting: Callable[[str], 
                 next=f"fuser -v {file}",
             )
         await clock.sleep(_TRY_EVERY)
+
+
+@contextlib.contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """What goes wrong with files of this machine, said as such: nothing was changed anywhere."""
+    try:
+        yield
+    except OSError as error:
+        raise Refused(
+            f"the release cannot be made on this machine: {error.strerror or error}",
+            where=str(error.filename or folder),
+            next=f"df -h {folder}",
+        ) from error

@@ -15,7 +15,7 @@ from gapless.errors import TrafficError
 from gapless.model import Fence
 from gapless.testing.balancer_suite import BalancerRig, BalancerSuite, until
 
-from .caddy_rig import CaddyRig, caddy_rig, need_caddy
+from .caddy_rig import CHECKS, CaddyRig, caddy_rig, need_caddy
 
 
 @pytest.fixture(autouse=True)
@@ -262,3 +262,24 @@ def test_what_caddy_found_up_to_ten_seconds_ago_is_not_believed(tmp_path: Path) 
         assert all("/health: 503" in member.raw for member in members)
 
     play(tmp_path, case)
+
+
+def test_what_was_seen_down_has_to_be_up_for_as_long_as_caddy_takes_to_ask(tmp_path: Path) -> None:
+    """Caddy tells what it found at the beginning for ten seconds, and sends nothing meanwhile."""
+
+    async def case(rig: CaddyRig) -> None:
+        balancer = rig.balancer(caddy={"on": ["lb1"]})
+        rig.apps[0].healthy = False
+        assert await balancer.serving([rig.instance]) == 0
+        await asyncio.sleep(1.1)  # Caddy's own check has failed by then, too
+        rig.apps[0].healthy = True
+        assert await balancer.serving([rig.instance]) == 0
+
+        async def up() -> bool:
+            return await balancer.serving([rig.instance]) == 1
+
+        await until(up, "it is up")
+        assert rig.instance.host in {await rig.ask(0) for _ in range(4)}
+
+    slow = {"active": {**CHECKS["active"], "interval": "1s"}}
+    play(tmp_path, case, checks=slow)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gapless.drivers.balancers.caddy_check import probe
+from gapless.drivers.balancers.caddy_check import interval, probe
 from gapless.drivers.balancers.caddy_parking import back, parked, without
 from gapless.drivers.balancers.caddy_view import (
     Health,
@@ -143,3 +143,11 @@ def test_what_was_added_again_by_hand_is_not_doubled() -> None:
         **HANDLER,
         "upstreams": again["upstreams"],
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("100ms", 0.1), ("1m30s", 90.0), ("1.5s", 1.5), (2_000_000_000, 2.0), (None, 30.0), (0, 30.0)],
+)
+def test_how_often_caddy_asks(written: Any, seconds: float) -> None:
+    assert interval(Proxy("x", active={"interval": written})) == pytest.approx(seconds)

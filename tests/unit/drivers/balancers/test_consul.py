@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +16,7 @@ from gapless.drivers.balancers.base import Evidence, MemberState
 from gapless.drivers.balancers.consul import ConsulBalancer
 from gapless.drivers.balancers.consul_view import NonsenseError, entries, node_name
 from gapless.drivers.balancers.sight import NoAnswer
+from gapless.engine.steps.drain import guards
 from gapless.errors import TrafficError
 from gapless.model import Fence, Instance
 from gapless.testing.balancer_suite import BalancerRig, BalancerSuite, until
@@ -218,6 +220,21 @@ def test_an_instance_is_steered_at_the_agent_of_its_own_host_with_its_fence() ->
                 await agent.stop()
 
     asyncio.run(scene())
+
+
+def test_a_balancer_without_nodes_is_steered_under_the_fence_of_the_instances_host() -> None:
+    fences = {("shop.api", "web1"): FENCES[0], ("shop.api", "lb1"): FENCES[1]}
+
+    def given(hosts: tuple[str, ...], host: str = "web1") -> tuple[Fence, ...]:
+        ctx = SimpleNamespace(
+            service=SimpleNamespace(name="shop.api"),
+            rollout=SimpleNamespace(fences=fences),
+            fence=fences.get(("shop.api", host)),
+        )
+        return guards(cast(Any, ctx), cast(Any, SimpleNamespace(hosts=hosts)))
+
+    assert given(()) == (FENCES[0],) and given(("lb1",)) == (FENCES[1],)
+    assert given((), host="web9") == ()
 
 
 ENTRY = {

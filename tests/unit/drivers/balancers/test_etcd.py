@@ -388,8 +388,9 @@ def test_a_user_is_logged_in_and_again_when_its_token_is_forgotten(
         return EtcdBalancer("edge", config, lambda _: transport(local), LoopClock())
 
     async def scene() -> None:
-        with pytest.raises(TrafficError, match="refuses"):
+        with pytest.raises(TrafficError, match="refuses") as caught:
             await balancer().drain(web1, ())
+        assert caught.value.next == "set 'login' of the balancer"
         known = balancer(login={"user": "root", "password": "env:ETCD_PASSWORD"})
         await known.drain(web1, ())
         server.stop()
@@ -446,6 +447,8 @@ def test_what_no_load_balancer_says(text: str) -> None:
         ({"endpoints": "etcd1:2379"}, "write http"),
         ({"verify": {}}, "exactly one of url, command"),
         ({"verify": {"url": "lb1/x"}}, "write http"),
+        ({"verify": {"url": "http://lb1/a b"}}, "write http"),
+        ({"verify": {"url": "http://lb1:port/a"}}, "not a URL"),
         ({"tls": {"key": "/etc/key"}}, "a key without a cert"),
         ({"login": {"user": "x", "password": "plain"}}, "a secret is a reference"),
     ],

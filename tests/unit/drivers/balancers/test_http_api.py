@@ -100,6 +100,18 @@ def test_chunks_are_put_together() -> None:
     )
 
 
+def test_a_header_may_come_behind_the_last_chunk() -> None:
+    async def case(server: Server) -> None:
+        answer = await api(f"http://{server.where}").ask(Ask("GET", "/"))
+        assert (answer.body, answer.headers.get("etag")) == (b"hello", '"x: 1"')
+
+    play(
+        b"HTTP/1.1 200 OK\r\nTrailer: ETag\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b'5\r\nhello\r\n0\r\nEtag: "x: 1"\r\n\r\n',
+        case,
+    )
+
+
 def test_a_refusal_is_an_answer() -> None:
     async def case(server: Server) -> None:
         answer = await api(f"http://{server.where}").ask(Ask("PUT", "/"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -11,14 +10,8 @@ from typing import Any
 
 import pytest
 
-from gapless.clock import LoopClock
-from gapless.config.balancers import BalancerConfig
-from gapless.config.hosts import HostConfig
 from gapless.drivers.balancers.base import Evidence, MemberState
-from gapless.drivers.balancers.nginx import NginxBalancer
-from gapless.drivers.transports.base import Claim
-from gapless.drivers.transports.local import LocalTransport
-from gapless.errors import FenceRefused, TrafficError
+from gapless.errors import TrafficError
 from gapless.model import Command, Completed, Fence, Instance
 from gapless.testing.balancer_suite import BalancerRig, BalancerSuite
 
@@ -228,44 +221,3 @@ def test_an_examination_tells_what_is_there_and_what_is_not(tmp_path: Path) -> N
         assert "does not run" in silent.answer and "see that nginx runs" in silent.wanted
 
     play(tmp_path, case)
-
-
-def test_the_machine_itself_obeys_the_newest_rollout_only(tmp_path: Path) -> None:
-    """Through the real local transport: claims, fences and critical actions."""
-
-    async def case(rig: NginxRig) -> None:
-        proxy = rig.proxies[0]
-        local = LocalTransport(
-            "", HostConfig(transport="local", sudo=False, state_dir=str(tmp_path / "state"))
-        )
-        nginx = {
-            "include": str(proxy.include),
-            "pid": str(proxy.pid),
-            "upstream": "shop",
-            "server": f"127.0.0.1:{rig.apps[0].port}",
-            "test": [*proxy.program, "-t"],
-            "reload": [*proxy.program, "-s", "reload"],
-        }
-        config = BalancerConfig.model_validate({"nginx": nginx})
-        balancer = NginxBalancer("edge", config, lambda host: local, LoopClock())
-        await local.connect()
-        try:
-            old = (await local.claim(_claim("r1"))).fence
-            assert old
-            drained = await balancer.drain(rig.instance, [old])
-            assert [member.node for member in drained.members] == ["localhost"]
-            await balancer.admit(rig.instance, [old])
-            new = (await local.claim(_claim("r2"), take_over=True)).fence
-            assert new
-            content = proxy.include.read_bytes()
-            with pytest.raises(FenceRefused):
-                await balancer.drain(rig.instance, [old])
-            assert proxy.include.read_bytes() == content and proxy.reloads() == 2
-        finally:
-            await local.close()
-
-    play(tmp_path, case)
-
-
-def _claim(rollout: str) -> Claim:
-    return Claim("shop.api", rollout, "somebody", "here", os.getpid(), 0.0)

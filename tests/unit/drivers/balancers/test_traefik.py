@@ -234,3 +234,21 @@ def test_an_examination_tells_what_is_there_and_what_is_not(tmp_path: Path) -> N
         assert "traefik runs there" in silent[0].wanted
 
     play(tmp_path, case)
+
+
+def test_a_process_that_just_started_knows_nothing_of_anybody(tmp_path: Path) -> None:
+    async def case(rig: TraefikRig) -> None:
+        balancer = rig.balancer()
+        await rig.healthy(False)
+        await rig.restart(0)
+        seen = await rig.node().see(rig.instance)
+        assert seen.member.state is MemberState.UNKNOWN and "UP" in seen.member.raw
+        assert "just started" in seen.member.raw and not seen.accepted
+        assert await balancer.serving([rig.instance, rig.other]) == 0
+
+        async def known() -> bool:
+            return await balancer.serving([rig.instance, rig.other]) == 1
+
+        await until(known, "the first checks are over")
+
+    play(tmp_path, case, healthCheck={**CHECKS, "interval": "1s"})

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gapless.config.verify_rates import BalancerErrorsConfig
 from gapless.drivers.balancers.base import Counters
@@ -15,6 +16,8 @@ from gapless.drivers.checks.rates import RateSource
 from gapless.errors import TrafficError
 from gapless.model import Instance
 from gapless.testing.rate_source_suite import RateRig, RateSourceSuite
+from tests.unit.drivers.balancers.apps import get
+from tests.unit.drivers.balancers.haproxy_rig import haproxy_rig, need_haproxy
 
 from .reaching import reach
 
@@ -108,5 +111,40 @@ def test_balancers_that_count_nothing_give_no_data() -> None:
         source = rig.source()
         await source.begin(["web1"])
         assert await source.count("web1", time.time() - 5, time.time()) is None
+
+    asyncio.run(scene())
+
+
+def test_the_counters_of_a_real_haproxy(tmp_path: Path) -> None:
+    need_haproxy()
+
+    async def scene() -> None:
+        async with haproxy_rig(tmp_path, checks="") as rig:
+            host = rig.instance.host
+            around = reach(balancers=(rig.balancer(),))
+            source = BalancerRate(BalancerErrorsConfig(), around)
+            await source.begin([host, rig.other.host])
+            since = time.time()
+            rig.apps[0].healthy = False
+            for _ in range(10):
+                await get(rig.proxies[0].port, "/health")
+            await get(rig.proxies[1].port, "/health")
+            count = await source.count(host, since, time.time())
+            assert count is not None
+            assert (count.errors, count.total) in ((5, 5), (6, 6))
+            other = await source.count(rig.other.host, since, time.time())
+            assert other is not None
+            assert other.errors == 0
+            await rig.restart(0)
+            for _ in range(20):
+                await get(rig.proxies[0].port, "/health")
+            again = await source.count(host, since, time.time())
+            assert again is not None
+            assert again.errors == count.errors  # what was counted around the restart is not known
+            await get(rig.proxies[0].port, "/health")
+            await get(rig.proxies[0].port, "/health")
+            later = await source.count(host, since, time.time())
+            assert later is not None
+            assert later.errors == count.errors + 1
 
     asyncio.run(scene())

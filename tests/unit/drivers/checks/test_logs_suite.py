@@ -81,7 +81,7 @@ class LogRig:
     def source(self) -> RateSource:
         return make_sources(self.config(), reach(self.transport))[0]
 
-    def write(self, host: str, lines: list[tuple[str, int]]) -> None:
+    def write(self, host: str, lines: list[tuple[str, int]], at: float = 0.0) -> None:
         raise NotImplementedError
 
     async def fail(self, host: str, number: int, word: str = "") -> None:
@@ -116,9 +116,9 @@ class JournalRig(LogRig):
     def config(self) -> LogsConfig:
         return LogsConfig(unit="shop.service")
 
-    def write(self, host: str, lines: list[tuple[str, int]]) -> None:
+    def write(self, host: str, lines: list[tuple[str, int]], at: float = 0.0) -> None:
         (self.folder / host).mkdir(exist_ok=True)
-        now = int(time.time() * 1e6)
+        now = int((at or time.time()) * 1e6)
         entries = "".join(
             entry(now + place, text, level) for place, (text, level) in enumerate(lines)
         )
@@ -150,9 +150,9 @@ class FileRig(LogRig):
     def config(self) -> LogsConfig:
         return LogsConfig(files=(str(self.folder / "{name}.log"),))
 
-    def write(self, host: str, lines: list[tuple[str, int]]) -> None:
+    def write(self, host: str, lines: list[tuple[str, int]], at: float = 0.0) -> None:
         levels = {3: 50, 6: 30}
-        now = time.time()
+        now = at or time.time()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f"{now % 1:.6f}Z"[1:]
         with (self.folder / f"{host}.log").open("a") as file:
             for text, level in lines:
@@ -245,3 +245,20 @@ class Late(LoopClock):
 
     def now(self) -> float:
         return time.time() - 1000
+
+
+def test_the_journal_is_cut_to_the_instant() -> None:
+    """journalctl knows seconds; an error of the old process in the same second is not the new
+    one's."""
+    need("journalctl", _WRITER, package="systemd-journal-remote")
+
+    async def scene() -> None:
+        async with rig_of(JournalRig) as rig:
+            second = int(time.time()) + 1
+            for part, word in ((0.2, "old"), (0.4, "new"), (0.6, "newer"), (0.8, "late")):
+                rig.write("web1", [(f"{word} one", 3)], second + part)
+            count = await rig.source().count("web1", second + 0.3, second + 0.7)
+            assert count is not None
+            assert sorted(text for text, _ in count.top) == ["new one", "newer one"]
+
+    asyncio.run(scene())

@@ -16,6 +16,8 @@ from gapless.drivers.transports.base import Transport
 from gapless.drivers.transports.local import LocalTransport
 from gapless.errors import HostFault
 from gapless.model import Command
+from gapless.testing.fake_host import FakeHost
+from gapless.testing.fake_programs import Answer, failed
 from gapless.testing.virtual_time import VirtualLoop
 from gapless.testing.world import World
 
@@ -134,3 +136,19 @@ def test_only_the_part_of_the_owner_that_was_asked_for_counts(tmp_path: Path) ->
 
     config = HostConfig(transport="local", state_dir=str(tmp_path / "state"))
     asyncio.run(_with(LocalTransport("here", config), work, str(tmp_path)))
+
+
+def test_what_may_not_be_looked_at_is_not_taken_for_absent() -> None:
+    async def denied(host: FakeHost, command: Command) -> Answer:
+        return failed("find: '/top/etc': Permission denied")
+
+    async def work() -> None:
+        world = World()
+        world.host("web1").programs["find"] = denied
+        transport = world.transport("web1")
+        await transport.connect()
+        with pytest.raises(HostFault, match="cannot be looked at"):
+            await on_host.look(transport, {"/top/etc/a": ""})
+        await transport.close()
+
+    VirtualLoop().run_until_complete(work())

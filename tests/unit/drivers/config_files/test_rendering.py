@@ -148,6 +148,8 @@ def test_files_that_cannot_be(tmp_path: Path, files: str, told: str) -> None:
 
 
 def test_jinja2_is_loaded_by_templates_only() -> None:
-    program = "import sys, gapless.api, gapless.status, gapless.planned; print('jinja2' in sys.modules)"
+    program = (
+        "import sys, gapless.api, gapless.status, gapless.planned; print('jinja2' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout == b"False\n"

@@ -167,6 +167,19 @@ class TestPlace:
         for path in site.store("").rglob("*"):
             assert not path.is_file() or b"sesame" not in path.read_bytes(), path
 
+    def test_a_secret_that_a_build_writes_down_is_not_brought_anywhere(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GL_TOKEN", "sesame-open")
+        filler = "head -c 1048570 /dev/zero > node_modules/.rc"  # a piece ends inside it
+        script = f'mkdir node_modules; {filler}; printf "token=$TOKEN" >> node_modules/.rc'
+        site.write("build.sh", script)
+        site.commit()
+        with pytest.raises(BuildFailed, match="holds the value of the secret TOKEN") as caught:
+            site.resolve(build=build(secrets={"TOKEN": "env:GL_TOKEN"}))
+        assert "sesame" not in str(caught.value) + caught.value.evidence
+        assert keys_of(site) == set()
+
     def test_what_is_kept_is_private(self, site: Site) -> None:
         site.resolve()
         for folder in (site.store("artifacts"), site.shelf("artifacts")):
@@ -181,7 +194,7 @@ class TestFailures:
             ("true", "left no node_modules", "build.keep"),
             ("mkdir node_modules; ln -s $PWD/app node_modules/x", "x is a link to", "relative"),
             ("ln -s app node_modules", "node_modules is a link", "files and folders"),
-            ("mkfifo node_modules", "neither file, folder nor link", ""),
+            ("mkfifo node_modules", "neither file, folder nor link", "remove"),
         ],
     )
     def test_one_that_fails_is_told_and_nothing_is_kept_of_it(

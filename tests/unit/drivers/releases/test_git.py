@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gapless.drivers.releases.unpack import remove
+from gapless.drivers.releases.removing import remove
 from gapless.errors import Refused, ReleaseGone, StalePlan, UsageError
 from gapless.hostside.files import digest_of
 from tests.unit.drivers.releases.site import Site

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 
@@ -76,6 +77,29 @@ def test_what_was_pruned_is_made_again_from_its_commit(site: Site) -> None:
     assert first.name not in kept(site)
     assert site.deploy(name=first.name) == first
     assert (site.live() / "deps/lock").read_text() == "0"
+
+
+def test_a_rollout_outlasts_what_others_make_meanwhile(site: Site) -> None:
+    """Also when it planned long ago what nobody has by now."""
+    first = version(site, 0)
+    release = site.release()
+    assert release.resolve(first.name) == first
+    newer = [version(site, number) for number in range(1, 4)]
+    assert first.name not in kept(site)
+
+    async def stage() -> None:
+        host = site.host("web1")
+        await host.connect()
+        try:
+            await release.stage(host, first)
+        finally:
+            await host.close()
+
+    asyncio.run(stage())
+    assert digest_of(first.path) == first.digest
+    version(site, 9)
+    assert first.name in kept(site), "it was the last that was used"
+    assert newer[-1].name not in kept(site)
 
 
 def test_accepting_the_same_at_the_same_time_leaves_one_whole(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from gapless.drivers.releases.unpack import Rules, remove, unpack_tar, unpack_zip
+from gapless.drivers.releases.removing import remove
+from gapless.drivers.releases.unpack import Rules
+from gapless.drivers.releases.unpack_formats import unpack_tar, unpack_zip
 from gapless.errors import Refused
 
 Change = Callable[[tarfile.TarInfo], None]
