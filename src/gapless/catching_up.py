@@ -32,7 +32,6 @@ class CatchUpOptions:
     canary: str | int | None = None
     max_failed: int | None = None
     on_failure: str | None = None
-    no_way_back: bool = False
     force: str | None = None
 
 
@@ -63,7 +62,6 @@ async def make_catch_up(
         max_failed=options.max_failed,
         on_failure=options.on_failure,
         skip_migrations=True,
-        no_way_back=options.no_way_back,
         force=options.force,
         missed={name: missed.get(name, ()) for name in names},
     )

@@ -30,7 +30,8 @@ def test_a_service_that_brings_a_unit_file_is_told_by_its_digest(tmp_path: Path)
     (tmp_path / "content").mkdir()
     (tmp_path / "content" / "app").write_text("1")
     assembly = ProjectAssembly(load_config(tmp_path / "gapless.yaml").project, LoopClock())
-    targets = asyncio.run(planned._targets(assembly, ["both", "file", "neither"]))
+    names = ["both", "file", "neither"]
+    targets = asyncio.run(planned._targets(assembly, names, None, None))
     digest = hashlib.sha256(b"[Service]\n").hexdigest()
     assert [t.unit_file for t in targets.values()] == [digest, digest, ""]
     assert [t.release is not None for t in targets.values()] == [True, False, False]

@@ -72,6 +72,5 @@ def _options(choice: Choice, consent: Consent) -> CatchUpOptions:
         canary=choice.canary,
         max_failed=choice.max_failed,
         on_failure=choice.on_failure,
-        no_way_back=choice.no_way_back,
         force=consent.reason if choice.force else None,
     )

@@ -61,9 +61,9 @@ class Choice:
     canary: str | None
     max_failed: int | None
     on_failure: str | None
-    skip_migrations: bool
-    no_way_back: bool
     force: bool
+    skip_migrations: bool = False
+    no_way_back: bool = False
 
     @property
     def changes_plan(self) -> bool:
@@ -136,40 +136,40 @@ hosts_option = click.option(
     shell_complete=complete_hosts,
 )
 
+_PACE = ("hosts", "batch", "canary", "max_failed", "on_failure", "force")
+_PACE_OPTIONS = (
+    hosts_option,
+    click.option("--batch", help="Instances at the same time: 2 or 25%."),
+    click.option("--canary", help="Those that go first, one after another: 1, 5%, or names."),
+    click.option(
+        "--max-failed", type=int, help="Failed instances, of all services, that do not stop it."
+    ),
+    click.option(
+        "--on-failure",
+        type=click.Choice(("rollback", "stop", "pause")),
+        help="Undo the service, leave it as it is, or wait for a person.",
+    ),
+)
+_FORCE = click.option("--force", is_flag=True, help="Skip health gates; needs --reason.")
+
 choice_option = _gathered(
     "choice",
     Choice,
-    (
-        "hosts",
-        "batch",
-        "canary",
-        "max_failed",
-        "on_failure",
-        "skip_migrations",
-        "no_way_back",
-        "force",
-    ),
+    (*_PACE, "skip_migrations", "no_way_back"),
     [
-        hosts_option,
-        click.option("--batch", help="Instances at the same time: 2 or 25%."),
-        click.option("--canary", help="Those that go first, one after another: 1, 5%, or names."),
-        click.option(
-            "--max-failed", type=int, help="Failed instances, of all services, that do not stop it."
-        ),
-        click.option(
-            "--on-failure",
-            type=click.Choice(("rollback", "stop", "pause")),
-            help="Undo the service, leave it as it is, or wait for a person.",
-        ),
+        *_PACE_OPTIONS,
         click.option("--skip-migrations", is_flag=True, help="Run no migration."),
         click.option(
             "--no-way-back",
             is_flag=True,
             help="Let the schema rise past what an abort could go back to; needs --reason.",
         ),
-        click.option("--force", is_flag=True, help="Skip health gates; needs --reason."),
+        _FORCE,
     ],
 )
+
+pace_option = _gathered("choice", Choice, _PACE, [*_PACE_OPTIONS, _FORCE])
+"""Of those only what is not about the data: nothing new comes to it."""
 
 consent_option = _gathered(
     "consent",

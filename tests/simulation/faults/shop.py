@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
+import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ from gapless.testing.world import World
 from tests.simulation.killing import WRITES, ControllerKilled
 
 T = TypeVar("T")
+_REAL_RUN = asyncio.run
 
 HOSTS = ("web1", "web2", "web3")
 CONFIG = """\
@@ -78,7 +80,7 @@ class Ended:
 
 @dataclass
 class Shop:
-    """Three hosts behind a balancer; ``gapless`` runs the command line."""
+    """A few hosts behind a balancer; ``gapless`` runs the command line."""
 
     folder: Path
     patch: pytest.MonkeyPatch
@@ -87,14 +89,18 @@ class Shop:
     loop: VirtualLoop = field(default_factory=VirtualLoop)
     lost: list[str] = field(default_factory=list)
     """Moments at which a balancer sent requests to an instance that did not answer well."""
+    on: tuple[str, ...] = HOSTS
+    """Hosts of the service; ``text`` is the gapless.yaml that names them."""
+    text: str = CONFIG
+    floor: int = len(HOSTS) - 1
 
     def __post_init__(self) -> None:
-        self.config(CONFIG)
+        self.config(self.text)
         self._stand_in()
         self.do(self._populate())
         self.release("1")
         self.gapless("deploy", "--yes", code=0)
-        self.world.hold_floor("api", least=len(HOSTS) - 1)
+        self.world.hold_floor("api", least=self.floor)
         self.world.on_change(self._note_lost)
         self.world.history.clear()
 
@@ -122,7 +128,7 @@ class Shop:
     def bad_release(self, behaviour: Behaviour) -> str:
         """A new release that behaves badly wherever it starts; its name."""
         name = self.release("2")
-        for host in HOSTS:
+        for host in self.on:
             self.unit(host).behaviours[name] = behaviour
         return name
 
@@ -149,12 +155,12 @@ class Shop:
         async def called(host: FakeHost, command: object) -> Answer:
             return await answer(host)
 
-        for host in HOSTS:
+        for host in self.on:
             self.host(host).programs[name] = called
 
     def live(self) -> list[str]:
         """The release each host really has live."""
-        nodes = [self.host(h).files.node("/srv/api/current", follow=False) for h in HOSTS]
+        nodes = [self.host(h).files.node("/srv/api/current", follow=False) for h in self.on]
         return [posixpath.basename(node.target) if node else "" for node in nodes]
 
     def serving(self) -> list[str]:
@@ -169,14 +175,14 @@ class Shop:
 
     def leftovers(self) -> list[str]:
         """What is in the release folders besides complete releases and their notes."""
-        names = [n for h in HOSTS for n in self.host(h).files.children("/srv/api/releases")]
+        names = [n for h in self.on for n in self.host(h).files.children("/srv/api/releases")]
         return [name for name in names if name.endswith((".incoming", ".removed"))]
 
     def all_serve(self, release: str) -> None:
         """Everything is in order: every instance serves ``release``, and no request was lost."""
-        assert self.serving() == list(HOSTS)
-        assert self.live() == [release] * len(HOSTS)
-        assert [self.unit(host).version for host in HOSTS] == self.live()
+        assert self.serving() == list(self.on)
+        assert self.live() == [release] * len(self.on)
+        assert [self.unit(host).version for host in self.on] == self.live()
         assert self.lost == []
         assert self.journal().locks() == []
 
@@ -269,9 +275,14 @@ class Shop:
         self.patch.setenv("GAPLESS_STATE", str(self.folder / "state"))
         self.patch.setattr(registry, "transport", self._transport)
         self.patch.setattr(registry, "balancer", self._balancer)
-        self.patch.setattr(asyncio, "run", self.do)
+        self.patch.setattr(asyncio, "run", self._run)
         self.patch.setattr(asyncio, "Runner", lambda: _Runner(self))
         self.patch.setattr(LoopClock, "now", lambda clock: self.world.clock.now())
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        """In the shop's time; threads (a release that is fetched) have loops of their own."""
+        mine = threading.current_thread() is threading.main_thread()
+        return self.do(work) if mine else _REAL_RUN(work)
 
     def _transport(self, host: str, *more: object, **options: object) -> Transport:
         return self.world.transport(host or "controller")
@@ -281,7 +292,7 @@ class Shop:
 
     async def _populate(self) -> None:
         Traffic(self.world, "edge", ("api",))
-        for host in HOSTS:
+        for host in self.on:
             files = self.host(host).files
             files.mkdir("/srv/api/releases/old")
             files.link("releases/old", "/srv/api/current")

@@ -9,8 +9,8 @@ from gapless.cli.options import (
     Consent,
     Show,
     Where,
-    choice_option,
     consent_option,
+    pace_option,
     services_argument,
     show_option,
     where_option,
@@ -19,7 +19,7 @@ from gapless.cli.options import (
 
 @click.command("catch-up")
 @services_argument
-@choice_option
+@pace_option
 @consent_option
 @click.option("--prove", is_flag=True, help="Measure what clients miss meanwhile.")
 @click.option("--dry-run", is_flag=True, help="Show the plan only.")

@@ -26,6 +26,8 @@ _AT_ONCE = 20
 """Hosts that are asked at the same time."""
 _NEAR = 1.0
 """Seconds by which a clock may seem to be off because of the way there."""
+_JUST = 0.5
+"""Seconds after which a log is read again."""
 _MOST_MARKS = 100
 _MOST_READINGS = 1
 """Kept besides the newest: the baseline is asked for in pieces while others look."""
@@ -52,6 +54,13 @@ class _Host:
         """The last place that was reached before a moment of the host's clock."""
         before = [one for one in self.marks if one[0] <= since]
         return (before[-1][1], before[-1][0]) if before else ({}, None)
+
+    def just_read(self, since: float, until: float) -> LogReading | None:
+        """What was read for the same window, up to now or nearly so: for another rule."""
+        for reading in self.readings:
+            if reading.since == since and 0 <= until - reading.until < _JUST:
+                return reading
+        return None
 
     def keep(self, reading: LogReading) -> None:
         """Remember what was read, and where it ended."""
@@ -96,6 +105,7 @@ class HostLogs:
         self._known.update(reading.older)
         overflowed = any(tally.overflowed for tally in reading.tallies.values())
         self._learned[host] = reading.covered is not None and not overflowed
+        kept.readings.clear()  # most hosts are not asked again for long
 
     async def count(self, tally: str, host: str, since: float, until: float) -> Count | None:
         """What one rule found. Raises SourceUnavailable."""
@@ -106,7 +116,7 @@ class HostLogs:
                 part = reading.part(tally, since, until)
                 if part is not None and (since, until) != (reading.since, reading.until):
                     return Count(*part)
-            reading = await self._read(host, kept, since, until)
+            reading = kept.just_read(since, until) or await self._read(host, kept, since, until)
         if reading.covered is None:
             return None
         found = reading.tallies[tally]
@@ -120,9 +130,6 @@ class HostLogs:
         )
 
     async def _read(self, host: str, kept: _Host, since: float, until: float) -> LogReading:
-        for reading in kept.readings:
-            if (since, until) == (reading.since, reading.until):
-                return reading
         query = self._query(host, kept, since, until)
         try:
             reading = await self._reach.transport(host).logs(query)

@@ -52,8 +52,9 @@ class LogQuery:
 
 @dataclass(frozen=True, slots=True)
 class LogTally:
-    """Incidents of one rule. ``times``: when each was, unless there were too many. ``top`` and ``new``: message and number of its lines, the most
-    frequent first; ``seen``: every fingerprint, unless there were too many (``overflowed``)."""
+    """Incidents of one rule. ``times``: when each was, unless there were too many. ``top`` and
+    ``new``: message and number of its lines, the most frequent first. ``seen``: every fingerprint,
+    unless there were too many (``overflowed``)."""
 
     errors: int = 0
     times: tuple[float, ...] = ()
@@ -65,9 +66,9 @@ class LogTally:
 
 @dataclass(frozen=True, slots=True)
 class LogReading:
-    """``covered`` seconds, up to ``until``, of what was asked for; None where there is no log. ``tallies``: by name
-    of the pattern, "" for the level. ``older``: fingerprints of what came before ``since``.
-    ``read``: when, by the host's clock."""
+    """``covered`` seconds, up to ``until``, of what was asked for; None where there is no log.
+    ``tallies``: by name of the pattern, "" for the level. ``older``: fingerprints of what came
+    before ``since``. ``read``: when, by the host's clock."""
 
     covered: float | None
     read: float

@@ -79,7 +79,8 @@ class Nginx:
         with suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", self.port)
             writer.close()
-            return self.pid.exists()
+            assert self._process
+            return b"master process" in Path(f"/proc/{self._process.pid}/cmdline").read_bytes()
         return False
 
     def reloads(self) -> int:
