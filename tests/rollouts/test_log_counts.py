@@ -43,7 +43,14 @@ def reach_to(host: LabHost) -> tuple[SshTransport, Reach]:
     there = SshTransport(host.name, config, connections=Held(30))
     unit = "noisy.service"
     return there, Reach(
-        "noisy", unit, lambda _: there, lambda name: name, lambda: (), LoopClock(), KeptSecrets(), lambda _: ()
+        "noisy",
+        unit,
+        lambda _: there,
+        lambda name: name,
+        lambda: (),
+        LoopClock(),
+        KeptSecrets(),
+        lambda _: (),
     )
 
 

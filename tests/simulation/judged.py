@@ -59,6 +59,7 @@ def restart(
     judge: JudgeConfig | None = None,
     after: Errs | None = None,
     silent: bool = False,
+    history: bool = True,
     dies_at: int | None = None,
 ) -> Judged:
     """Restart a service, judged by one source for each of ``usual``. ``after`` is how a host errs
@@ -69,7 +70,9 @@ def restart(
     for name in names:
         world.host(name).add_unit("s.service", service="s", port=8000).run_already()
     rates = tuple(
-        FakeRates(world.clock, seed=seed * 10 + number, usual=errs, name=f"rate {number}")
+        FakeRates(
+            world.clock, seed=seed * 10 + number, usual=errs, name=f"rate {number}", history=history
+        )
         for number, errs in enumerate(usual)
     )
     for source in rates:

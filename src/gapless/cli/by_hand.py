@@ -6,6 +6,7 @@ from typing import Literal
 
 import click
 
+from gapless.cli.exit_codes import ExitCode
 from gapless.cli.options import (
     Show,
     Where,
@@ -24,6 +25,7 @@ def command_by_hand(verb: Literal["drain", "admit"], does: str) -> click.Command
     @hosts_option
     @click.option("--reason", default="", help="Why, for the history and the lock.")
     @click.option("--force", is_flag=True, help="Skip health gates; needs --reason.")
+    @click.option("--dry-run", is_flag=True, help="Show the plan only.")
     @show_option
     @where_option
     def command(
@@ -34,10 +36,13 @@ def command_by_hand(verb: Literal["drain", "admit"], does: str) -> click.Command
         where: Where,
         *,
         force: bool,
+        dry_run: bool,
     ) -> int:
         from gapless import api
+        from gapless.cli.output import result, width
         from gapless.cli.running import run_rollout
         from gapless.errors import UsageError
+        from gapless.render.plan import render_plan
 
         if force and not reason.strip():
             raise UsageError(
@@ -48,6 +53,9 @@ def command_by_hand(verb: Literal["drain", "admit"], does: str) -> click.Command
         plan = api.make_by_hand(
             project, verb, instances, hosts=hosts, force=reason if force else None
         )
+        if dry_run:
+            result(render_plan(plan, verbose=show.verbose, width=width()))
+            return ExitCode.DONE
         return run_rollout(
             lambda observe, interrupts: api.execute(
                 project, plan, reason=reason, observer=observe, interrupts=interrupts

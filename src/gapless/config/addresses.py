@@ -151,6 +151,8 @@ def _balancer(path: Path, balancer: dict[str, Any]) -> Iterator[Finding]:
         ("consul", "id"),
         ("etcd", "key"),
         ("etcd", "verify"),
+        ("elbv2", "target"),
+        ("ipvs", "server"),
     ):
         chosen = balancer.get(kind)
         if isinstance(chosen, dict):
@@ -198,7 +200,7 @@ def _texts(path: Path, value: Any) -> Iterator[tuple[Path, str]]:
     elif isinstance(value, dict):
         for key, item in value.items():
             pattern = path[-1] == "expect" and key in ("body", "headers")
-            reference = key == "secrets" and path[-1] != "secrets"
+            reference = key == "secrets" and "expect" not in path
             if not pattern and not reference:
                 yield from _texts((*path, str(key)), item)
 

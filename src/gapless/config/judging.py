@@ -31,7 +31,7 @@ class JudgeConfig(Section):
     least_rate: Annotated[float, Field(gt=0)] = 60.0
     """Incidents a minute on one host that a PASS rules out, however few there were before; where
     errors alone are counted."""
-    least_share: Share = 0.1
+    least_share: Share = 0.2
     """Share of failed requests that a PASS rules out, however few there were before; where requests
     are counted, too."""
     ceiling: Share | None = None

@@ -140,7 +140,7 @@ class Bench:
 
     def _judged(self, ctx: InstanceContext, watched: Watched) -> Look:
         batch = batch_of(ctx)
-        alone = watched.evidence()
+        alone = watched.evidence(self.config.baseline)
         rules = self._rules(ctx.service, batch, alone)
         look = look_at(alone, rules, self.source.name)
         if look.finding is Finding.GOOD and self._began_later(watched):
@@ -148,7 +148,8 @@ class Bench:
         if look.finding is not Finding.UNKNOWN:
             return look
         members = [self._watched[host] for host in batch.hosts if host in self._watched]
-        pooled = together(members, alone)
+        known = [one.evidence(self.config.baseline) for one in members if one.now is not None]
+        pooled = together(known, alone)
         if pooled is None:
             return look
         whose = f" of {', '.join(batch.hosts)} together"

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 
+from gapless.engine.begun import was_begun
 from gapless.engine.claims import claim_all, release_all
 from gapless.engine.closing import look_again
 from gapless.engine.context import InstanceContext, RolloutContext
@@ -37,7 +38,7 @@ from gapless.engine.replacing import take_held_back
 from gapless.engine.rollback import interrupted_rollback, recall_rollbacks, roll_back
 from gapless.engine.schema_back import take_schema_back
 from gapless.engine.schema_bump import bump_the_rest
-from gapless.engine.servicing import ServiceOutcome, ServiceResult, run_service, was_begun
+from gapless.engine.servicing import ServiceOutcome, ServiceResult, run_service
 from gapless.engine.sources import compare_sources
 from gapless.engine.superseding import superseded
 from gapless.errors import FenceRefused, GaplessError, LockHeld

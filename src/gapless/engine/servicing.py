@@ -20,7 +20,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from gapless.engine.approving import approval_after, approved
+from gapless.engine.begun import closed, last_begun, was_begun
 from gapless.engine.context import InstanceContext, RolloutContext
+from gapless.engine.counting import count, count_lost, too_many_failed
 from gapless.engine.gatekeeper import Gatekeeper
 from gapless.engine.opening import absent, floor_of
 from gapless.engine.rates import open_benches
@@ -80,12 +82,12 @@ async def run_service(
     migrating = asyncio.Lock()
     floor_of(ctx, service)
     await _give_up_absent(ctx, service, result)
-    _count_lost(ctx, service)
+    count_lost(ctx, service)
     await open_benches(ctx, service)
     judged = ctx.judged.get(service.name)
-    held, reached = held or judged is not None, _reached(ctx, service)
+    held, reached = held or judged is not None, last_begun(ctx, service)
     for number, batch in enumerate(service.batches):
-        settled = all(_closed(ctx, service, host) for host in batch.hosts)
+        settled = all(closed(ctx, service, host) for host in batch.hosts)
         if settled or (not held and await gate.open()):
             await _run_batch(ctx, service, batch, migrating, result)
         else:
@@ -96,9 +98,9 @@ async def run_service(
             continue
         if result.held:
             break
-        _count(ctx, batch, result)
+        count(ctx, service, batch, result.instances)
         judging = judged is None and number >= reached
-        if judging and _too_many_failed(ctx, service, batch, result):
+        if judging and too_many_failed(ctx, service, batch, result.instances):
             result.outcome = ServiceOutcome.FAILED
             result.why = _reason(result)
             break
@@ -146,26 +148,6 @@ def _left_of_pause(ctx: RolloutContext, service: ServicePlan, batch: Batch) -> f
     return max(0.0, min(pause, ended + pause - ctx.clock.now()))
 
 
-def _closed(ctx: RolloutContext, service: ServicePlan, host: str) -> bool:
-    record = ctx.steps.get(f"{service.key_prefix}/{host}/{service.name}/outcome")
-    return record is not None and record.closed
-
-
-def was_begun(ctx: RolloutContext, service: ServicePlan, host: str) -> bool:
-    """Whether an earlier controller had to do with an instance."""
-    return _closed(ctx, service, host) or InstanceContext(ctx, service, host).begun
-
-
-def _reached(ctx: RolloutContext, service: ServicePlan) -> int:
-    """The last batch that was begun: those before it were judged when they ended."""
-    begun = (
-        number
-        for number, batch in enumerate(service.batches)
-        if any(was_begun(ctx, service, host) for host in batch.hosts)
-    )
-    return max(begun, default=-1)
-
-
 async def _run_batch(
     ctx: RolloutContext,
     service: ServicePlan,
@@ -190,7 +172,7 @@ async def _replace(
     ctx: RolloutContext, service: ServicePlan, host: str, migrating: asyncio.Lock
 ) -> Replaced:
     lost, instance = ctx.lost.get((service.name, host)), InstanceContext(ctx, service, host)
-    if lost is not None and not _closed(ctx, service, host):
+    if lost is not None and not closed(ctx, service, host):
         return await lose_instance(instance, lost)
     replaced = await replace_instance(instance, migrating)
     back = replaced.outcome is InstanceOutcome.LOST and lost is None
@@ -207,38 +189,6 @@ async def _give_up_absent(ctx: RolloutContext, service: ServicePlan, result: Ser
         result.instances[host] = await lose_instance(InstanceContext(ctx, service, host), error)
         floor_of(ctx, service).broken.add(host)
         ctx.failed.update({(service.name, host)} - ctx.accepted)
-
-
-def _count_lost(ctx: RolloutContext, service: ServicePlan) -> None:
-    """What is known to fail counts before its turn comes: fewer others are touched."""
-    lost = {(service.name, h) for h in service.hosts if (service.name, h) in ctx.lost}
-    still = {(name, host) for name, host in lost if not _closed(ctx, service, host)}
-    ctx.failed.update(still - ctx.accepted)
-
-
-def _count(ctx: RolloutContext, batch: Batch, result: ServiceResult) -> None:
-    failed = {(result.service, h) for h in batch.hosts if not result.instances[h].good}
-    ctx.failed.update(failed - ctx.accepted)
-
-
-def _too_many_failed(
-    ctx: RolloutContext, service: ServicePlan, batch: Batch, result: ServiceResult
-) -> bool:
-    canary_failed = batch.name.startswith("canary") and any(
-        (service.name, host) in ctx.failed for host in batch.hosts
-    )
-    broken = any(r.outcome is InstanceOutcome.BROKEN for r in result.failed)
-    ours = any(name == service.name for name, _ in ctx.failed)
-    too_many = ours and len(ctx.failed) > service.max_failed
-    return canary_failed or broken or too_many or _whole_batch_failed(ctx, service, batch, result)
-
-
-def _whole_batch_failed(
-    ctx: RolloutContext, service: ServicePlan, batch: Batch, result: ServiceResult
-) -> bool:
-    failed = all((service.name, host) in ctx.failed for host in batch.hosts)
-    outcomes = {result.instances[host].outcome for host in batch.hosts}
-    return failed and len(batch.hosts) > 1 and outcomes != {InstanceOutcome.LOST}
 
 
 def _reason(result: ServiceResult) -> str:

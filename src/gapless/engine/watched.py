@@ -10,7 +10,7 @@ from gapless.engine.windows import Window
 from gapless.judge.contest import Contest, habit
 from gapless.judge.dispersion import dispersion
 from gapless.judge.gate import Evidence
-from gapless.judge.tally import Tally, total
+from gapless.judge.tally import Tally, lend, total
 
 Messages = tuple[tuple[str, int], ...]
 
@@ -62,19 +62,23 @@ class Watched:
     def _known(self, hosts: Mapping[str, Tally]) -> list[str]:
         return [host for host in hosts if host in self.others_before]
 
-    def evidence(self) -> Evidence:
-        """What the judge reads; untouched hosts without a baseline are left out where others have
-        one, so that both of their sums are of the same hosts."""
+    def evidence(self, baseline: float) -> Evidence:
+        """What the judge reads; ``baseline`` seconds of before are wanted. Untouched hosts without
+        a baseline are left out where others have one, so that both sums are of the same hosts."""
         known = self._known(self.others)
         hosts = known or list(self.others)
         unseen = self.unseen
         if not self.window.baseline:  # a person knows what errs everywhere
             unseen = tuple(m for m in unseen if m[0] not in {text for text, _ in self.elsewhere})
+        now = self.now or Tally()
+        others = [self.others[host] for host in hosts]
+        others_before = [self.others_before[host] for host in known]
         return Evidence(
-            now=self.now or Tally(),
+            now=now,
             before=self.before,
-            others=total([self.others[host] for host in hosts]),
-            others_before=total([self.others_before[host] for host in known]),
+            lent=lend(self.before, total([*others_before, *others]), now, baseline),
+            others=total(others),
+            others_before=total(others_before),
             dispersion=self.dispersion,
             contest=self.contest.log_e,
             top=self.top,
@@ -83,17 +87,17 @@ class Watched:
         )
 
 
-def together(hosts: list[Watched], others: Evidence) -> Evidence | None:
+def together(evidence: list[Evidence], others: Evidence) -> Evidence | None:
     """The instances of a batch as one, beside the untouched hosts of one of them; None where they
     cannot be added up. Messages are judged on each alone: one at every start is no repetition."""
-    evidence = [one.evidence() for one in hosts if one.now is not None]
-    before = [one.before for one in evidence if one.before is not None]
+    unknown = any(one.reference is None for one in evidence)
     kinds = {one.now.requests is None for one in evidence}
-    if len(evidence) < 2 or len(before) < len(evidence) or len(kinds) > 1:
+    if len(evidence) < 2 or unknown or len(kinds) > 1:
         return None
     return Evidence(
         now=total([one.now for one in evidence]) or Tally(),
-        before=total(before),
+        before=total([one.before for one in evidence if one.before is not None]),
+        lent=total([one.lent for one in evidence if one.lent is not None]),
         others=others.others,
         others_before=others.others_before,
         dispersion=max(one.dispersion for one in evidence),

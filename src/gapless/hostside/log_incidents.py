@@ -149,13 +149,12 @@ class Incidents:
             self._count(self._open.pop(stream))
         if not line.strip() or self._patterns.ignored(line):
             return
-        told, message = log_levels.read(line)
         names = self._patterns.named(line)
-        counted = (told or level) >= self._least
+        counted = (log_levels.level(line) or level) >= self._least
         if counted or names:
             if len(self._open) >= _MOST_STREAMS:
                 self.close()
-            self._open[stream] = _Block(at, message, names, counted)
+            self._open[stream] = _Block(at, log_levels.message(line), names, counted)
 
     def _count(self, block: _Block) -> None:
         message = block.whole()

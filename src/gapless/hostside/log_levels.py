@@ -59,15 +59,32 @@ TRACEBACK = re.compile(r"\s*Traceback \(most recent call (?:last|first)\)|Except
 
 def read(line: str) -> tuple[int, str]:
     """Level and message of one line; NOT_TOLD where it says nothing of its level."""
+    return level(line), message(line)
+
+
+def level(line: str) -> int:
+    """How bad a line is, NOT_TOLD where it says nothing of it."""
     text = line.strip()
-    if text.startswith("{") and text.endswith("}"):
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError):
-            return _plain(text), text
-        if isinstance(record, dict):
-            return _record(record, text)
-    return _plain(text), text
+    record = _record(text)
+    return _plain(text) if record is None else _level(record)
+
+
+def message(line: str) -> str:
+    """What a line says: of a record the message and its cause."""
+    text = line.strip()
+    record = _record(text) or {}
+    return " ".join(part for part in (_message(record), _cause(record)) if part) or text
+
+
+def _record(text: str) -> dict[str, Any] | None:
+    """The record that a line is; None when it is text."""
+    if not (text.startswith("{") and text.endswith("}")):
+        return None
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def of_priority(priority: str) -> int:
@@ -83,11 +100,6 @@ def _plain(text: str) -> int:
         return ERROR
     found = _PLAIN.search(text)
     return NOT_TOLD if not found else FATAL if found.group(1)[0] in "fFpPcC" else ERROR
-
-
-def _record(record: dict[str, Any], text: str) -> tuple[int, str]:
-    message = " ".join(part for part in (_message(record), _cause(record)) if part)
-    return _level(record), message or text
 
 
 def _level(record: dict[str, Any]) -> int:

@@ -34,7 +34,7 @@ class Patterns:
 
     def __init__(self, named: Mapping[str, str], ignore: Sequence[str]) -> None:
         self._named = {name: _compiled(pattern) for name, pattern in named.items()}
-        self._ignore = [_compiled(pattern) for pattern in ignore]
+        self._ignore = {pattern: _compiled(pattern) for pattern in ignore}
         if self._named or self._ignore:
             signal.signal(signal.SIGVTALRM, _ring)
 
@@ -44,12 +44,12 @@ class Patterns:
         return iter(self._named)
 
     def named(self, line: str) -> list[str]:
-        """The names of those found in a line. Raises Fault when one takes too long."""
-        return [name for name, one in self._named.items() if _found(one, line)]
+        """The names of those found in a line. Raises Fault when they take too long."""
+        return _found(self._named, line) if self._named else []
 
     def ignored(self, line: str) -> bool:
         """Whether it does not count."""
-        return any(_found(one, line) for one in self._ignore)
+        return bool(self._ignore and _found(self._ignore, line))
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -60,12 +60,17 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         raise Fault(what, evidence=str(error)) from error
 
 
-def _found(pattern: re.Pattern[str], line: str) -> bool:
+def _found(patterns: dict[str, re.Pattern[str]], line: str) -> list[str]:
+    text, found, pattern = line[:_LONGEST], [], ""
     signal.setitimer(signal.ITIMER_VIRTUAL, _LIMIT)
     try:
-        return pattern.search(line[:_LONGEST]) is not None
+        for name, one in patterns.items():
+            pattern = one.pattern
+            if one.search(text):
+                found.append(name)
     except _Late:
-        what = f"the pattern {pattern.pattern!r} takes more than {_LIMIT:g} s on one line"
+        what = f"the pattern {pattern!r} takes more than {_LIMIT:g} s on one line"
         raise Fault(what, hint="write it without a repetition in what is repeated") from None
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    return found

@@ -54,8 +54,10 @@ def _before(evidence: Evidence) -> str:
     reference = evidence.reference
     if reference is None:
         return "baseline unknown"
-    name = "baseline" if reference is evidence.before else "baseline (untouched hosts)"
-    return f"{name} {_plain(reference)} ({expected(evidence.now, reference):.2g} expected)"
+    parts = [_plain(evidence.before)] if evidence.before is not None else []
+    parts += [f"{_plain(evidence.lent)} on untouched hosts"] if evidence.lent is not None else []
+    usual = f"({expected(evidence.now, reference):.2g} expected)"
+    return f"baseline {' and '.join(parts)} {usual}"
 
 
 def _others(evidence: Evidence) -> str:

@@ -1,6 +1,7 @@
 """One rate of one instance (or of a batch together), judged:
 
-1. The reference is the same host before; where there is nothing of before, the untouched hosts now.
+1. The reference is the same host before. What is missing of its baseline, because the source has
+   no older data, the untouched hosts lend.
 2. Worse is: a rise over the reference (rate gate), more than the untouched hosts at the same
    instants (e-process, where before supports it), above the ceiling, half of the requests, or a
    message never seen before that repeats.
@@ -20,7 +21,7 @@ from math import log
 from gapless.judge.bayes import LEAST, log_factor, risen
 from gapless.judge.guards import above, half_fails, repeated
 from gapless.judge.power import enough
-from gapless.judge.tally import Tally
+from gapless.judge.tally import Tally, total
 
 RISES_TOO = 0.05
 """Alpha of "the untouched hosts rise as well": it takes less to doubt the blame than to blame."""
@@ -40,12 +41,14 @@ class Finding(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that is known of one rate. ``contest``: logarithm of the e-process against the
-    untouched hosts. ``unseen``: messages never seen before on the judged hosts, ``elsewhere`` on
-    the untouched ones."""
+    """Everything that is known of one rate. ``lent``: by the untouched hosts, for what is missing
+    of the baseline. ``contest``: logarithm of the e-process against the untouched hosts.
+    ``unseen``: messages never seen before on the judged hosts, ``elsewhere`` on the untouched
+    ones."""
 
     now: Tally
     before: Tally | None = None
+    lent: Tally | None = None
     others: Tally | None = None
     others_before: Tally | None = None
     dispersion: float = 1.0
@@ -57,10 +60,8 @@ class Evidence:
     @property
     def reference(self) -> Tally | None:
         """What this window is compared with."""
-        for tally in (self.before, self.others):
-            if tally is not None and tally.exposure > 0:
-                return tally
-        return None
+        known = (self.before, self.lent)
+        return total([tally for tally in known if tally is not None and tally.exposure > 0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,3 +44,18 @@ def total(tallies: list[Tally]) -> Tally | None:
     for other in others:
         first = first + other
     return first
+
+
+def lend(mine: Tally | None, theirs: Tally | None, now: Tally, seconds: float) -> Tally | None:
+    """What the baseline of others adds to one that is shorter than ``seconds``: as much as is
+    missing, at their rate. None where nothing is missing, or nobody has it."""
+    missing = seconds - (mine.seconds if mine is not None else 0.0)
+    if theirs is None or missing <= 0 or theirs.exposure <= 0:
+        return None
+    if theirs.requests is not None:
+        pace = (now.requests or 0) / now.seconds if now.seconds else 0.0
+        share = min(1.0, missing * pace / theirs.requests)
+    else:
+        share = min(1.0, missing / theirs.seconds)
+    requests = None if theirs.requests is None else round(theirs.requests * share)
+    return Tally(round(theirs.errors * share), theirs.seconds * share, requests)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from gapless.clock import LoopClock
 from gapless.config.project import ProjectConfig
@@ -15,18 +16,35 @@ from gapless.planning.survey import Survey
 from gapless.plans import ServicePlan, StepKind
 
 
+def with_costs(
+    planned: Sequence[ServicePlan], project: ProjectConfig, survey: Survey | None
+) -> tuple[ServicePlan, ...]:
+    """With a note of each cost; of a balancer that several services share it is said once."""
+    said: set[str] = set()
+    priced = []
+    for service in planned:
+        costs = [note for note in balancer_notes(service, project, survey) if note not in said]
+        said.update(costs)
+        priced.append(replace(service, notes=(*service.notes, *costs)))
+    return tuple(priced)
+
+
 def balancer_notes(
     service: ServicePlan, project: ProjectConfig, survey: Survey | None
 ) -> Iterator[str]:
-    """One sentence a cost; none for a service that is not taken out of traffic."""
-    if StepKind.DRAIN not in service.steps:
+    """One sentence a cost; none for a service that no balancer is told of."""
+    if not {StepKind.DRAIN, StepKind.ADMIT}.intersection(service.steps):
         return
+    drains = StepKind.DRAIN in service.steps
     for name in project.services[service.name].balancer:
         config = project.balancers[name]
         can = capabilities(name, project)
         delay = survey.delays.get(name) if survey else None
-        for cost in _costs(can, config.drain_timeout, delay):
-            yield f"{name} ({config.kind}): {cost}"
+        costs = [
+            *_of_changes(can),
+            *(_of_drains(can, config.drain_timeout, delay) if drains else ()),
+        ]
+        yield from (f"{name} ({config.kind}): {cost}" for cost in costs)
 
 
 def capabilities(name: str, project: ProjectConfig) -> Capabilities:
@@ -35,9 +53,12 @@ def capabilities(name: str, project: ProjectConfig) -> Capabilities:
     return driver.capabilities()
 
 
-def _costs(can: Capabilities, limit: float, delay: float | None) -> Iterator[str]:
+def _of_changes(can: Capabilities) -> Iterator[str]:
     if can.resets_keepalives:
         yield "each drain and each admit reloads it, which resets idle keep-alive connections"
+
+
+def _of_drains(can: Capabilities, limit: float, delay: float | None) -> Iterator[str]:
     if can.drain_evidence is Evidence.TIMED:
         lasts = _lasting(can, limit, delay)
         yield f"nothing shows when a drain is over: each lasts {lasts}, then what is open is cut"

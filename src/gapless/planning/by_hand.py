@@ -19,6 +19,7 @@ from gapless.config.services import ServiceConfig
 from gapless.config.source import Loaded
 from gapless.errors import UsageError
 from gapless.inventory.inventory import Inventory
+from gapless.planning.balancer_notes import with_costs
 from gapless.planning.estimate import estimate
 from gapless.plans import Batch, Plan, ServicePlan, StepKind, Verb
 
@@ -46,6 +47,7 @@ def plan_by_hand(
         _service(name, project.services[name], verb, inventory.hosts_of(name), places)
         for name, places in found.items()
     )
+    services = with_costs(services, project, None)
     return Plan(
         project=project.project,
         verb=verb,

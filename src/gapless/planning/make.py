@@ -16,14 +16,13 @@ from dataclasses import dataclass, replace
 
 from gapless import schedule
 from gapless.config.definitions import to_definitions
-from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
 from gapless.config.source import Loaded
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.errors import UsageError
 from gapless.inventory import Inventory
 from gapless.planning.arranging import Arranging
-from gapless.planning.balancer_notes import balancer_notes
+from gapless.planning.balancer_notes import with_costs
 from gapless.planning.choosing import (
     NO_RELEASE,
     Choice,
@@ -71,7 +70,7 @@ def make_plan(
     wish = _Wish(verb, wanted, options, targets or {}, survey, history)
     parts = [_part(name, loaded.project.services[name], inventory, wish) for name in chosen]
     planned = _warned(_in_order([part for part, _ in parts if part], loaded))
-    planned = _priced(planned, loaded.project, survey)
+    planned = with_costs(planned, loaded.project, survey)
     untouched = [left for _, lefts in parts for left in lefts]
     if not planned and untouched and all(left.why == NO_RELEASE for left in untouched):
         raise _nothing_to_deploy([left.service for left in untouched])
@@ -253,19 +252,6 @@ def _warned(planned: Sequence[ServicePlan]) -> tuple[ServicePlan, ...]:
         else service
         for service in planned
     )
-
-
-def _priced(
-    planned: Sequence[ServicePlan], project: ProjectConfig, survey: Survey | None
-) -> tuple[ServicePlan, ...]:
-    """With a note of what its balancers cost; of one shared by several services it is said once."""
-    said: set[str] = set()
-    priced = []
-    for service in planned:
-        costs = [n for n in balancer_notes(service, project, survey) if n not in said]
-        said.update(costs)
-        priced.append(replace(service, notes=(*service.notes, *costs)))
-    return tuple(priced)
 
 
 def _tolerated(service: ServicePlan) -> str:

@@ -69,7 +69,7 @@ def _change(service: ServicePlan, plan: Plan) -> str:
     if plan.verb is Verb.ROLLBACK:
         return "; ".join(_back(service))
     if plan.verb.by_hand:
-        return "into traffic" if plan.verb is Verb.ADMIT else "out of traffic, and stays out"
+        return "into traffic" if plan.verb is Verb.ADMIT else "out of traffic"
     target = str(service.to.get("name", ""))
     if not target:
         return "configuration" if service.config else "restart"
@@ -103,8 +103,8 @@ def _way_back(service: ServicePlan, host: str) -> str:
 def _capacity(service: ServicePlan, plan: Plan) -> str:
     if _all_new(service):
         return "not installed yet"
-    if plan.verb is Verb.ADMIT:
-        return ""
+    if plan.verb.by_hand:
+        return f"≥ {_kept(service):,} of {service.total:,} serve" if service.floor > 0 else ""
     if _flips(service, plan):
         return "serves all the while" + (" if it runs" if plan.force else "")
     if service.floor <= 0:
@@ -138,8 +138,8 @@ def _notes(service: ServicePlan, plan: Plan) -> Iterator[str]:
     yield from service.notes
     if service.pause:
         yield f"waits {seconds(service.pause)} between batches"
-    forward = plan.verb is not Verb.ROLLBACK
-    if forward and plan.skip_migrations and not service.missed and _definition(plan, service).get("migrate"):
+    skipped = plan.skip_migrations and plan.verb is not Verb.ROLLBACK and not service.missed
+    if skipped and _definition(plan, service).get("migrate"):
         yield "its migration is skipped (--skip-migrations)"
 
 
@@ -200,6 +200,8 @@ def _untouched(plan: Plan, width: int) -> list[str]:
 
 def _sentence(plan: Plan) -> str:
     """How many, how long, how much capacity, what stops it, what undo does."""
+    if plan.verb.by_hand:
+        return _moved(plan)
     refused = _refused(plan)
     instances = list(plan.instances())
     if refused and not instances:
@@ -217,10 +219,21 @@ def _sentence(plan: Plan) -> str:
         text += f" The limit for all of it is {seconds(plan.deadline)}."
     if plan.force:
         text += f" FORCED, health gates are skipped: {plan.force}."
-    if not plan.observed and not plan.verb.by_hand:
+    if not plan.observed:
         journal = plan.verb is Verb.ROLLBACK
         text += f" Made {'from the journal' if journal else 'offline'}: no host was asked."
     return text
+
+
+def _moved(plan: Plan) -> str:
+    """The same of instances that are moved out of traffic or into it by hand."""
+    instances = list(plan.instances())
+    text = f"{_verb(plan)} {plural(len(instances), 'instance')} in {about(plan.expected)}"
+    if plan.verb is Verb.ADMIT:
+        text += f", after {'its' if len(instances) == 1 else 'their'} own checks pass."
+    else:
+        text += "; what goes out stays out until gapless admit."
+    return text + (f" FORCED, health gates are skipped: {plan.force}." if plan.force else "")
 
 
 def _refused(plan: Plan) -> str:

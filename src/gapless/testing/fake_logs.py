@@ -1,10 +1,12 @@
-"""How a fake host reads its logs: what its units wrote, by the real rules."""
+"""How a fake host reads its logs: what its units wrote, or its files hold, by the real rules."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from gapless.drivers.transports.log_query import LogQuery, LogReading
+from gapless.hostside import log_times
 from gapless.hostside.log_incidents import Incidents
 from gapless.hostside.log_levels import LEVELS
 from gapless.hostside.log_patterns import Patterns
@@ -16,26 +18,31 @@ _NO_LEVEL = 1000
 
 
 def read(host: FakeHost, query: LogQuery) -> LogReading:
-    """The journal of a unit. A fake host has no log files."""
-    unit = host.units.get(query.unit)
-    if unit is None:
-        return LogReading(None, host.now())
-    incidents = Incidents(
-        LEVELS.get(query.level, _NO_LEVEL), Patterns(query.patterns, query.ignore)
-    )
-    for at, _, written in unit.log:
+    """The journal of a unit, or files by their whole names; nothing is rotated here."""
+    if not (query.unit in host.units or any(map(host.files.exists, query.files))):
+        return LogReading(None, host.now(), query.since, query.until)
+    patterns = Patterns(query.patterns, query.ignore)
+    incidents = Incidents(LEVELS.get(query.level, _NO_LEVEL), patterns)
+    for at, text in _lines(host, query):
         if query.since <= at < query.until:
-            incidents.feed(at, written.decode("utf-8", "replace"))
+            incidents.feed(at, text)
     incidents.close()
     tallies = {"": incidents.level, **incidents.named}
-    return LogReading.from_json(
-        {
-            "covered": max(query.until - query.since, 0.0),
-            "read": host.now(),
-            "lines": incidents.lines,
-            "tallies": {name: tally.to_json(query.known) for name, tally in tallies.items()},
-            "older": [],
-            "marks": {},
-        },
-        query,
-    )
+    answer = {
+        "covered": max(query.until - query.since, 0.0),
+        "read": host.now(),
+        "lines": incidents.lines,
+        "tallies": {name: tally.to_json(query.known) for name, tally in tallies.items()},
+        "older": [],
+        "marks": {},
+    }
+    return LogReading.from_json(answer, query)
+
+
+def _lines(host: FakeHost, query: LogQuery) -> Iterator[tuple[float, str]]:
+    if not query.files:
+        for at, _, written in host.units[query.unit].log:
+            yield at, written.decode("utf-8", "replace")
+    for path in filter(host.files.exists, query.files):
+        for line in host.files.read(path).decode("utf-8", "replace").splitlines():
+            yield log_times.of_line(line) or host.now(), line

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gapless.drivers.transports.base import Probe, Transport
+from gapless.drivers.transports.log_query import LogQuery
 from gapless.errors import DeadlineExceeded, FenceRefused, HostFault
 from gapless.model import Verdict, VerdictStatus
 from gapless.testing.transport_rig import TransportCases, claim_of, fence_of, sh
 
 HEALTHY = b'{"status": "healthy", "checks": [{"name": "db", "up": true}]}'
+
+
+def _line(at: float, text: str) -> bytes:
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(at))} {text}\n".encode()
 
 
 class FileCases(TransportCases):
@@ -29,6 +36,28 @@ class FileCases(TransportCases):
             for content in (b"", bytes(range(256)) * 100, b"shorter"):
                 await host.put(content, path)
                 assert await host.get(path) == content
+
+        self.check(case)
+
+    def test_errors_in_a_log_file_are_counted_on_the_host(self) -> None:
+        """logs(): between two moments, and what comes after it by where it ended."""
+
+        async def case(host: Transport) -> None:
+            path, now = f"{self.folder}/shop.log", (await host.facts()).clock
+            old, new = _line(now - 60, "ERROR old"), _line(now - 10, "ERROR disk full")
+            await host.put(old + new + _line(now - 5, "INFO served"), path)
+            query = LogQuery(now - 30, now, files=(path,), patterns={"disk": "disk"})
+            reading = await host.logs(query)
+            found = [(name, tally.errors) for name, tally in reading.tallies.items()]
+            assert found == [("", 1), ("disk", 1)]
+            assert reading.covered == 30
+            (told,) = reading.tallies[""].top
+            assert told[0].endswith("ERROR disk full")
+            known = reading.tallies[""].seen
+            again = await host.logs(replace(query, known=known))
+            assert again.tallies[""].new == ()
+            nothing = await host.logs(replace(query, files=(f"{self.folder}/none.log",)))
+            assert nothing.covered is None
 
         self.check(case)
 

@@ -141,12 +141,12 @@ def kill_at_write(shop: Shop, number: int, *, committed: bool) -> list[int]:
     return writes
 
 
-def until_killed(shop: Shop, *words: str) -> bool:
+def until_killed(shop: Shop, *words: str, code: int = 0) -> bool:
     """Run the command line; whether the controller was killed before its end."""
     ended = []
 
     def run() -> None:
-        shop.gapless(*words, code=0)
+        shop.gapless(*words, code=code)
         ended.append(True)
 
     try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from .fleet import make_fleet
 from .local import Local
 from .shop import Shop
 
@@ -16,6 +19,14 @@ def shop(
 ) -> Shop:
     """Three instances of release "1" behind a balancer."""
     return Shop(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def fleet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Shop]:
+    """Makes twenty instances of release "1" behind a balancer; see ``make_fleet``."""
+    return partial(make_fleet, tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -182,6 +182,18 @@ def test_several_services_of_a_host_and_json(shop: Shop) -> None:
     assert report["services"][0]["serving"] == {"web3": "out of traffic"}
 
 
+def test_a_dry_run_shows_the_plan_and_moves_nothing(shop: Shop) -> None:
+    out = shop.gapless("drain", "api@web[1:2]", "--dry-run", code=0).text
+    assert "drain shop — 1 service, 2 instances on 2 hosts" in out
+    assert "api out of traffic, ≥ 2 of 3 serve" in out
+    assert "Drains 2 instances in about" in out
+    assert "what goes out stays out until gapless admit." in out
+    out = shop.gapless("admit", "api@web1", "--dry-run", code=0).text
+    assert "api into traffic," in out and "Admits 1 instance in about" in out
+    assert "after its own checks pass." in out
+    assert shop.world.deeds("drain", "admit") == [] and shop.last().verb == "deploy"
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -218,6 +230,8 @@ def test_a_balancer_that_tells_no_state_is_remembered_for(tmp_path: Path) -> Non
     """What a balancer cannot report, the host knows."""
     pool = Pool(tmp_path, state=False)
     pool.edit("    balancer: edge", "    balancer: edge\n    rollout: {max_unavailable: 2}")
+    told = pool.gapless("drain", "api@h3", "--dry-run", code=0)
+    assert "edge (command): nothing shows when a drain is over: each lasts 300ms" in told
     told = pool.gapless("drain", "api@h3", code=0)
     assert "out of traffic (timed)" in told
     told = pool.gapless("restart", "api", "--yes", code=0)

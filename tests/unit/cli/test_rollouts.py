@@ -34,7 +34,7 @@ def test_restart_passes_on_what_was_said(api: Api, gl: Run) -> None:
     assert api.called("make_plan") == {
         "verb": "restart", "services": ("shop.api",), "hosts": "web[1:3]", "batch": "25%",
         "canary": "1", "max_failed": 2, "on_failure": "stop", "skip_migrations": True,
-        "force": None, "offline": False,
+        "no_way_back": False, "force": None, "offline": False, "promote_from": "",
     }  # fmt: skip
     done = api.called("execute")
     assert (done["reason"], done["prove"], done["check_stale"]) == ("new certs", False, False)

@@ -21,6 +21,7 @@ CLAIMS = sorted(
 )
 COVERAGE = ROOT / "docs" / "explanation" / "coverage.md"
 FLIP = ROOT / "docs" / "explanation" / "coverage-flip.md"
+FLEET = ROOT / "docs" / "explanation" / "coverage-fleet.md"
 GUARANTEES = ROOT / "docs" / "explanation" / "guarantees.md"
 
 
@@ -73,3 +74,10 @@ def test_every_requirement_of_the_flipper_names_a_test() -> None:
     rows = _rows(FLIP.read_text("utf-8"))
     assert len(rows) >= 30
     assert [row[0] for row in rows if not _NODE.search(row[-1])] == []
+
+
+def test_every_requirement_of_a_fleet_names_a_test_or_says_why_not() -> None:
+    covered, not_shown = FLEET.read_text("utf-8").split("## Not shown")
+    assert len(_rows(covered)) >= 100
+    assert [row[0] for row in _rows(covered) if not _NODE.search(row[-1])] == []
+    assert all(len(row) == 3 and all(row) for row in _rows(not_shown))

@@ -80,7 +80,7 @@ def findings(
             contest = contest.after(ticks[-1], tick, spread, usual)
         now = total(ticks)
         assert now is not None
-        evidence = Evidence(now, before, theirs, theirs_before, spread, contest.log_e)
+        evidence = Evidence(now, before, None, theirs, theirs_before, spread, contest.log_e)
         rules = Rules(alpha, effect=10, least=1.0 if stream.requests is None else 0.1)
         yield look * EVERY, judge(evidence, rules)
 

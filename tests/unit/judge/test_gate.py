@@ -10,7 +10,7 @@ from gapless.judge.contest import Contest, habit
 from gapless.judge.dispersion import INCIDENTS, REQUESTS, dispersion
 from gapless.judge.gate import Evidence, Finding, Rules, judge, matters
 from gapless.judge.power import at_least, enough, proven
-from gapless.judge.tally import Tally, total
+from gapless.judge.tally import Tally, lend, total
 
 RULES = Rules(alpha=0.001, effect=10, least=1.0)
 SHARES = Rules(alpha=0.001, effect=10, least=0.1)
@@ -98,6 +98,12 @@ def test_errors_of_one_alone_make_it_rich() -> None:
     assert contest.log_e > 6.9, "five errors where one tenth is the share"
 
 
+def test_errors_in_bursts_are_worth_less() -> None:
+    plain = Contest().after(Tally(6, 5.0, 5), Tally(0, 45.0, 45))
+    bursts = Contest().after(Tally(6, 5.0, 5), Tally(0, 45.0, 45), dispersion=4.0)
+    assert bursts.log_e < plain.log_e / 3
+
+
 def test_a_host_that_always_erred_more_is_expected_to() -> None:
     usual = habit(Tally(100, 600.0), Tally(10, 600.0))
     assert 8 < usual < 10
@@ -118,29 +124,52 @@ def test_too_short_a_silence_proves_nothing() -> None:
     assert judge(Evidence(Tally(0, 60.0), QUIET), RULES) is Finding.GOOD
 
 
+def test_more_than_before_is_not_good_below_the_limit_either() -> None:
+    before = Tally(120, 600.0)
+    assert judge(Evidence(Tally(38, 60.0), before), RULES) is Finding.UNKNOWN
+    assert judge(Evidence(Tally(15, 60.0), before), RULES) is Finding.GOOD
+
+
 def test_without_a_measure_nothing_is_good() -> None:
     assert judge(Evidence(Tally(0, 3600.0)), RULES) is Finding.UNKNOWN
     assert judge(Evidence(Tally(0, 60.0, 0), Tally(0, 600.0, 0)), SHARES) is Finding.UNKNOWN
 
 
 def test_untouched_hosts_are_a_measure_where_before_is_unknown() -> None:
-    others = Tally(12, 600.0)
-    assert judge(Evidence(Tally(0, 60.0), others=others), RULES) is Finding.GOOD
-    assert judge(Evidence(Tally(40, 60.0), others=others), RULES) is Finding.WORSE
+    lent = lend(None, Tally(24, 1200.0), Tally(0, 60.0), 600.0)
+    assert lent == Tally(12, 600.0)
+    assert judge(Evidence(Tally(0, 60.0), lent=lent), RULES) is Finding.GOOD
+    assert judge(Evidence(Tally(40, 60.0), lent=lent), RULES) is Finding.WORSE
+
+
+def test_a_short_baseline_is_lent_what_is_missing() -> None:
+    now, short = Tally(1, 60.0, 120), Tally(0, 30.0, 60)
+    lent = lend(short, Tally(60, 6000.0, 12_000), now, 600.0)
+    assert lent == Tally(6, pytest.approx(570.0), 1140)
+    line = told(Evidence(now, short, lent), SHARES)
+    assert "baseline 0 of 60 and 6 of 1140 on untouched hosts (0.6 expected)" in line
+
+
+def test_a_whole_baseline_is_lent_nothing() -> None:
+    assert lend(QUIET, Tally(500, 600.0), Tally(0, 60.0), 600.0) is None
+    assert lend(None, None, Tally(0, 60.0), 600.0) is None
+    assert lend(None, Tally(0, 60.0, 0), Tally(0, 60.0, 0), 600.0) is None
 
 
 def test_a_rise_of_the_untouched_hosts_is_the_environment() -> None:
-    evidence = Evidence(Tally(40, 60.0), QUIET, Tally(80, 120.0), Tally(24, 1200.0))
+    evidence = Evidence(Tally(40, 60.0), QUIET, None, Tally(80, 120.0), Tally(24, 1200.0))
     assert judge(evidence, RULES) is Finding.ENVIRONMENT
 
 
 def test_what_is_worse_than_the_untouched_hosts_too_is_to_blame() -> None:
-    evidence = Evidence(Tally(200, 60.0), QUIET, Tally(30, 120.0), Tally(24, 1200.0), contest=20.0)
+    evidence = Evidence(
+        Tally(200, 60.0), QUIET, None, Tally(30, 120.0), Tally(24, 1200.0), contest=20.0
+    )
     assert judge(evidence, RULES) is Finding.WORSE
 
 
 def test_where_the_untouched_hosts_seem_to_rise_the_next_look_decides() -> None:
-    evidence = Evidence(Tally(14, 60.0), QUIET, Tally(3, 12.0), Tally(24, 600.0))
+    evidence = Evidence(Tally(14, 60.0), QUIET, None, Tally(3, 12.0), Tally(24, 600.0))
     assert judge(evidence, RULES) is Finding.SUSPECT
 
 
@@ -154,7 +183,7 @@ def test_a_message_never_seen_before_fails_at_the_third() -> None:
 def test_a_message_never_seen_before_that_untouched_hosts_have_is_nobodys_fault() -> None:
     unseen = (("connection refused", 5),)
     evidence = Evidence(
-        Tally(5, 60.0), QUIET, Tally(9, 60.0), QUIET, unseen=unseen, elsewhere=unseen
+        Tally(5, 60.0), QUIET, None, Tally(9, 60.0), QUIET, unseen=unseen, elsewhere=unseen
     )
     assert judge(evidence, RULES) is Finding.ENVIRONMENT
 
@@ -212,7 +241,7 @@ def test_the_arithmetic_is_told() -> None:
 
 def test_the_arithmetic_of_requests_names_the_untouched_hosts() -> None:
     evidence = Evidence(
-        Tally(0, 45.0, 45), Tally(3, 600.0, 600), Tally(4, 90.0, 90), Tally(6, 1200.0, 1200)
+        Tally(0, 45.0, 45), Tally(3, 600.0, 600), None, Tally(4, 90.0, 90), Tally(6, 1200.0, 1200)
     )
     assert told(evidence, SHARES) == (
         "0 of 45 requests failed in 45 s, baseline 3 of 600 (0.23 expected), limit 7; "

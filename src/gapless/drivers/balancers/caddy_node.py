@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 from gapless.clock import Clock
 from gapless.config.balancer_caddy import CaddyConfig
@@ -13,7 +12,7 @@ from gapless.drivers.balancers.base import Member, MemberState
 from gapless.drivers.balancers.caddy_api import CaddyApi
 from gapless.drivers.balancers.caddy_check import interval, probe
 from gapless.drivers.balancers.caddy_parking import back, without
-from gapless.drivers.balancers.caddy_view import Health, Load, Proxy
+from gapless.drivers.balancers.caddy_view import Proxy, View
 from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.sight import Sight, examined, together
 from gapless.drivers.fill import fill, own_name
@@ -23,15 +22,6 @@ from gapless.model import Fence, Instance, Verdict
 
 _TRIES = 50
 """How often a change is made anew because somebody else's came first."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One moment of a Caddy process."""
-
-    proxy: Proxy
-    loads: dict[str, Load]
-    health: Health
 
 
 class CaddyNode:
@@ -51,7 +41,8 @@ class CaddyNode:
         self._config = config
         self._api = CaddyApi(self._host, config)
         self._clock = clock
-        self._down: dict[str, float] = {}
+        self._again: dict[str, float | None] = {}
+        """Since when what failed a check has passed it; None: it failed when it was seen last."""
         self._refused: dict[Instance, str] = {}
         self._address = address
 
@@ -72,7 +63,7 @@ class CaddyNode:
             self._refused.pop(instance, None)
             return await self._inside(view, dial)
         if dial in view.proxy.parked:
-            self._down.pop(dial, None)  # what is put in begins anew in Caddy as well
+            self._again.pop(dial, None)  # what is put in begins anew in Caddy as well
             return self._outside(instance, view, dial)
         return self._missing(instance, view, dial)
 
@@ -126,9 +117,10 @@ class CaddyNode:
         raise self._restless()
 
     async def _inside(self, view: View, dial: str) -> Sight:
-        load = view.loads.get(dial, Load(0, 0))
-        up, why = _standing(view, dial, load, await self._check(view.proxy, dial))
-        up, why = self._noticed(view.proxy, dial, up, why)
+        load = view.load(dial)
+        up, why = view.standing(dial)
+        if up:
+            up, why = self._doubted(view.proxy, dial, await self._check(view.proxy, dial), why)
         member = Member(
             node=self.label,
             name=dial,
@@ -144,21 +136,28 @@ class CaddyNode:
             shut=False,
             accepted=up,
             life=view.health.life,
-            others=_others(view, dial),
+            others=view.others(dial),
         )
 
-    def _noticed(self, proxy: Proxy, dial: str, up: bool, why: str) -> tuple[bool, str]:
-        """What was seen down may be up for us before it is for Caddy, which asks from time to time
-        and tells even later: so it has to be up for as long as Caddy takes to ask again."""
-        now, every = self._clock.monotonic(), interval(proxy)
-        if not up:
-            self._down[dial] = now
-        elif now - self._down.get(dial, now - every) < every:
-            return False, f"answers again, Caddy asks every {format_duration(every)}"
-        return up, why
+    def _doubted(
+        self, proxy: Proxy, dial: str, verdict: Verdict | None, why: str
+    ) -> tuple[bool, str]:
+        """Whether what Caddy still tells is true, and in which words. What failed just now is down.
+        And it may be up again for us before it is for Caddy, which asks from time to time: so it
+        has to be up for as long as Caddy takes to ask again."""
+        if verdict is not None and not verdict.passed:
+            self._again[dial] = None
+            return False, f"{verdict.asked}: {verdict.answer}"
+        if dial in self._again:
+            now, every = self._clock.monotonic(), interval(proxy)
+            since = self._again[dial] = self._again[dial] or now
+            if now - since < every:
+                return False, f"answers again, Caddy asks every {format_duration(every)}"
+            del self._again[dial]
+        return True, why
 
     def _outside(self, instance: Instance, view: View, dial: str) -> Sight:
-        load = view.loads.get(dial, Load(0, 0))
+        load = view.load(dial)
         idle = load.requests == 0
         refused = self._refused.get(instance, "")
         member = Member(
@@ -177,7 +176,7 @@ class CaddyNode:
             accepted=False,
             counted=dial in view.loads,
             life=view.health.life,
-            others=_others(view, dial),
+            others=view.others(dial),
         )
 
     async def _check(self, proxy: Proxy, dial: str) -> Verdict | None:
@@ -215,26 +214,3 @@ class CaddyNode:
 
     def _dial(self, instance: Instance) -> str:
         return fill(self._config.upstream, instance, self._address)
-
-
-def _standing(view: View, dial: str, load: Load, verdict: Verdict | None) -> tuple[bool, str]:
-    """Whether it gets traffic and answers, and in which words. What Caddy's checks found is up to
-    ten seconds old, so its check as it was asked now counts as well."""
-    most = view.proxy.most_fails
-    if most is not None and load.fails >= most:
-        return False, f"unavailable: {load.fails} failed requests"
-    if not view.proxy.active:
-        return True, "no check"
-    if not view.health.healthy.get(dial, False):
-        return False, "unhealthy"
-    if verdict is not None and not verdict.passed:
-        return False, f"{verdict.asked}: {verdict.answer}"
-    return True, "healthy"
-
-
-def _others(view: View, dial: str) -> int:
-    """How many other upstreams Caddy itself has up."""
-    return sum(
-        _standing(view, other, view.loads.get(other, Load(0, 0)), None)[0]
-        for other in set(view.proxy.dials) - {dial}
-    )

@@ -56,6 +56,34 @@ class Health:
     healthy: Mapping[str, bool]
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """One moment of a Caddy process."""
+
+    proxy: Proxy
+    loads: Mapping[str, Load]
+    health: Health
+
+    def load(self, dial: str) -> Load:
+        """What is open to an address; nothing to one that is not listed."""
+        return self.loads.get(dial, Load(0, 0))
+
+    def standing(self, dial: str) -> tuple[bool, str]:
+        """Whether Caddy sends traffic to an address, as far as it tells, and in which words. What
+        its checks found is up to ten seconds old."""
+        most, fails = self.proxy.most_fails, self.load(dial).fails
+        if most is not None and fails >= most:
+            return False, f"unavailable: {fails} failed requests"
+        if not self.proxy.active:
+            return True, "no check"
+        healthy = self.health.healthy.get(dial, False)
+        return healthy, "healthy" if healthy else "unhealthy"
+
+    def others(self, dial: str) -> int:
+        """How many other addresses Caddy has up."""
+        return sum(self.standing(other)[0] for other in set(self.proxy.dials) - {dial})
+
+
 def proxy(etag: str | None, data: Any) -> Proxy:
     """The handler in an answer. Raises NonsenseError."""
     if not isinstance(data, dict) or data.get("handler") != "reverse_proxy" or not etag:

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterable
 
 from gapless.clock import Clock
@@ -26,6 +25,7 @@ from gapless.drivers.balancers.node_file import NodeFile
 from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.settling import Settling
 from gapless.drivers.balancers.sight import Sight, examined
+from gapless.drivers.balancers.unknown_member import unknown
 from gapless.drivers.balancers.yaml_places import UnreadableError
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
@@ -185,18 +185,7 @@ class EnvoyNode:
         )
 
     def _missing(self, instance: Instance, known: Iterable[str], place: str) -> Sight:
-        name = self._name(instance)
-        near = difflib.get_close_matches(name, known, 1)
-        names = ", ".join(known) or "none"
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        trouble = TrafficError(
-            f"{place} on {self.label} has no endpoint {name!r}",
-            where=self._balancer,
-            evidence=f"endpoints there: {names}",
-            next=f"{hint}set 'server' of the balancer in gapless.yaml".strip(),
-        )
-        member = Member(self.label, name, MemberState.MISSING, checked=False, raw=f"not in {names}")
-        return Sight(member, out=False, idle=True, shut=False, accepted=False, trouble=trouble)
+        return unknown(self._host, self._name(instance), known, place=place, kind="endpoint")
 
     def _name(self, instance: Instance) -> str:
         return fill(self._config.server, instance, self._address)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection
 
 from gapless.clock import Clock
 from gapless.config.balancer_etcd import EtcdConfig
-from gapless.drivers.balancers.base import Member, MemberState
+from gapless.drivers.balancers.base import MemberState
 from gapless.drivers.balancers.conftool_pool import POOLED, Entry, Pool
 from gapless.drivers.balancers.etcd_keys import EtcdKeys
+from gapless.drivers.balancers.etcd_sight import absent, out, sight
 from gapless.drivers.balancers.etcd_verify import Standing, Verification
 from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.settling import Settling
@@ -65,7 +66,9 @@ class EtcdNode:
             self._expected.discard(instance)
         elif not entry.out and instance not in self._expected:
             return self._unknown(entry, stands)
-        return self._sight(instance, entry, stands, pool.others(name))
+        gone = entry.revision if out(entry, stands) else None
+        settled = self._settling.over(instance, gone)
+        return sight(self.label, entry, stands, settled=settled, others=pool.others(name))
 
     async def serving(self, instances: Collection[Instance]) -> int:
         """How many of them are wanted in traffic and, where it can be asked, up."""
@@ -160,36 +163,6 @@ class EtcdNode:
                 next="pool others first; or look whether depool_threshold is the balancer's own",
             )
 
-    def _sight(
-        self, instance: Instance, entry: Entry, stands: Standing | None, others: int
-    ) -> Sight:
-        traffic = not entry.out
-        if stands is not None and stands.traffic is not None:
-            traffic = stands.traffic
-        out = entry.out and not traffic
-        settled = self._settling.over(instance, entry.revision if out else None)
-        count = stands.count if stands else None
-        idle = out and (settled if count is None else count == 0)
-        up = not entry.out and (stands.state is MemberState.UP if stands else entry.pooled)
-        member = Member(
-            node=self.label,
-            name=entry.name,
-            state=_state(out=out, idle=idle, up=up, stands=stands),
-            connections=count,
-            weight=entry.weight,
-            checked=stands is not None and up,
-            raw=f"{entry}, {stands.raw}" if stands else f"{entry} (wanted, not verified)",
-        )
-        return Sight(
-            member,
-            out=out,
-            idle=idle,
-            shut=entry.out,
-            accepted=up,
-            counted=count is not None or not out,
-            others=others,
-        )
-
     def _place(self, instance: Instance) -> tuple[str, str]:
         """Folder, with the slash at its end, and name in it."""
         folder, _, name = self._config.key.rpartition("/")
@@ -216,7 +189,7 @@ class EtcdNode:
             evidence=f"keys there: {known}",
             next=f"{hint}set 'key' of the balancer in gapless.yaml",
         )
-        return self._absent(name, f"not in {known}", trouble)
+        return absent(self.label, name, f"not in {known}", trouble)
 
     def _unknown(self, entry: Entry, stands: Standing) -> Sight:
         trouble = TrafficError(
@@ -225,11 +198,7 @@ class EtcdNode:
             evidence=f"{entry}; it says {stands.raw}",
             next="compare 'verify' of the balancer in gapless.yaml with its pools",
         )
-        return self._absent(entry.name, f"{entry}, {stands.raw}", trouble)
-
-    def _absent(self, name: str, raw: str, trouble: TrafficError) -> Sight:
-        member = Member(self.label, name, MemberState.MISSING, checked=False, raw=raw)
-        return Sight(member, out=False, idle=True, shut=False, accepted=False, trouble=trouble)
+        return absent(self.label, entry.name, f"{entry}, {stands.raw}", trouble)
 
     def _unreadable(self, folder: str, entry: Entry) -> TrafficError:
         return TrafficError(
@@ -238,13 +207,3 @@ class EtcdNode:
             evidence=entry.text[:500] or "(empty)",
             next='it has to be {"pooled": "yes" (or "no", "inactive"), "weight": 10}',
         )
-
-
-def _state(*, out: bool, idle: bool, up: bool, stands: Standing | None) -> MemberState:
-    if out:
-        return MemberState.DRAINED if idle else MemberState.DRAINING
-    if up:
-        return MemberState.UP
-    # Told to be out but still sent requests, as far as the load balancer says.
-    held = stands is not None and stands.state is MemberState.UP
-    return MemberState.UP if held else MemberState.DOWN

@@ -9,6 +9,7 @@ from gapless.config.balancer_haproxy import HaproxyConfig
 from gapless.drivers.balancers import haproxy_names as names
 from gapless.drivers.balancers import haproxy_orders as orders
 from gapless.drivers.balancers.base import Member, MemberState
+from gapless.drivers.balancers.haproxy_refusals import refused
 from gapless.drivers.balancers.haproxy_view import NonsenseError, Server, View, parse, questions
 from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.sight import NoAnswer, Sight, examined
@@ -45,7 +46,7 @@ class HaproxyNode:
         try:
             return parse(answer)
         except NonsenseError:
-            raise self._refused(answer) from None
+            raise refused(answer, self._balancer, self.label, self._config) from None
 
     async def see(self, instance: Instance) -> Sight:
         """The instance as this process reports it."""
@@ -134,7 +135,7 @@ class HaproxyNode:
         """``but`` is what an answer may begin with besides consent."""
         answer = (await self._say(line, fence)).strip()
         if not set(answer.splitlines()) <= orders.CONSENT | {""} and not answer.startswith(but):
-            raise self._refused(answer)
+            raise refused(answer, self._balancer, self.label, self._config)
 
     async def _say(self, line: str, fence: Fence | None = None) -> str:
         socket, data = self._config.socket, f"{line}\n".encode()
@@ -150,23 +151,6 @@ class HaproxyNode:
                 evidence=f"{line} → nothing",
             )
         return answer.decode(errors="replace")
-
-    def _refused(self, answer: str) -> TrafficError:
-        """The error in an answer that is not the one wanted."""
-        backend = self._config.backend
-        what, hint = f"HAProxy on {self.label} answers nonsense", "is this its admin socket?"
-        if "Permission denied" in answer:
-            what = f"HAProxy on {self.label} does not allow orders on {self._config.socket}"
-            hint = "give the socket 'level admin' in haproxy.cfg"
-        elif "No such proxy" in answer or "find backend" in answer or "No such backend" in answer:
-            what = f"HAProxy on {self.label} has no backend {backend!r}"
-            hint = "compare 'backend' in gapless.yaml with haproxy.cfg"
-        elif "No such server" in answer:
-            what = f"HAProxy on {self.label} lost the server"
-            hint = f"look at backend {backend!r} in haproxy.cfg"
-        return TrafficError(
-            what, where=self._balancer, evidence=answer.strip()[:500] or "(empty)", next=hint
-        )
 
     def _missing(self, name: str, view: View) -> Sight:
         near = difflib.get_close_matches(name, view.servers, 1)

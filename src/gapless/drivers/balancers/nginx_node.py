@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Collection
 
@@ -23,6 +22,7 @@ from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.node_orders import NodeOrders
 from gapless.drivers.balancers.sight import NoAnswer, Sight, examined
 from gapless.drivers.balancers.steered_file import CHANGED, REFUSED
+from gapless.drivers.balancers.unknown_member import unknown
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import TrafficError
@@ -126,7 +126,7 @@ class NginxNode:
                 f"the look at nginx on {self.label} brought nonsense",
                 where=self._balancer,
                 evidence=completed.stdout.strip()[:500] or "(nothing)",
-                next="see that sh, flock and the GNU core utilities are what runs there",
+                next="see that sh, flock, awk and the GNU core utilities are what runs there",
             ) from None
 
     def _marked(self, view: View) -> MarkedServers:
@@ -202,17 +202,8 @@ class NginxNode:
         return TrafficError(what, where=self._balancer, evidence=evidence, next=hint)
 
     def _missing(self, name: str, marked: MarkedServers) -> Sight:
-        near = difflib.get_close_matches(name, marked.servers, 1)
-        known = ", ".join(marked.servers) or "none"
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        trouble = TrafficError(
-            f"{self._config.include} on {self.label} has no server {name!r}",
-            where=self._balancer,
-            evidence=f"servers marked {self._config.upstream!r}: {known}",
-            next=f"{hint}set 'server' of the balancer in gapless.yaml".strip(),
-        )
-        member = Member(self.label, name, MemberState.MISSING, checked=False, raw=f"not in {known}")
-        return Sight(member, out=False, idle=True, shut=False, accepted=False, trouble=trouble)
+        place = f"upstream {self._config.upstream!r} in {self._config.include}"
+        return unknown(self._host, name, marked.servers, place=place, kind="server")
 
     def _server(self, instance: Instance) -> str:
         name = fill(self._config.server, instance, self._address)

@@ -1,8 +1,8 @@
 """What is run on the host of an nginx, as data: one look, and one transition of its file.
 
 Both take the lock of the file's folder, so a look never falls into the middle of a transition.
-Paths and words are arguments of the scripts and never part of them. They need a POSIX sh and the
-GNU core utilities.
+Paths and words are arguments of the scripts and never part of them. They need a POSIX sh,
+awk, flock and the GNU core utilities.
 """
 
 from __future__ import annotations

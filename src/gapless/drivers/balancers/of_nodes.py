@@ -109,11 +109,15 @@ class OfCheckedNodes(OfNodes):
         up."""
         windows = await together(node.window(instance) for node in self._checked)
         await self._clock.sleep(max(windows))
+        return await self._let_in(instance, fences)
+
+    async def _let_in(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """All nodes have answered before, so one that is silent now may come back."""
         until = self._clock.monotonic() + self._within
         while True:
             try:
-                return await super().admit(instance, fences)
-            except NoAnswer:  # all have answered before: one that is replaced now may come back
+                return await self._fanout.admit(instance, fences)
+            except NoAnswer:
                 if self._clock.monotonic() >= until:
                     raise
             await self._clock.sleep(_POLL)

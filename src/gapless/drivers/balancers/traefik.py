@@ -11,6 +11,7 @@ from gapless.config.balancers import BalancerConfig
 from gapless.drivers.balancers.base import Capabilities, Drained, Evidence, Member
 from gapless.drivers.balancers.fanout import Fanout
 from gapless.drivers.balancers.of_nodes import OfCheckedNodes
+from gapless.drivers.balancers.sight import together
 from gapless.drivers.balancers.traefik_node import TraefikNode
 from gapless.drivers.balancers.weighing import weigh
 from gapless.drivers.fill import own_name
@@ -64,6 +65,16 @@ class TraefikBalancer(OfCheckedNodes):
         """Out on every node as its API reports it, and then the time to settle."""
         drained = await super().drain(instance, fences)
         return replace(drained, evidence=Evidence.TIMED)
+
+    async def admit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """In on every node, until each has it UP by a check made since: Traefik forgets the health
+        of a server that it is told of."""
+        trials = await together(node.trial(instance) for node in self._nodes)
+        members = await super().admit(instance, fences)
+        if not any(trials):
+            return members
+        await self._clock.sleep(max(trials))
+        return await self._let_in(instance, fences)
 
     async def weights(
         self, wanted: Mapping[Instance, int], fences: Sequence[Fence]

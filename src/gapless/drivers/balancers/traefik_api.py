@@ -48,6 +48,8 @@ class TraefikApi:
     async def view(self) -> View:
         """The service as it is now. Raises NoAnswer, TrafficError."""
         answer = await self._api.ask(_VERSION)
+        if answer.status == 404:
+            raise self._silent(answer)
         date = answer.headers.get("Date")
         begun = self._read(_VERSION, answer, lambda: traefik_view.process(answer.json(), date))
         answer = await self._api.ask(self._ask_service)
@@ -56,8 +58,14 @@ class TraefikApi:
         service = self._read(self._ask_service, answer, lambda: traefik_view.service(answer.json()))
         return View(service, begun.life, _young(service, begun))
 
+    def _silent(self, answer: HttpAnswer) -> NoAnswer:
+        """A process that has just begun listens before it has its API: that is silence."""
+        what = f"{self._api.product} has no API"
+        error = self._api.error(what, _VERSION, answer, "set api: {insecure: true} in traefik.yml")
+        return NoAnswer(what, where=error.where, evidence=error.evidence, next=error.next)
+
     def _absent(self, answer: HttpAnswer, begun: Process) -> TrafficError:
-        """A process that has just begun answers before it has read its files: that is silence."""
+        """And it has its API before it has read its files."""
         what = f"{self._api.product} has no service {self._name}@file"
         hint = "compare 'service' and 'api' in gapless.yaml with Traefik's configuration"
         error = self._api.error(what, self._ask_service, answer, hint)

@@ -9,12 +9,12 @@
    their next check. One that was DOWN before our change is not believed until that is over, and in
    a process that has just begun none is.
 4. Traefik goes on checking what is out. A replaced instance is let in only while such a check
-   passes, and (``OfCheckedNodes.admit``) after the time in which one would have failed.
+   passes, and (``OfCheckedNodes.admit``) after the time in which one would have failed. To be let
+   in is a change as well, so its UP is believed when a check has been made since.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterable
 
 from gapless.clock import Clock
@@ -28,12 +28,14 @@ from gapless.drivers.balancers.sight import Sight, examined
 from gapless.drivers.balancers.traefik_api import TraefikApi, View
 from gapless.drivers.balancers.traefik_servers import Servers
 from gapless.drivers.balancers.traefik_view import Server
+from gapless.drivers.balancers.unknown_member import unknown
 from gapless.drivers.balancers.yaml_places import UnreadableError
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import TrafficError
 from gapless.model import Fence, Instance, Verdict
 
+_SLACK = 0.5  # seconds by which a check may be late
 _MISSED = 5.0  # seconds; Traefik takes 2 s to see a file, unless it is told to take longer
 
 
@@ -111,9 +113,15 @@ class TraefikNode:
         """See ``CheckedNode.window``."""
         view = await self._api.view()
         server = view.service.servers.get(self._url(instance))
-        if server is None or not server.out or server.status == "DOWN":
+        if server is None or server.status == "DOWN":
             return 0.0
-        return view.service.window or 0.0
+        return _trial(server, view)
+
+    async def trial(self, instance: Instance) -> float:
+        """Seconds until its UP is the word of a check, once it is let in; 0 where it is in."""
+        view = await self._api.view()
+        server = view.service.servers.get(self._url(instance))
+        return _trial(server, view) if server is not None else 0.0
 
     async def put_out(self, instance: Instance, fence: Fence | None) -> None:
         """A weight below 0: no new requests; those in flight end in peace."""
@@ -219,17 +227,13 @@ class TraefikNode:
         )
 
     def _missing(self, url: str, known: Iterable[str], place: str) -> Sight:
-        near = difflib.get_close_matches(url, known, 1)
-        names = ", ".join(known) or "none"
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        trouble = TrafficError(
-            f"{place} on {self.label} has no server {url!r}",
-            where=self._balancer,
-            evidence=f"servers there: {names}",
-            next=f"{hint}set 'server' of the balancer in gapless.yaml".strip(),
-        )
-        member = Member(self.label, url, MemberState.MISSING, checked=False, raw=f"not in {names}")
-        return Sight(member, out=False, idle=True, shut=False, accepted=False, trouble=trouble)
+        return unknown(self._host, url, known, place=place, kind="server")
 
     def _url(self, instance: Instance) -> str:
         return fill(self._config.server, instance, self._address)
+
+
+def _trial(server: Server, view: View) -> float:
+    if not server.out or view.service.window is None:
+        return 0.0
+    return view.service.window + _SLACK

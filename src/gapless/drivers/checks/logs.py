@@ -4,7 +4,8 @@
    where its files end. A message is new when none of these hosts had it.
 2. Each look reads what was written since; one reading serves all sources of an entry, and every
    part of its time.
-3. Times are the host's: a clock that is more than a second off is taken into account.
+3. Times are the host's. How much its clock is off is known but for the way there and back; a
+   window rather begins too early than after the first errors.
 4. A host that cannot be asked at the beginning is asked later; what is new to it is not known then.
 """
 
@@ -24,8 +25,6 @@ from gapless.errors import SourceUnavailable, TransportError
 
 _AT_ONCE = 20
 """Hosts that are asked at the same time."""
-_NEAR = 1.0
-"""Seconds by which a clock may seem to be off because of the way there."""
 _JUST = 0.5
 """Seconds after which a log is read again."""
 _MOST_MARKS = 100
@@ -143,10 +142,13 @@ class HostLogs:
             transport = self._reach.transport(host)
             try:
                 await transport.connect()
-                skew = (await transport.facts()).clock - self._reach.clock.now()
+                before = self._reach.clock.now()
+                theirs = (await transport.facts()).clock
+                after = self._reach.clock.now()
             except TransportError as error:
                 raise _unreadable(host, error) from error
-            self._hosts.setdefault(host, _Host(skew if abs(skew) > _NEAR else 0.0))
+            off = before > theirs or theirs > after
+            self._hosts.setdefault(host, _Host(theirs - after if off else 0.0))
         return self._hosts[host]
 
     def _query(self, host: str, kept: _Host, since: float, until: float) -> LogQuery:

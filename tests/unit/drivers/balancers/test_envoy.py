@@ -158,7 +158,7 @@ def test_without_a_panic_threshold_all_can_be_taken_out(tmp_path: Path) -> None:
         balancer = rig.balancer()
         await balancer.drain(rig.other, ())
         await balancer.drain(rig.instance, ())
-        assert {await rig.ask(0) for _ in range(4)} == {""}
+        assert await rig.ask(0) == ""
 
     play(tmp_path, case, common_lb_config=NO_PANIC)
 

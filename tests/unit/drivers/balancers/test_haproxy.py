@@ -284,3 +284,35 @@ def test_an_examination_tells_what_is_there_and_what_is_not(tmp_path: Path) -> N
         assert "haproxy runs there" in silent[0].wanted
 
     play(tmp_path, case)
+
+
+def test_options_that_haproxy_does_not_take_are_told_with_its_words(tmp_path: Path) -> None:
+    async def case(rig: HaproxyRig) -> None:
+        dynamic = {"address": "127.0.0.1:1", "options": "cookie x"}
+        balancer = rig.balancer(haproxy={"dynamic": dynamic})
+        with pytest.raises(TrafficError) as caught:
+            await balancer.add(Instance("shop.api", "web3.shop.example"), ())
+        assert "does not add the server" in caught.value.what
+        assert "'cookie' option is not accepted" in caught.value.evidence
+        assert "compare 'dynamic'" in caught.value.next
+        (verdict,) = (await balancer.examine([rig.instance, Instance("shop.api", "web3")]))["lb1"]
+        assert verdict.passed and "1 of 2 servers, what is missing is added" in verdict.answer
+
+    play(tmp_path, case)
+
+
+def test_weights_carry_fences_and_have_a_range(tmp_path: Path) -> None:
+    async def case(rig: HaproxyRig) -> None:
+        fences = [Fence("shop.api", "r1", 3), Fence("shop.api", "r1", 8)]
+        await rig.balancer().weights({rig.instance: 256}, fences)
+        for local, fence in zip(rig.locals.values(), fences, strict=True):
+            said = list(zip(local.said, local.fences, strict=True))
+            assert ("set server shop/web1 weight 256\n", fence) in said
+        with pytest.raises(TrafficError, match="257 cannot be the weight"):
+            await rig.balancer().weights({rig.instance: 257}, fences)
+        stranger = Instance("shop.api", "web9.shop.example")
+        with pytest.raises(TrafficError, match="has no server 'web9'"):
+            await rig.balancer().weights({rig.instance: 1, stranger: 1}, fences)
+        assert {m.weight for m in await rig.balancer().members(rig.instance)} == {256}
+
+    play(tmp_path, case)

@@ -180,6 +180,26 @@ def test_a_check_passed_by_the_old_copy_is_not_the_new_ones(tmp_path: Path) -> N
     play(tmp_path, case, healthCheck=slow)
 
 
+def test_an_up_before_any_check_is_not_the_end_of_an_admit(tmp_path: Path) -> None:
+    """It falls sick just as it is let in: Traefik calls it UP, the admit waits for the check."""
+
+    async def case(rig: TraefikRig) -> None:
+        balancer = rig.balancer(admit_timeout="500ms")
+        await balancer.drain(rig.instance, ())
+        admit = asyncio.create_task(balancer.admit(rig.instance, ()))
+
+        async def let_in() -> bool:
+            members = await rig.balancer().members(rig.instance)
+            return {member.state for member in members} == {MemberState.UP}
+
+        await until(let_in, "Traefik calls it UP on every node")
+        await rig.healthy(False)
+        with pytest.raises(TrafficError, match="is not reported up"):
+            await admit
+
+    play(tmp_path, case)
+
+
 def test_every_order_is_a_critical_action_under_the_fence_of_its_host(tmp_path: Path) -> None:
     async def case(rig: TraefikRig) -> None:
         fences = [Fence("shop.api", "r1", 3), Fence("shop.api", "r1", 8)]

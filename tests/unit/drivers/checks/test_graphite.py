@@ -120,8 +120,11 @@ class GraphiteRig:
 
     async def begin(self) -> None:
         await self._door.open()
+        # one connection: of two, the later may be read first
+        _, self._writer = await asyncio.open_connection("127.0.0.1", self._line)
 
     async def close(self) -> None:
+        self._writer.close()
         await self._door.close()
 
     def source(self) -> RateSource:
@@ -135,13 +138,11 @@ class GraphiteRig:
     async def _add(self, **counts: int) -> None:
         """Counts of this second, as statsd would flush them."""
         now = int(time.time())
-        _, writer = await asyncio.open_connection("127.0.0.1", self._line)
         for name, number in counts.items():
             path = f"shop.{name.replace('__', '.')}"
             self._points[path, now] = self._points.get((path, now), 0) + number
-            writer.write(f"{path} {self._points[path, now]} {now}\n".encode())
-        await writer.drain()
-        writer.close()
+            self._writer.write(f"{path} {self._points[path, now]} {now}\n".encode())
+        await self._writer.drain()
 
     async def fail(self, host: str, number: int, word: str = "") -> None:
         await self._add(**{f"{host}__errors": number, f"{host}__requests": number})

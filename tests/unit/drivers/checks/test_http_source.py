@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from gapless.config.verify_rates import GraphiteConfig
 from gapless.drivers.checks.http_source import HttpSource
 from gapless.errors import SourceUnavailable
+from tests.unit.drivers.balancers.certificates import Certificates
 
 from .reaching import reach
 from .servers import Answers
@@ -84,3 +87,34 @@ def test_an_answer_that_does_not_come_is_not_waited_for() -> None:
 def test_a_file_without_certificates_is_told() -> None:
     error, _ = asked(ca="/no/such/file.pem")
     assert "no certificates in /no/such/file.pem" in error.what
+
+
+@pytest.mark.parametrize(
+    ("host", "keys", "answered"),
+    [
+        ("localhost", {"ca": True}, True),
+        ("localhost", {}, False),  # nobody vouches for it
+        ("127.0.0.1", {"ca": True}, False),  # it has another name
+        ("127.0.0.1", {"tls": "insecure"}, True),
+    ],
+)
+def test_certificates_are_verified(
+    tmp_path: Path, host: str, keys: dict[str, Any], answered: bool
+) -> None:
+    made = Certificates(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made._bearer("localhost"))
+    more = {**keys, "ca": made.ca} if "ca" in keys else keys
+
+    async def scene() -> Any:
+        server = Answers(lambda *_: (200, "[]"))
+        await server.start(context=context)
+        config = GraphiteConfig(url=f"https://{host}:{server.port}", errors="t", **more)
+        try:
+            return await HttpSource("Graphite", config, reach()).get("/render")
+        except SourceUnavailable as error:
+            return error.what
+        finally:
+            await server.stop()
+
+    assert asyncio.run(scene()) == ([] if answered else "Graphite does not answer")

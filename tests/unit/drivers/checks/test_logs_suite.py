@@ -24,7 +24,7 @@ from gapless.drivers.checks.rates import RateSource
 from gapless.drivers.transports.base import Transport
 from gapless.drivers.transports.local import LocalTransport
 from gapless.drivers.transports.log_query import LogQuery, LogReading
-from gapless.errors import Unreachable
+from gapless.errors import DeadlineExceeded, Unreachable
 from gapless.testing.rate_source_suite import RateRig, RateSourceSuite, reached
 
 from .reaching import in_letters, reach
@@ -260,5 +260,19 @@ def test_the_journal_is_cut_to_the_instant() -> None:
             count = await rig.source().count("web1", second + 0.3, second + 0.7)
             assert count is not None
             assert sorted(text for text, _ in count.top) == ["new one", "newer one"]
+
+    asyncio.run(scene())
+
+
+def test_a_reading_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    async def scene() -> None:
+        config = HostConfig(transport="local", state_dir=str(tmp_path / "state"))
+        there = LocalTransport("web1", config)
+        await there.connect()
+        started = time.monotonic()
+        with pytest.raises(DeadlineExceeded, match=r"could not be read within 0\.01 s"):
+            await there.logs(LogQuery(0, 1, files=("/etc/hosts",), timeout=0.01))
+        assert time.monotonic() - started < 5
+        await there.close()
 
     asyncio.run(scene())

@@ -24,12 +24,12 @@ from .servers import Answers, Door, Process, free_port, need, until
 pytestmark = pytest.mark.xdist_group("prometheus")
 _NETWORK = "127.0.61."
 _CONFIG = """
-global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}
+global: {{scrape_interval: 300ms, scrape_timeout: 300ms}}
 scrape_configs:
   - job_name: shop
     static_configs: [{{targets: [{targets}]}}]
 """
-_MOST_HOSTS = 60
+_MOST_HOSTS = 40
 
 
 class Shared:

@@ -1,0 +1,142 @@
+"""Faults in the middle of a deploy to twenty hosts, and what each of them runs in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from gapless.testing.fake_transport import FakeTransport
+from gapless.testing.fake_unit import NEVER_READY
+from gapless.testing.faults import Fault, What
+from gapless.testing.world import World
+from tests.simulation.faults.fleet import ONE, REST, TWENTY, failures, touched, versions
+from tests.simulation.faults.shop import Shop
+
+ALWAYS = 10**9
+LATER = TWENTY[2:]
+"""The hosts behind the first group."""
+
+
+def never_binds(shop: Shop, host: str, new: str) -> None:
+    """With this release the unit is active, and nobody listens on its port."""
+    shop.unit(host).behaviours[new] = NEVER_READY
+
+    def follow(world: World) -> None:
+        shop.unit(host).port = 1 if shop.unit(host).version == new else 8000
+
+    shop.world.on_change(follow)
+
+
+@pytest.mark.parametrize("host", ["web01", ONE])
+def test_host_that_never_binds_its_port(fleet: Callable[..., Shop], host: str) -> None:
+    shop = fleet()
+    old, new = shop.live()[0], shop.release("2")
+    never_binds(shop, host, new)
+    ended = shop.gapless("deploy", "--yes", code=4)
+    assert f"api on {host}: not ready after 20 s" in ended.text
+    assert "Connection refused" in ended.text
+    assert failures(shop) == [(host, "ready")]
+    assert versions(shop) == dict.fromkeys(TWENTY, old)
+    if host == "web01":
+        assert touched(shop) == {"web01"}, "nobody but the canary"
+    assert not touched(shop) & set(REST)
+    shop.all_serve(old)
+    shop.world.check()
+
+
+def spoil(shop: Shop, hosts: Sequence[str]) -> None:
+    """Whatever is pushed to these hosts arrives with another content."""
+    push = FakeTransport.push
+
+    async def spoiled(
+        transport: FakeTransport, source: Path, target: str, *,
+        exclude: Sequence[str] = (), link_from: str = "",
+    ) -> int:  # fmt: skip
+        sent = await push(transport, source, target, exclude=exclude, link_from=link_from)
+        if transport.host in hosts:
+            shop.host(transport.host).files.write(f"{target}/app", b"flipped")
+        return sent
+
+    shop.patch.setattr(FakeTransport, "push", spoiled)
+
+
+@pytest.mark.parametrize("keys", ["", "max_failed: 1"])
+def test_digest_mismatch(fleet: Callable[..., Shop], keys: str) -> None:
+    shop = fleet(keys)
+    old, new = shop.live()[0], shop.release("2")
+    spoil(shop, [ONE])
+    ended = shop.gapless("deploy", "--yes", code=5 if keys else 4)
+    assert f"api on {ONE} during stage: digest mismatch" in ended.text
+    assert failures(shop) == [(ONE, "stage")]
+    assert versions(shop) == {**dict.fromkeys(TWENTY, new if keys else old), ONE: old}
+    assert ONE not in touched(shop)
+    assert not shop.host(ONE).files.exists(f"/srv/api/releases/{new}"), "what is wrong is not kept"
+    assert shop.leftovers() == []
+    shop.world.check()
+
+
+def test_source_gone_in_mid_rollout(fleet: Callable[..., Shop]) -> None:
+    """The first group has the release; from then on nobody gets it any more."""
+    shop = fleet()
+    old, _ = shop.live()[0], shop.release("2")
+    for host in LATER:
+        shop.world.faults.add(
+            Fault(What.HOST_FAULT, verb="push", host=host, times=ALWAYS, text="the source is gone")
+        )
+    ended = shop.gapless("deploy", "--yes", code=4)
+    assert "the source is gone" in ended.text
+    assert {step for _, step in failures(shop)} == {"stage"}
+    assert touched(shop) == set(TWENTY[:2])
+    shop.all_serve(old)
+    shop.world.check()
+
+
+ALL = "members serving drain admit"
+
+
+def answers(shop: Shop, what: What, verb: str, times: int) -> None:
+    """From now on the balancer does so when it is asked for one of these."""
+    fault = Fault(what, verb=verb, host="balancer:edge", times=times, text="not understood: xyzzy")
+    shop.world.faults.add(fault)
+
+
+@pytest.mark.parametrize("what", [What.UNREACHABLE, What.DEADLINE, What.REFUSE])
+def test_balancer_that_stays_away_or_talks_nonsense(fleet: Callable[..., Shop], what: What) -> None:
+    """Nothing is restarted in traffic: what cannot be drained stays what it is, on the way there
+    and back, and is named. When the balancer is back, one command takes all of it back."""
+    shop = fleet()
+    old, new = shop.live()[0], shop.release("2")
+    shop.at("web03/api/drain", lambda: answers(shop, what, ALL, times=ALWAYS))
+    ended = shop.gapless("deploy", "--yes", code=5)
+    shop.rest()
+    assert {host for host, _ in failures(shop)} == set(TWENTY[2:6])
+    assert versions(shop) == {**dict.fromkeys(TWENTY, old), "web01": new, "web02": new}
+    assert touched(shop) == {"web01", "web02"}, "somebody was restarted who could not be drained"
+    assert shop.last().outcome == "mixed"
+    for host in TWENTY[:6]:
+        assert f"api on {host}: the way back failed" in ended.text
+    assert "web[07:20]: not begun" in ended.text
+    shop.world.check()
+    assert shop.lost == []
+
+    shop.world.faults.planned.clear()
+    shop.gapless("rollback", "--yes", code=0)
+    shop.all_serve(old)
+
+
+@pytest.mark.parametrize("verb", ["drain", "admit"])
+@pytest.mark.parametrize("what", [What.UNREACHABLE, What.REFUSE])
+def test_balancer_that_is_back_at_once(fleet: Callable[..., Shop], verb: str, what: What) -> None:
+    """It fails one order and no other: all that was touched goes back behind it."""
+    shop = fleet()
+    old, _ = shop.live()[0], shop.release("2")
+    shop.at("web03/api/preflight", lambda: answers(shop, what, verb, times=1))
+    shop.gapless("deploy", "--yes", code=4)
+    ((_, step),) = failures(shop)
+    assert step == verb
+    assert versions(shop) == dict.fromkeys(TWENTY, old)
+    assert touched(shop) <= set(TWENTY[:6])
+    shop.all_serve(old)
+    shop.world.check()
