@@ -122,7 +122,7 @@ class ServicePlan:
     promoted: str = ""
     """The environment and rollout in which it was verified, when it was promoted."""
     config: Mapping[str, str] = field(default_factory=dict)
-    """Mark of the configuration that each host is to have; see ``drivers/config_files/marks.py``."""
+    """Mark of the configuration that each host is to have (``drivers/config_files/marks.py``)."""
     config_from: Mapping[str, str] = field(default_factory=dict)
     """Mark of what each host had when the plan was made."""
     config_changes: tuple[Mapping[str, Any], ...] = ()

@@ -22,8 +22,8 @@ ADVICE: Mapping[str, str] = {
     "ones back first; --force never skips this for a quorum.",
     "GL-205": "The release that runs cannot live with what the new one brings, so undo would be a "
     "lie. Deploy a release that reads both versions first.",
-    "GL-206": "The source moved on and nothing of that version is kept on this machine. Deploy what "
-    "there is, or give the source back what it had: the commit, the archive.",
+    "GL-206": "The source moved on and nothing of that version is kept on this machine. Deploy "
+    "what there is, or give the source back what it had: the commit, the archive.",
     "GL-207": "Builds come before everything else, so no host was touched. The last lines are in "
     "the message; gapless build NAME tries it again alone.",
     "GL-301": "gapless lock shows who, where and why; gapless watch follows it. If its controller "

@@ -209,7 +209,7 @@ async def stat(host: FakeHost, command: Command) -> Answer:
 
 async def find(host: FakeHost, command: Command) -> Answer:
     """``find PATH... -maxdepth 0 -type l -printf '%p\\t%l\\n'`` (links with their targets),
-    ``find PATH... -maxdepth 0 -printf '%p\\t%y\\t%m\\t%u:%g\\t%l\\n'`` (all that is to be known) and
+    ``find PATH... -maxdepth 0 -printf '%p\\t%y\\t%m\\t%u:%g\\t%l\\n'`` (all there is to know) and
     ``find FOLDER -maxdepth 1 -name '*.conf'``."""
     at = command.argv.index("-maxdepth")
     paths = command.argv[1:at]
@@ -268,8 +268,8 @@ async def false(host: FakeHost, command: Command) -> Answer:
 PROGRAMS: Mapping[str, Program] = {
     program.__name__: program
     for program in (
-        systemctl, install, cp, mv, ln, rm, rmdir, mkdir, chown, readlink, test, stat, find, sync, ls,
-        rsync, true, false,
+        systemctl, install, cp, mv, ln, rm, rmdir, mkdir, chown, readlink, test, stat, find, sync,
+        ls, rsync, true, false,
     )
 }  # fmt: skip
 """What every fake host has installed."""

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
+from gapless.engine.begun import was_begun
 from gapless.engine.claims import _reach
 from gapless.engine.context import InstanceContext, RolloutContext
-from gapless.engine.servicing import was_begun
 from gapless.errors import Unreachable
 from gapless.plans import ServicePlan, StepKind
 from gapless.testing.virtual_time import run_virtual

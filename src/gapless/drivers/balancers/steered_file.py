@@ -51,8 +51,9 @@ shift "$words"
 
 
 def locked(path: str, argv: Sequence[str], mode: str = "-x") -> tuple[str, ...]:
-    """The command under the lock of the file's folder: ``-x`` to change it, ``-s`` to read."""
-    return ("flock", mode, *_LOCK, posixpath.dirname(path), *argv)
+    """The command under the lock of the file's folder: ``-x`` to change it, ``-s`` to read. What
+    the command leaves running does not keep the lock."""
+    return ("flock", "-o", mode, *_LOCK, posixpath.dirname(path), *argv)
 
 
 def swap(

@@ -76,6 +76,17 @@ class Exporter:
         self.started = time.time()
         self.errors: dict[str, int] = {}
         self.requests = 0
+        self.scrapes = 0
+
+    async def scraped(self) -> None:
+        """Until a scrape is over: one that is under way has a time before what happens now, and
+        would see it all the same."""
+        before = self.scrapes
+
+        async def over() -> bool:
+            return self.scrapes > before
+
+        await until(over, "the exporter is scraped")
 
     async def begin(self) -> None:
         await self._server.start(*self._where)
@@ -84,6 +95,7 @@ class Exporter:
         await self._server.stop()
 
     def _metrics(self, *_: str) -> tuple[int, str]:
+        self.scrapes += 1
         lines = [f"process_start_time_seconds {self.started}"]
         lines += [f'shop_errors_total{{code="{k}"}} {n}' for k, n in self.errors.items()]
         lines += [f"shop_requests_total {self.requests}"]
@@ -143,14 +155,17 @@ class PrometheusRig:
 
     async def fail(self, host: str, number: int, word: str = "") -> None:
         exporter = self.exporters[host]
+        await exporter.scraped()
         exporter.errors["500"] = exporter.errors.get("500", 0) + number
         exporter.errors["404"] = exporter.errors.get("404", 0) + 1
         exporter.requests += number
 
     async def succeed(self, host: str, number: int) -> None:
+        await self.exporters[host].scraped()
         self.exporters[host].requests += number
 
     async def start(self, host: str, number: int) -> None:
+        await self.exporters[host].scraped()
         await self.replace(host, errors={"500": number}, requests=number)
 
     async def silence(self) -> None:
