@@ -26,6 +26,8 @@ FAULTS = (
     What.REBOOT,
     What.SLOW,
 )
+SICK = (What.REFUSE, What.LIE, What.UNREACHABLE, What.LOST, What.DEADLINE, What.SLOW)
+"""What may be wrong with a balancer."""
 VERBS = ("", "act", "act", "settle", "ask", "watch", "unit", "run", "put", "get", "remember")
 
 
@@ -86,7 +88,28 @@ def scenario(seed: int) -> Scenario:
     drawn = Scenario(
         seed, services, faults, kills, chance.random() < 0.2, chance.random() < 0.5
     )  # fmt: skip
-    return _in_order(chance, _in_two_goes(chance, drawn))
+    return _with_sick_balancers(chance, _in_order(chance, _in_two_goes(chance, drawn)))
+
+
+def _with_sick_balancers(chance: random.Random, drawn: Scenario) -> Scenario:
+    """Some have a balancer that is away, refuses or lies for a while."""
+    balanced = [service.name for service in drawn.services if service.balanced]
+    if not balanced or chance.random() >= 0.25:
+        return drawn
+    sick = tuple(_sick(chance, balanced) for _ in range(chance.choice((1, 1, 2))))
+    return replace(drawn, faults=(*drawn.faults, *sick))
+
+
+def _sick(chance: random.Random, services: list[str]) -> Fault:
+    return Fault(
+        chance.choice(SICK),
+        chance.choice(tuple(When)),
+        verb=chance.choice(("drain", "admit", "drain admit", "members", "serving")),
+        host=f"balancer:lb-{chance.choice(services)}",
+        skip=chance.randint(0, 6),
+        times=chance.choice((1, 1, 2, 1000)),
+        seconds=chance.choice((0.5, 5.0, 30.0)),
+    )
 
 
 def _in_order(chance: random.Random, drawn: Scenario) -> Scenario:

@@ -50,5 +50,6 @@ def go_on(
             project, name, observer=observe, interrupts=interrupts
         ),
         show,
+        project.journal.load(name)[1],
         asked=not consent.yes and terminal(),
     )

@@ -75,7 +75,9 @@ class Bench:
         if ctx.host not in self._watched:
             batch = batch_of(ctx)
             kept = {host: one for host, one in self._watched.items() if host in batch.hosts}
-            self._watched = {**kept, ctx.host: Watched(window_of(ctx))}
+            clock = ctx.rollout.clock
+            watched = Watched(window_of(ctx), clock.now() - clock.monotonic())
+            self._watched = {**kept, ctx.host: watched}
         return self._watched[ctx.host]
 
     # -- asking ----------------------------------------------------------------------------------
@@ -83,7 +85,7 @@ class Bench:
     async def _ask(self, ctx: InstanceContext, watched: Watched) -> bool:
         """Whether there is anything to judge."""
         since = watched.window.since + self.config.grace
-        until = ctx.rollout.clock.now()
+        until = watched.ahead + ctx.rollout.clock.monotonic()
         if until <= since:
             return False
         others = untouched(ctx) if self.config.controls else ()

@@ -5,7 +5,8 @@
 2. Otherwise: out of traffic if it is in it, restore unit files and release, start the old one.
 3. The old one passes the same checks, goes back into traffic and is watched like the new one.
    Where there was none before the new one is removed, and that is all.
-4. When that fails: leave it out of traffic, say so, and print the commands a person needs.
+4. When that fails: leave it out of traffic, say so, and print the commands a person needs. What was
+   only drained runs as it ran before: the command is to admit it, and not to stop it.
 """
 
 from __future__ import annotations
@@ -194,14 +195,30 @@ def _restored(ctx: InstanceContext) -> str:
 
 def tell_by_hand(ctx: InstanceContext, error: GaplessError) -> list[str]:
     """Say that the way back failed, and the commands that take it by hand."""
+    manual = [_admit(ctx)] if _only_drained(ctx) else _commands(ctx)
+    ctx.emit("rollback.failed", "switch", **failure_data(error), manual=manual)
+    return manual
+
+
+def _commands(ctx: InstanceContext) -> list[str]:
+    """Stop, put everything back, start."""
     snapshot = RuntimeSnapshot.from_json(_snapshot(ctx).get("runtime", {}))
     manual = list(ctx.runtime.manual(snapshot))
     sudo = "" if snapshot.facts.get("privileged") is False else "sudo "
     back = _way_back(ctx)
     moves = (*release_commands(back), *config_commands(back))
     manual[1:1] = [f"{sudo}{command}" for command in moves]
-    ctx.emit("rollback.failed", "switch", **failure_data(error), manual=manual)
     return manual
+
+
+def _admit(ctx: InstanceContext) -> str:
+    return f"gapless admit {ctx.instance}"
+
+
+def _only_drained(ctx: InstanceContext) -> bool:
+    """It runs as it ran before. A rollback is on its way to another state, so it is not meant."""
+    was_there = ctx.rollout.plan.verb is not Verb.ROLLBACK and not was_absent(_snapshot(ctx))
+    return was_there and _begun(ctx, StepKind.DRAIN) and not _begun(ctx, StepKind.SWITCH)
 
 
 async def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
@@ -217,7 +234,7 @@ async def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
                 b.name for b in ctx.rollout.assembly.balancers(ctx.service.name)
             ),
             why="the way back failed, so it is not let into traffic",
-            next=f"mend it, then: gapless restart {ctx.service.name} --hosts {ctx.host}",
+            next=f"mend it, then: {_into_traffic(ctx)}",
         )  # fmt: skip
         await remember_left_out(ctx, left_out=True)
     return NotRestored(
@@ -226,6 +243,11 @@ async def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
         evidence=error.evidence,
         next="\n".join(manual),
     )
+
+
+def _into_traffic(ctx: InstanceContext) -> str:
+    again = f"gapless restart {ctx.service.name} --hosts {ctx.host}"
+    return _admit(ctx) if _only_drained(ctx) else again
 
 
 def _neither_in_nor_out(ctx: InstanceContext, error: GaplessError) -> NotRestored:

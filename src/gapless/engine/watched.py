@@ -22,9 +22,12 @@ def tally_of(count: Count) -> Tally:
 
 @dataclass
 class Watched:
-    """``buckets`` cut the baseline; ``others`` are the untouched hosts."""
+    """``ahead``: what the wall clock was ahead of the monotonic one when it began; a clock that is
+    set meanwhile moves no window. ``buckets`` cut the baseline; ``others`` are the untouched
+    hosts."""
 
     window: Window
+    ahead: float
     before: Tally | None = None
     buckets: tuple[Tally, ...] = ()
     others_before: dict[str, Tally] = field(default_factory=dict)

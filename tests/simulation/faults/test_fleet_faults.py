@@ -117,11 +117,15 @@ def test_balancer_that_stays_away_or_talks_nonsense(fleet: Callable[..., Shop], 
     assert shop.last().outcome == "mixed"
     for host in TWENTY[:6]:
         assert f"api on {host}: the way back failed" in ended.text
+    for host in TWENTY[2:6]:  # they were not stopped: nobody is told to do so
+        assert f"manual $ gapless admit api@{host}" in ended.text
     assert "web[07:20]: not begun" in ended.text
     shop.world.check()
     assert shop.lost == []
 
     shop.world.faults.planned.clear()
+    for host in TWENTY[2:6]:
+        shop.gapless("admit", f"api@{host}", code=0)
     shop.gapless("rollback", "--yes", code=0)
     shop.all_serve(old)
 

@@ -269,6 +269,21 @@ def test_counters_without_a_history_are_enough_for_one_controller(shop: Shop) ->
     assert "on untouched hosts (" in told
 
 
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_is_set_meanwhile_moves_no_window(shop: Shop, hours: int) -> None:
+    """An hour that never was would be an hour without errors."""
+    (old, *_) = shop.live()
+    judged = Judged(shop, usual=Errs(0.02, requests=10.0))
+    judged.errs_with(shop.release("2"), Errs(0.15, requests=10.0))
+    shop.at("soak", lambda: shop.loop.call_later(7, lambda: shop.step_clock(3600.0 * hours)))
+    ended = shop.gapless("deploy", "--yes", code=4)
+    assert "requests failed in" in ended.text
+    (failed,) = shop.events("step.failed")
+    seconds = float(failed.data["what"].split("failed in ")[1].split(" s")[0])
+    assert seconds < 60
+    shop.all_serve(old)
+
+
 def test_the_way_back_is_not_judged(shop: Shop) -> None:
     (old, *_) = shop.live()
     judged = Judged(shop)
@@ -337,3 +352,17 @@ def test_an_abort_while_another_service_goes_on_takes_back_what_waits(shop: Shop
     assert back.data["outcome"] == "restored"
     assert shop.serving() == list(HOSTS)
     assert shop.journal().locks() == []
+
+
+def test_an_instance_that_waits_for_a_person_serves_and_lets_the_next_of_its_batch_out(
+    shop: Shop,
+) -> None:
+    """web3 became sick after the plan was made: of two at a time only one may be out."""
+    judged = Judged(shop, keys="extend: 0s")
+    judged.rates.silent.update(HOSTS)
+    shop.edit("canary: 1, batch: 1", "batch: 2, max_unavailable: 2")
+    shop.gapless("plan", "restart", "--hosts", "web1,web2", "-o", "saved.json", code=0)
+    shop.unit("web3").healthy = False
+    shop.gapless("restart", "saved.json", "--yes", code=7)
+    assert {line.split()[0] for line in shop.changed()} == {"web1", "web2"}
+    assert len(shop.events("instance.held")) == 2

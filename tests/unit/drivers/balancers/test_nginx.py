@@ -83,6 +83,26 @@ def test_a_drain_costs_idle_keep_alive_connections_as_it_says(tmp_path: Path) ->
     play(tmp_path, case)
 
 
+def test_new_connections_are_not_lost_in_reloads(tmp_path: Path) -> None:
+    async def case(rig: NginxRig) -> None:
+        answers: list[str] = []
+        over = asyncio.Event()
+
+        async def ask_all_the_time() -> None:
+            while not over.is_set():
+                answers.append(await rig.ask(0))
+
+        asking = asyncio.create_task(ask_all_the_time())
+        await rig.balancer().drain(rig.instance, ())
+        await rig.balancer().admit(rig.instance, ())
+        over.set()
+        await asking
+        assert len(answers) > 20 and set(answers) <= {rig.instance.host, rig.other.host}
+        assert rig.proxies[0].reloads() == 2
+
+    play(tmp_path, case)
+
+
 def test_a_configuration_that_nginx_refuses_is_put_back(tmp_path: Path) -> None:
     async def case(rig: NginxRig) -> None:
         proxy, balancer = rig.proxies[0], rig.balancer()

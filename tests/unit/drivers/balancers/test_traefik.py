@@ -15,6 +15,7 @@ from gapless.errors import TrafficError
 from gapless.model import Fence, Instance
 from gapless.testing.balancer_suite import BalancerRig, BalancerSuite, until
 
+from .apps import get
 from .traefik_rig import AROUND, CHECKS, TraefikRig, need_traefik, traefik_rig
 
 
@@ -86,6 +87,27 @@ def test_a_drain_lasts_until_requests_had_time_to_end_and_is_only_timed(tmp_path
         drained = await balancer.drain(rig.instance, ())
         assert drained.evidence is Evidence.TIMED and drained.left == 0
         assert 0.7 <= drained.seconds < 5
+
+    play(tmp_path, case)
+
+
+def test_a_request_in_flight_ends_in_peace_while_it_settles(tmp_path: Path) -> None:
+    async def case(rig: TraefikRig) -> None:
+        rig.apps[1].gate.set()
+        asked: list[asyncio.Task[str]] = []
+        while not rig.apps[0].holding:  # round robin: at most every second one
+            asked.append(asyncio.create_task(get(rig.proxies[0].port, "/hold")))
+            await asyncio.sleep(0.05)
+        balancer = rig.balancer(traefik={"settle": "1s"})
+        drain = asyncio.create_task(balancer.drain(rig.instance, ()))
+
+        async def out() -> bool:
+            return (await balancer.members(rig.instance))[0].state is MemberState.DRAINING
+
+        await until(out, "it is out, and settles")
+        rig.apps[0].gate.set()
+        assert rig.instance.host in await asyncio.gather(*asked)
+        await drain
 
     play(tmp_path, case)
 
