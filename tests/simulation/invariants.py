@@ -165,6 +165,19 @@ def nobody_is_admitted_whose_gate_failed(course: Course) -> Iterator[str]:
                 yield f"{service.name}@{host} was admitted without a gate that passed"
 
 
+def nobody_is_replaced_in_traffic(course: Course) -> Iterator[str]:
+    """Before a restart or stop of ours its balancer really sends it nothing, whatever it said."""
+    for service, host in _instances(course):
+        for deed in _restarts(course, service.name, host) if service.balanced else ():
+            moved = [
+                d.what
+                for d in course.world.deeds("drain", "admit", host=host)
+                if d.unit == f"{service.name}@lb-{service.name}" and d.at <= deed.at
+            ]
+            if moved[-1:] != ["drain"]:
+                yield f"{service.name}@{host} got a {deed.what} in traffic"
+
+
 def our_own_drain_is_never_taken_for_somebody_elses(course: Course) -> Iterator[str]:
     """Nobody drained anything before these rollouts began."""
     for event in course.journal.events(course.rollout):
@@ -249,6 +262,7 @@ RULES = (
     mixed_names_what_is_wrong,
     nobody_is_left_out_of_traffic_without_a_record,
     nobody_is_admitted_whose_gate_failed,
+    nobody_is_replaced_in_traffic,
     our_own_drain_is_never_taken_for_somebody_elses,
     code_and_configuration_are_of_one_deploy,
     the_locks_are_given_back,

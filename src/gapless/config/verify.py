@@ -100,8 +100,9 @@ KINDS = ("endpoints", "openapi", *RATE_KINDS)
 
 
 class VerifyConfig(HealthConfig):
-    """What is asked after the soak: a check as in health, or exactly one of the other kinds. Kinds
-    with a number of errors are looked at until they are judged."""
+    """What is asked before a balancer admits the instance and again after the soak: a check as in
+    health, or exactly one of the other kinds. Kinds with a number of errors are looked at from the
+    switch on until they are judged."""
 
     endpoints: EndpointsConfig | None = None
     """A list of paths and URLs, or a mapping of base and ask."""

@@ -10,13 +10,16 @@ from gapless.errors import FloorBroken
 
 class Floor:
     """Counts who serves. An instance asks before it is taken out and waits while others are out;
-    broken and unreachable instances count as out for good."""
+    broken and unreachable instances count as out for good. So do those that a person drained:
+    whatever becomes of them, clients do not reach them."""
 
     def __init__(self, service: str, hosts: Iterable[str], least: int) -> None:
         self.service = service
         self.hosts = frozenset(hosts)
         self.least = least
         self.broken: set[str] = set()
+        self.by_hand: set[str] = set()
+        """Those of the broken that a person drained."""
         self.out: set[str] = set()
         self._changed = asyncio.Condition()
 
@@ -39,10 +42,16 @@ class Floor:
         # a broken instance serves nobody: repairing it costs nothing
         return host in self.broken or host in self.out or self.serving - 1 >= self.least
 
+    def drained_by_hand(self, host: str) -> None:
+        """It is none of those that serve, however fit it is."""
+        self.by_hand.add(host)
+        self.broken.add(host)
+
     def without(self, hosts: Iterable[str]) -> Floor:
         """The same as it would be with these out, too."""
         floor = Floor(self.service, self.hosts, self.least)
         floor.broken |= self.broken
+        floor.by_hand |= self.by_hand
         floor.out |= {*self.out, *hosts}
         return floor
 
@@ -64,7 +73,7 @@ class Floor:
         """``host`` is done: it serves again, or it is broken."""
         async with self._changed:
             self.out.discard(host)
-            if serves:
+            if serves and host not in self.by_hand:
                 self.broken.discard(host)
             else:
                 self.broken.add(host)

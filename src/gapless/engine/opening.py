@@ -65,7 +65,7 @@ def _refuse_below_floor(
     floor = floor_of(ctx, service)
     gone = {host for name, host in ctx.lost if name == service.name}
     leaving = (host for host in service.hosts if removes(InstanceContext(ctx, service, host)))
-    kept = service.kept_in(floor.broken, {*gone, *leaving})
+    kept = service.kept_in(floor.broken, {*gone, *leaving, *floor.by_hand})
     if ctx.plan.verb is Verb.DRAIN:
         kept = service.kept_from_leaving(floor.broken)
         before = service.hosts[: service.hosts.index(kept)] if kept else ()
@@ -92,8 +92,8 @@ async def _open_service(
 
 
 async def examine_again(ctx: RolloutContext) -> None:
-    """After a crash the floor is counted anew: from what the journal says of the instances of the
-    plan, and from what the untouched ones say now. Nothing is refused any more."""
+    """After a crash the floor is counted anew: from what the journal says of the instances that were
+    begun, and from what the others say now. Nothing is refused any more."""
     gate = asyncio.Semaphore(AT_ONCE)
     await asyncio.gather(*(_count_again(ctx, service, gate) for service in ctx.plan.services))
 
@@ -105,10 +105,10 @@ async def _count_again(ctx: RolloutContext, service: ServicePlan, gate: asyncio.
     )
     floor = floor_of(ctx, service)
     for host, error in answers:
-        if error is None:
-            floor.broken.discard(host)
-        else:
+        if error is not None:
             floor.broken.add(host)
+        elif host not in floor.by_hand:
+            floor.broken.discard(host)
 
 
 def recall_floor(ctx: RolloutContext, service: ServicePlan) -> set[str]:
@@ -129,6 +129,8 @@ def recall_floor(ctx: RolloutContext, service: ServicePlan) -> set[str]:
             ask.add(host)
         elif not said and _out_of_service(ctx, service, host):
             floor.out.add(host)
+        elif not said:
+            ask.add(host)
     return ask
 
 
@@ -164,7 +166,7 @@ async def _examine(
                 return host, None
             return host, error
     if by_hand:
-        floor_of(ctx, service).broken.add(host)
+        floor_of(ctx, service).drained_by_hand(host)
     if finding is None and host in service.absent:
         return host, absent(ctx, service, host)
     if finding is None:

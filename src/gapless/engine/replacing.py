@@ -94,9 +94,12 @@ async def replace_instance(ctx: InstanceContext, migrating: asyncio.Lock) -> Rep
 def _stays_in(ctx: InstanceContext) -> bool:
     """Whether clients reach an instance that came through: not one that is gone, and not one that a
     person wants out."""
-    if removes(ctx) or ctx.rollout.plan.verb is Verb.DRAIN:
-        return False
-    return not ctx.facts.get(StepKind.DRAIN, {}).get("by_hand")
+    gone = removes(ctx) or ctx.rollout.plan.verb is Verb.DRAIN
+    return not gone and not _drained_by_hand(ctx)
+
+
+def _drained_by_hand(ctx: InstanceContext) -> bool:
+    return bool(ctx.facts.get(StepKind.DRAIN, {}).get("by_hand"))
 
 
 def _serves(ctx: InstanceContext, result: Replaced, error: GaplessError) -> bool:
@@ -105,7 +108,7 @@ def _serves(ctx: InstanceContext, result: Replaced, error: GaplessError) -> bool
     if result.outcome is InstanceOutcome.BROKEN or was_absent(ctx.facts.get(StepKind.SNAPSHOT, {})):
         return False
     if result.outcome is InstanceOutcome.RESTORED:
-        return True
+        return not _drained_by_hand(ctx)
     if ctx.host in ctx.rollout.floors[ctx.service.name].broken:
         return False
     gone = isinstance(error, TransportError) and not isinstance(error, HostFault)

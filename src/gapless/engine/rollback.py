@@ -181,6 +181,7 @@ def _same_floor(ctx: RolloutContext, service: ServicePlan) -> Floor:
     known = floor_of(ctx, ctx.plan.service(service.name))
     floor = Floor(service.name, known.hosts, service.floor)
     floor.broken.update(known.broken)
+    floor.by_hand.update(known.by_hand)
     return floor
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from gapless.drivers.balancers.base import MemberState
+from gapless.engine.sqlite_journal import SqliteJournal
+from gapless.events.event import Event
 from gapless.model import Instance
 from gapless.testing.fake_traffic import Traffic
 from gapless.testing.fake_unit import NEVER_READY
 from gapless.testing.faults import Fault, What, When
 from tests.simulation.faults.pool import Pool
 from tests.simulation.faults.shop import CONFIG, Shop
+from tests.simulation.killing import ControllerKilled
 
 LOOSE = "{canary: 0, batch: 1, max_unavailable: 2}"
 
@@ -75,6 +78,76 @@ def test_it_counts_as_out_for_the_floor_of_a_rollout(shop: Shop) -> None:
     assert "would leave 1 of 3 instances of api; the floor is 2" in ended.text
     assert "web3" in ended.text
     assert shop.serving() == ["web1", "web2"] and shop.changed() == []
+
+
+def _one_serves(shop: Shop) -> list[str]:
+    """Moments from now on at which nobody got traffic and answered it."""
+    gaps: list[str] = []
+    shop.world._hooks.clear()
+    shop.world.on_change(lambda world: None if shop.serving() else gaps.append("nobody serves"))
+    return gaps
+
+
+@pytest.mark.parametrize("hosts", ["web1,web2", "web1,web2,web3"])
+def test_a_resumed_rollout_still_counts_it_as_out(shop: Shop, hosts: str) -> None:
+    """The floor is counted anew: web3 is fit, and clients do not reach it."""
+    shop.edit("{canary: 1, batch: 1}", "{canary: 0, batch: 2, max_unavailable: 2}")
+    shop.gapless("drain", "api@web3", code=0)
+    name = shop.release("2")
+    shop.kill_at("preflight")
+    shop.killed("deploy", "api", "--hosts", hosts, "--yes")
+    shop.rest()
+    gaps = _one_serves(shop)
+    shop.gapless("resume", shop.last().id, code=0)
+    assert gaps == []
+    assert shop.live()[:2] == [name] * 2
+    assert shop.serving() == ["web1", "web2"]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_one_that_was_taken_back_still_counts_as_out(shop: Shop, killed: bool) -> None:
+    """web1 is drained by hand, fails the release and is restored: it serves no more than before."""
+    groups = "groups: [{group: web1, batch: 1}]"
+    shop.edit("{canary: 1, batch: 1}", f"{{batch: 2, max_unavailable: 2, max_failed: 1, {groups}}}")
+    shop.gapless("drain", "api@web1", code=0)
+    name = shop.release("2")
+    shop.unit("web1").behaviours[name] = NEVER_READY
+    gaps = _one_serves(shop)
+    if killed:
+        _kill_at_batch(shop, "batch2")
+        shop.killed("deploy", "api", "--yes")
+        shop.rest()
+        gaps = _one_serves(shop)
+        shop.gapless("resume", shop.last().id, code=5)
+    else:
+        shop.gapless("deploy", "api", "--yes", code=5)
+    assert gaps == []
+    assert shop.live()[1:] == [name] * 2
+    assert shop.serving() == ["web2", "web3"]
+
+
+def _kill_at_batch(shop: Shop, batch: str) -> None:
+    append = SqliteJournal.append
+
+    def mortal(journal: SqliteJournal, event: Event) -> Event:
+        if event.type == "batch.started" and event.data["batch"] == batch:
+            shop.kill()
+            raise ControllerKilled
+        return append(journal, event)
+
+    shop.patch.setattr(SqliteJournal, "append", mortal)
+
+
+def test_a_floor_that_it_will_leave_no_room_above_refuses_before_the_first_change(
+    shop: Shop,
+) -> None:
+    """It is replaced, too, and stays out: nobody else could go."""
+    shop.edit("{canary: 1, batch: 1}", "{canary: 0, batch: 1}")
+    shop.gapless("drain", "api@web1", code=0)
+    shop.release("2")
+    ended = shop.gapless("deploy", "api", "--yes", code=3)
+    assert "taking web2 out would leave 1 of 3 instances of api; the floor is 2" in ended.text
+    assert shop.changed() == [] and shop.serving() == ["web2", "web3"]
 
 
 def test_the_floor_is_checked_before_anything_goes_out(shop: Shop) -> None:
