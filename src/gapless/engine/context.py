@@ -50,6 +50,8 @@ class RolloutContext:
     """Failed instances with which a person let a paused rollout go on."""
     judged: dict[str, bool] = field(default_factory=dict)
     """Services an earlier controller was through with, and whether they succeeded."""
+    bumped: set[tuple[str, str]] = field(default_factory=set)
+    """Instances whose older release was lifted over a schema on its way back."""
     unsettled: list[str] = field(default_factory=list)
     """What did not go back although the instances did (schemas): the outcome is mixed."""
     lost: dict[tuple[str, str], GaplessError] = field(default_factory=dict)

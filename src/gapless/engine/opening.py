@@ -92,8 +92,8 @@ async def _open_service(
 
 
 async def examine_again(ctx: RolloutContext) -> None:
-    """After a crash the floor is counted anew: from what the journal says of the instances that were
-    begun, and from what the others say now. Nothing is refused any more."""
+    """After a crash the floor is counted anew: from what the journal says of the instances that
+    were begun, and from what the others say now. Nothing is refused any more."""
     gate = asyncio.Semaphore(AT_ONCE)
     await asyncio.gather(*(_count_again(ctx, service, gate) for service in ctx.plan.services))
 

@@ -2,12 +2,13 @@
 
 1. Only where ``schema.bump`` is given, and the live schema, asked now, is one that the release
    which is gone back to cannot live with.
-2. The version it is bumped to is one more than that of the release which is taken back: the same on
-   every host, whenever it is asked, so that no host is left behind another.
+2. The version it is bumped to is one more than that of the release which is taken back, by the plan
+   that brought it: the same on every host, whenever it is asked and whatever is live there, so that
+   no host is left behind another.
 3. It runs in the old release's folder as part of the critical switch, before that goes live; what
    is bumped already is bumped again without harm.
-4. Instances that were never switched run the old release as it was and would be refused at their
-   next start: theirs is bumped, too, when the others are back.
+4. Instances that were never switched, or whose switch came to nothing, run the old release as it
+   was and would be refused at their next start: theirs is bumped, too, when the others are back.
 """
 
 from __future__ import annotations
@@ -29,19 +30,17 @@ async def bump_before(ctx: InstanceContext, target: ReleaseRef | None) -> tuple[
     release = ctx.rollout.assembly.release(ctx.service.name)
     if ctx.rollout.plan.verb is not Verb.ROLLBACK or release is None or target is None:
         return ()
-    taken_back = await release.current(ctx.transport)
-    return await _bump(ctx, target, taken_back.schema if taken_back else None)
+    return await _bump(ctx, target)
 
 
 async def bump_the_rest(ctx: RolloutContext, service: ServicePlan) -> None:
-    """Lift the live release of every instance that the rollout never switched."""
-    raised = ReleaseRef.from_json(service.to).schema if service.to else None
+    """Lift the live release of every instance where no way back did."""
     for host in service.hosts:
-        instance = InstanceContext(ctx, service, host)
-        if instance.key(StepKind.SWITCH) in ctx.steps or (service.name, host) not in ctx.fences:
+        instance, place = InstanceContext(ctx, service, host), (service.name, host)
+        if place in ctx.bumped or place not in ctx.fences:
             continue
         try:
-            await _bump_live(instance, raised)
+            await _bump_live(instance)
         except FenceRefused:
             raise
         except GaplessError as error:
@@ -49,10 +48,10 @@ async def bump_the_rest(ctx: RolloutContext, service: ServicePlan) -> None:
             instance.emit("migration.failed", StepKind.MIGRATE, **failure_data(error))
 
 
-async def _bump_live(ctx: InstanceContext, raised: int | None) -> None:
+async def _bump_live(ctx: InstanceContext) -> None:
     release = ctx.rollout.assembly.release(ctx.service.name)
     live = await release.current(ctx.transport) if release else None
-    commands = await _bump(ctx, live, raised) if live else ()
+    commands = await _bump(ctx, live) if live else ()
     if not commands:
         return
     key = action_key(ctx, ctx.key("bump"), 1)
@@ -67,18 +66,31 @@ async def _bump_live(ctx: InstanceContext, raised: int | None) -> None:
         )
 
 
-async def _bump(
-    ctx: InstanceContext, target: ReleaseRef, raised: int | None
-) -> tuple[Command, ...]:
+async def _bump(ctx: InstanceContext, target: ReleaseRef) -> tuple[Command, ...]:
     config = ctx.config.release
     declared = config.schema_ if config else None
-    if declared is None or declared.bump is None or raised is None or target.schema is None:
+    if declared is None or declared.bump is None or target.schema is None:
+        return ()
+    raised = _taken_back(ctx)
+    if raised is None:
         return ()
     newest = (target.reads or (0, target.schema))[1]
-    live = await live_version(ctx.transport, question_of(ctx.config), target.path or None)
+    question = question_of(ctx.config)
+    folder = (question.cwd if question else None) or target.path or None
+    live = await live_version(ctx.transport, question, folder)
     if live is None or live <= newest:
         return ()
     version = str(raised + 1)
     argv = tuple(word.replace("{version}", version) for word in declared.bump)
+    ctx.rollout.bumped.add((ctx.service.name, ctx.host))
     ctx.emit("migration.bumped", StepKind.MIGRATE, release=target.name, to=raised + 1, live=live)
     return (Command(argv, timeout=BUMP_WITHIN, cwd=target.path or None),)
+
+
+def _taken_back(ctx: InstanceContext) -> int | None:
+    """Schema of the release that the instance goes back from."""
+    plan = ctx.rollout.plan
+    if plan.parent:
+        _, plan = ctx.rollout.journal.load(plan.parent)
+    to = plan.service(ctx.service.name).to
+    return ReleaseRef.from_json(to).schema if to else None
