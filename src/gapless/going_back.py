@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from gapless.config.definitions import from_definitions
+from gapless.config.services import ServiceConfig
+from gapless.drivers.releases.base import ReleaseRef
 from gapless.engine.journal import RolloutRecord
 from gapless.engine.taking_back import Left, left_by, taken_back_by
 from gapless.errors import NoWayBack, UsageError
 from gapless.inventory.inventory import Inventory
 from gapless.plans import Plan, StepKind, Verb
 from gapless.project import Project
-from gapless.undo import rollback_plan
+from gapless.undo import Targets, rollback_plan
 
 
 def make_rollback(project: Project, target: str | None, hosts: str | None) -> Plan:
@@ -35,7 +38,7 @@ def make_rollback(project: Project, target: str | None, hosts: str | None) -> Pl
 
 
 def _refuse_past_migration(
-    project: Project, record: RolloutRecord, plan: Plan, targets: Mapping[str, Mapping[str, object]]
+    project: Project, record: RolloutRecord, plan: Plan, targets: Targets
 ) -> None:
     """Old code on a schema it cannot live with would be worse than the new code."""
     steps = project.journal.steps(record.id)
@@ -44,18 +47,42 @@ def _refuse_past_migration(
             continue
         service = plan.service(name)
         config = project.config.services.get(name) or from_definitions(plan).services[name]
-        migrate = config.migrate
-        done = steps.get(service.step_key("", StepKind.MIGRATE))
         declared = service.to.get("schema")
-        if done is None or not done.good or declared is None:
+        if declared is None or _has_a_way_down(config):
             continue
-        if done.result.get("schema_before") == declared or (migrate and migrate.down):
+        done = steps.get(service.step_key("", StepKind.MIGRATE))
+        migrated = done is not None and done.good and done.result["schema_before"] != declared
+        if not migrated and not _rises_at_start(config):
+            continue
+        if not any(_stuck(kept, declared, migrated) for kept in targets[name].values()):
             continue
         raise NoWayBack(
-            f"{name} was migrated to schema {declared} by {record.id}; there is no migrate.down",
+            f"{name} was brought to schema {declared} by {record.id}, which the release before"
+            " cannot live with; neither migrate.down nor schema.bump is given",
             where=name,
-            next="give migrate.down, or deploy a release that lives with this schema",
+            next="give one of them, or deploy a release that lives with this schema",
         )
+
+
+def _rises_at_start(config: ServiceConfig) -> bool:
+    schema = config.release.schema_ if config.release else None
+    return schema is not None and schema.at_start
+
+
+def _has_a_way_down(config: ServiceConfig) -> bool:
+    """Whether the data goes down with the release, or the release is lifted over it."""
+    schema = config.release.schema_ if config.release else None
+    down = config.migrate is not None and config.migrate.down is not None
+    return down or (schema is not None and schema.bump is not None)
+
+
+def _stuck(kept: Mapping[str, Any], version: int, migrated: bool) -> bool:
+    """Whether the release that is gone back to cannot live with the version; of one that declares
+    none nobody knows: then it counts when the data was ``migrated``."""
+    release = ReleaseRef.from_json(kept["release"]) if kept.get("release") else None
+    if release is None or release.schema is None:
+        return migrated
+    return (release.reads or (0, release.schema))[1] < version
 
 
 def _rollout_to_take_back(project: Project, target: str | None) -> tuple[str, Left]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
@@ -16,7 +17,7 @@ from gapless.engine.live_schema import live_version, question_of, schema_folder
 from gapless.engine.missed import Missed
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.steps.health import worst
-from gapless.errors import GaplessError, Refused, StepError
+from gapless.errors import GaplessError, LostContact, Refused, StepError, Unreachable
 from gapless.inventory.inventory import Inventory
 from gapless.model import Instance
 from gapless.planning.catch_up import CatchUp
@@ -159,20 +160,11 @@ async def _survey(
         )
 
     async def schema(name: str) -> int | None:
-        question, hosts = question_of(project.config.services[name]), inventory.hosts_of(name)
-        if question is None or not hosts:
-            return None
-        release = assembly.release(name)
-        transport = assembly.transport(hosts[0])
-        current = await release.current(transport) if release else None
-        path = current.path if current else None
-        cwd = await schema_folder(transport, assembly.runtime(name), question.cwd, path)
-        try:
-            return await live_version(transport, question, cwd)
-        except StepError as error:  # nothing was changed yet
-            raise Refused(
-                error.what, where=error.where, evidence=error.evidence, next=error.next
-            ) from error
+        question = question_of(project.config.services[name])
+        for host in inventory.hosts_of(name) if question else ():
+            with suppress(LostContact, Unreachable):  # the data is the same for all of them
+                return await _schema(assembly, name, host)
+        return None
 
     instances = [instance for name in names for instance in inventory.instances(name)]
     at_once = project.config.defaults.connections
@@ -180,6 +172,22 @@ async def _survey(
         survey(instances, drivers, at_once=at_once, schema=schema), drain_delays(assembly, names)
     )
     return replace(seen, delays=delays)
+
+
+async def _schema(assembly: ProjectAssembly, name: str, host: str) -> int | None:
+    """The live version, as a host of the service has it. Raises Refused for no answer."""
+    question, release = question_of(assembly.service(name)), assembly.release(name)
+    transport = assembly.transport(host)
+    current = await release.current(transport) if release else None
+    path = current.path if current else None
+    cwd = question.cwd if question else None
+    cwd = await schema_folder(transport, assembly.runtime(name), cwd, path)
+    try:
+        return await live_version(transport, question, cwd)
+    except StepError as error:  # nothing was changed yet
+        raise Refused(
+            error.what, where=error.where, evidence=error.evidence, next=error.next
+        ) from error
 
 
 async def _unfit(assembly: ProjectAssembly, instance: Instance) -> str:

@@ -2,11 +2,11 @@
 
 1. The hosts of the other environment are asked: of each service they must all run one release.
 2. Its journal tells the newest rollout that brought this release and ended well: that is what was
-   verified. Without one there is nothing to promote.
+   verified, unless its health gates were skipped. Without one there is nothing to promote.
 3. The same release is resolved by its name, and must have the digest and the artifact that were
    recorded.
 4. The kind of deployment is repeated: what was migrated there is migrated here, what was not is
-   not.
+   not. A catch-up migrates nothing: that was done, or not, in the rollout that it catches up with.
 5. The checks of that rollout hold here as they were recorded (health, warm, verify, soak). Those
    in which the file itself makes the two environments differ stay as this one has them; the plan
    says so.
@@ -116,6 +116,8 @@ async def _recorded(there: Project, assembly: ProjectAssembly, name: str) -> Rec
             continue
         _, plan = there.journal.load(record.id)
         service = plan.service(name)
+        if plan.force:
+            continue
         if service.to.get("name") == live.name and service.to.get("digest") == live.digest:
             return _of(there, record.id, plan, service)
     raise Refused(
@@ -132,8 +134,15 @@ def _of(there: Project, rollout: str, plan: Plan, service: ServicePlan) -> Recor
         ReleaseRef.from_json(service.to),
         service.kind,
         from_definitions(plan).services[service.name],
-        migrated=not plan.skip_migrations,
+        migrated=_migrated(there, plan, service),
     )
+
+
+def _migrated(there: Project, plan: Plan, service: ServicePlan) -> bool:
+    while service.missed:
+        _, plan = there.journal.load(service.missed)
+        service = plan.service(service.name)
+    return not plan.skip_migrations
 
 
 async def _live(there: Project, assembly: ProjectAssembly, name: str) -> ReleaseRef:

@@ -13,17 +13,21 @@ from gapless.config.services import DefaultsConfig, ServiceConfig
 def check_patience(
     services: Mapping[str, ServiceConfig], defaults: DefaultsConfig | None
 ) -> Iterator[Finding]:
-    """Every service whose soak and ``extend`` leave nothing of the time an instance has."""
-    limit = defaults.host_deadline if defaults is not None else 0.0
+    """Every service whose soak, with ``extend``, leaves nothing of the time an instance has."""
+    if defaults is None:  # not readable, which is told elsewhere
+        return
+    limit = defaults.host_deadline
     for name, service in services.items():
         judges = [entry.judge for entry in service.verify if entry.judge is not None]
         longest = max((judge.extend for judge in judges), default=0.0)
-        watched = (service.soak or 0.0) + longest
-        if judges and limit and watched >= limit:
+        soak = defaults.soak if service.soak is None else service.soak
+        watched = soak + longest
+        if limit and watched >= limit:
+            both = f"verify: soak and extend are {format_duration(watched)} together"
             text = (
-                f"verify: soak and extend are {format_duration(watched)} together, and"
+                f"{both if judges else f'soak is {format_duration(watched)}'}, and"
                 f" defaults.host_deadline ends all steps of an instance after"
                 f" {format_duration(limit)}"
             )
-            hint = "lower extend or raise defaults.host_deadline"
-            yield Finding(("services", name, "verify"), text, hint)
+            hint = f"lower {'extend' if judges else 'soak'} or raise defaults.host_deadline"
+            yield Finding(("services", name, "verify" if judges else "soak"), text, hint)

@@ -129,4 +129,4 @@ class DefaultsConfig(Section):
     deadline: Duration = 0.0
     """Limit of a whole rollout; 0: none."""
     host_deadline: Duration = 900.0
-    """Limit of all steps on one instance."""
+    """Limit of all steps on one instance; what it waits for others is no part of it."""

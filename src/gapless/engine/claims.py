@@ -178,8 +178,8 @@ def _refusal(service: str, host: str, claimed: Claimed) -> LockHeld:
         service, holder.rollout, holder.owner, holder.controller, holder.pid, holder.since,
         holder.reason, 0, claimed.live,
     )  # fmt: skip
-    # a host knows whether the controller is there, and not whether the rollout is paused
-    where = "and its controller is there" if claimed.live else "and its controller is not there"
+    # a host knows whether the controller is connected now: an idle connection may be closed
+    where = f"and its controller is {'' if claimed.live else 'not '}connected there now"
     state = f"owns it, {where}"
     next_ = f"on {holder.controller}: gapless status   or   gapless lock break {service}"
     error = lock_held(owner, state, next_)

@@ -15,6 +15,8 @@ class Gatekeeper:
         self._ctx = ctx
         self._read = _heard(ctx)
         self._paused = False
+        self._since = 0.0
+        """When it was paused."""
         self.aborted = ""
         self._deadline = (
             ctx.clock.monotonic() + ctx.plan.deadline if ctx.plan.deadline else None
@@ -31,12 +33,13 @@ class Gatekeeper:
             self.listen()
             if self.stopped or self._ctx.held:
                 return False
+            if self._paused:
+                await self._ctx.clock.sleep(LISTEN_EVERY)
+                continue
             if self._deadline is not None and self._ctx.clock.monotonic() > self._deadline:
                 self.aborted = f"the rollout was not done within {self._ctx.plan.deadline:g} s"
                 return False
-            if not self._paused:
-                return True
-            await self._ctx.clock.sleep(LISTEN_EVERY)
+            return True
 
     def extend(self, seconds: float) -> None:
         """Time that a person took is no part of the deadline."""
@@ -59,10 +62,11 @@ class Gatekeeper:
         for request in ctx.journal.requests(ctx.record.id, self._read):
             self._read = request.seq
             if request.signal == "pause" and not self._paused:
-                self._paused = True
+                self._paused, self._since = True, ctx.clock.monotonic()
                 ctx.emit("rollout.paused", reason=f"asked for by {request.actor}")
             elif request.signal in ("resume", "promote") and self._paused:
                 self._paused = False
+                self.extend(ctx.clock.monotonic() - self._since)
                 ctx.emit("rollout.resumed", reason=f"asked for by {request.actor}")
             elif request.signal == "abort":
                 self.aborted = f"asked for by {request.actor}"
@@ -71,7 +75,10 @@ class Gatekeeper:
 
 def _heard(ctx: RolloutContext) -> int:
     """Requests up to the last event of an earlier controller were for that one; an abort stays
-    asked for until the rollout is over."""
+    asked for until the rollout is over. Where there was none before, all are for this one: also
+    those from while it looked at the hosts."""
+    if not ctx.again:
+        return 0
     requests = ctx.journal.requests(ctx.record.id)
     older = [r.seq for r in requests if r.signal != "abort"]
     aborts = [r.seq for r in requests if r.signal == "abort"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -160,21 +161,26 @@ async def _forward(ctx: InstanceContext, migrating: asyncio.Lock) -> None:
     floor = ctx.rollout.floors[ctx.service.name]
     out = False
     try:
-        async with asyncio.timeout(ctx.rollout.plan.host_deadline or None):
+        async with asyncio.timeout(ctx.rollout.plan.host_deadline or None) as limit:
             for kind in ctx.service.steps:
                 if ctx.rollout.interrupts.undo.is_set():
                     raise UndoRequested("the undo of the current batch was asked for")
                 if kind in OUT_OF_SERVICE and not out:
                     if not removes(ctx):  # what goes for good was no part of the floor before
-                        await floor.leave(ctx.host)
+                        async with _no_part_of(limit):
+                            await floor.leave(ctx.host)
                     out = True
                 if kind in NOTHING_TO_ASK and removes(ctx):
                     if kind is StepKind.ADMIT:
                         await stay_out(ctx)
                     continue
                 if kind is StepKind.MIGRATE:
-                    async with migrating:
+                    async with _no_part_of(limit):
+                        await migrating.acquire()
+                    try:
                         ctx.facts[kind] = await perform(STEPS[kind], ctx)
+                    finally:
+                        migrating.release()
                 else:
                     ctx.facts[kind] = await perform(STEPS[kind], ctx)
     except TimeoutError:
@@ -183,6 +189,16 @@ async def _forward(ctx: InstanceContext, migrating: asyncio.Lock) -> None:
             where=str(ctx.instance),
             next="raise defaults.host_deadline if that is too short",
         ) from None
+
+
+@contextlib.asynccontextmanager
+async def _no_part_of(limit: asyncio.Timeout) -> AsyncIterator[None]:
+    """Time that an instance waits for others is none of its own."""
+    end, loop = limit.when(), asyncio.get_running_loop()
+    began = loop.time()
+    limit.reschedule(None)
+    yield
+    limit.reschedule(None if end is None else end + loop.time() - began)
 
 
 async def _back(ctx: InstanceContext, error: GaplessError) -> Replaced:

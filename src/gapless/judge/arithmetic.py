@@ -1,10 +1,11 @@
-"""The arithmetic of a judgement as a line of text: counts, what was expected, limit, messages."""
+"""The arithmetic of a judgement as a line of text: what decided, where that is not the limit;
+counts, what was expected, limit, messages."""
 
 from __future__ import annotations
 
 from gapless.judge.bayes import limit
-from gapless.judge.gate import Evidence, Rules
-from gapless.judge.guards import repeated
+from gapless.judge.gate import Evidence, Ground, Rules, ground_of
+from gapless.judge.guards import HALF, NEVER_SEEN, repeated
 from gapless.judge.power import proven
 from gapless.judge.tally import Tally
 
@@ -14,24 +15,54 @@ _LONG = 80
 
 
 def told(evidence: Evidence, rules: Rules) -> str:
-    """``12 incidents in 60 s, baseline 12 in 600 s (1.2 expected), limit 12; top: …``"""
+    """``12 incidents in 60 s, baseline 12 in 600 s (1.2 expected), limit 12; top: …``, behind what
+    decided when another ground than the limit did."""
     now = evidence.now
     parts = [_now(now), _before(evidence), f"limit {_limit(evidence, rules)}"]
     line = ", ".join(part for part in parts if part)
-    more = [_others(evidence), _never_seen(evidence), _top(evidence), _silent(now)]
-    return "; ".join([line, *(part for part in more if part)])
+    why = _decided(evidence, rules)
+    more = [_others(evidence), _never_seen(evidence, rules), _top(evidence), _silent(now)]
+    return "; ".join(part for part in (why, line, *more) if part)
 
 
 def wanted(evidence: Evidence, rules: Rules) -> str:
-    """What would have been right."""
+    """What would have been right: of a guard that decided its own measure, else the limit."""
+    match ground_of(evidence, rules):
+        case Ground.NEVER_SEEN:
+            return f"fewer than {NEVER_SEEN}"
+        case Ground.HALF:
+            return f"fewer than {100 * HALF:.3g} % failed"
+        case Ground.CEILING:
+            return f"at most {_ceiling(rules)}"
+        case Ground.CONTEST:
+            return "no more than on untouched hosts"
     least = _limit(evidence, rules)
     fewer = f"fewer than {least}" if least.isdigit() else "enough data"
-    return f"{fewer}, at most {100 * rules.ceiling:.3g} %" if rules.ceiling else fewer
+    return f"{fewer}, at most {_ceiling(rules)}" if rules.ceiling else fewer
 
 
 def expected(window: Tally, reference: Tally) -> float:
     """Errors that the reference's rate would have made in this window."""
     return reference.rate * window.exposure
+
+
+def _decided(evidence: Evidence, rules: Rules) -> str:
+    """What speaks for itself below the limit."""
+    match ground_of(evidence, rules):
+        case Ground.NEVER_SEEN:
+            message, times = max(repeated(evidence.unseen), key=lambda one: one[1])
+            return f"a message never seen before, {times} times: '{_cut(message)}'"
+        case Ground.HALF:
+            return "half of the requests or more failed"
+        case Ground.CEILING:
+            return f"above the ceiling of {_ceiling(rules)}"
+        case Ground.CONTEST:
+            return "more than on untouched hosts at the same time"
+    return ""
+
+
+def _ceiling(rules: Rules) -> str:
+    return f"{100 * (rules.ceiling or 0.0):.3g} %"
 
 
 def _now(now: Tally) -> str:
@@ -75,8 +106,11 @@ def _limit(evidence: Evidence, rules: Rules) -> str:
     return "none yet" if least is None else str(least)
 
 
-def _never_seen(evidence: Evidence) -> str:
+def _never_seen(evidence: Evidence, rules: Rules) -> str:
+    """All of them, unless the only one is what decided."""
     new = repeated(evidence.unseen)
+    if len(new) == 1 and ground_of(evidence, rules) is Ground.NEVER_SEEN:
+        return ""
     return f"never seen before: {_messages(new)}" if new else ""
 
 
@@ -85,10 +119,11 @@ def _top(evidence: Evidence) -> str:
 
 
 def _messages(messages: tuple[tuple[str, int], ...]) -> str:
-    cut = (
-        (text if len(text) <= _LONG else f"{text[:_LONG]}…", times) for text, times in messages
-    )  # fmt: skip
-    return ", ".join(f"{times}× {text}" for text, times in list(cut)[:_TOP])
+    return ", ".join(f"{times}× {_cut(text)}" for text, times in messages[:_TOP])
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONG else f"{text[:_LONG]}…"
 
 
 def _silent(now: Tally) -> str:

@@ -39,6 +39,16 @@ class Finding(Enum):
     UNKNOWN = "unknown"
 
 
+class Ground(Enum):
+    """What a rate was found to be worse by."""
+
+    NEVER_SEEN = "a message never seen before repeats"
+    HALF = "half of the requests"
+    CEILING = "above the ceiling"
+    RISE = "a rise over the reference"
+    CONTEST = "more than the untouched hosts"
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything that is known of one rate. ``lent``: by the untouched hosts, for what is missing
@@ -77,26 +87,28 @@ class Rules:
 
 def judge(evidence: Evidence, rules: Rules) -> Finding:
     """What one look came to."""
-    if _worse(evidence, rules):
+    if ground_of(evidence, rules) is not None:
         return _blame(evidence, rules)
     if _good(evidence, rules):
         return Finding.GOOD
     return Finding.UNKNOWN
 
 
-def _worse(evidence: Evidence, rules: Rules) -> bool:
+def ground_of(evidence: Evidence, rules: Rules) -> Ground | None:
+    """What makes it worse; None when nothing does. A rise names itself before the guards do, which
+    need less."""
     now, spread, reference = evidence.now, evidence.dispersion, evidence.reference
-    if repeated(evidence.unseen) or half_fails(now, reference):
-        return True
+    if reference is not None and risen(now, reference, spread, rules.alpha):
+        return Ground.RISE
+    if repeated(evidence.unseen):
+        return Ground.NEVER_SEEN
+    if half_fails(now, reference):
+        return Ground.HALF
     if rules.ceiling is not None and above(now, rules.ceiling, spread, rules.alpha):
-        return True
-    if reference is None:
-        return False
-    return risen(now, reference, spread, rules.alpha) or (
-        now.errors >= LEAST
-        and evidence.contest > -log(rules.alpha)
-        and log_factor(now, reference, spread) > -log(RISES_TOO)
-    )
+        return Ground.CEILING
+    if reference is None or now.errors < LEAST or evidence.contest <= -log(rules.alpha):
+        return None
+    return Ground.CONTEST if log_factor(now, reference, spread) > -log(RISES_TOO) else None
 
 
 def _blame(evidence: Evidence, rules: Rules) -> Finding:

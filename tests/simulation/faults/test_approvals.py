@@ -185,3 +185,24 @@ def test_an_abort_from_elsewhere_ends_the_question() -> None:
         assert goes.versions("s0") == ["v1", "v1"]
 
     run_virtual(course())
+
+
+def test_a_pause_is_no_part_of_the_deadline_either() -> None:
+    """Nothing is taken back while a person wants it to stand still."""
+
+    async def course() -> None:
+        goes = Goes(service("s0", "h1 h2 h3 h4"), deadline=120.0)
+
+        async def elsewhere() -> None:
+            while not goes.rollout:
+                await goes.world.clock.sleep(0.1)
+            goes.journal.request(goes.rollout, "pause", "bob", goes.world.clock.now())
+            await goes.world.clock.sleep(3600.0)
+            assert goes.versions("s0")[-1] == "v1"
+            goes.journal.request(goes.rollout, "resume", "bob", goes.world.clock.now())
+
+        bob = asyncio.create_task(elsewhere())
+        assert ended(await goes.go()) == ("done", 0)
+        await bob
+
+    run_virtual(course())

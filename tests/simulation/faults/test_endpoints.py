@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 from gapless.model import Command
 from gapless.testing.fake_host import FakeHost
 from gapless.testing.fake_programs import Answer
 from tests.simulation.faults.shop import HOSTS, Shop
+
+
+def test_what_needs_a_warm_up_is_asked_after_it(shop: Shop) -> None:
+    order: list[str] = []
+
+    def told(name: str) -> Callable[[FakeHost, Command], Coroutine[Any, Any, Answer]]:
+        async def called(host: FakeHost, command: Command) -> Answer:
+            order.append(name)
+            return 0, "", ""
+
+        return called
+
+    for host in HOSTS:
+        shop.host(host).programs.update({"heat": told("heat"), "curl-page": told("page")})
+    shop.edit(
+        "verify: {http: http://localhost:8000/health}",
+        "warm: {command: heat, times: 2}\n    verify: {command: curl-page}",
+    )
+    shop.release("2")
+    shop.gapless("deploy", "--yes", code=0)
+    assert order == ["heat", "heat", "page", "page"] * len(HOSTS)
 
 
 def test_a_failed_endpoint_check_stops_the_admit_behind_it(shop: Shop) -> None:

@@ -48,3 +48,16 @@ def test_floor_counts_what_failed_before_it_was_touched(
     assert told == ["taking web2 out would leave 1 of 3 instances of api; the floor is 2"]
     assert [deed for deed in shop.changed() if not deed.startswith("web1")] == []
     assert shop.serving() == ["web2", "web3"]
+
+
+def test_waiting_for_the_floor_is_no_part_of_the_time_an_instance_has(shop: Shop) -> None:
+    """web3 is drained by hand, so web2 waits while web1 soaks; each alone is done in time."""
+    shop.world._hooks.clear()
+    shop.edit("{canary: 1, batch: 1}", "{canary: 0, batch: 2, max_unavailable: 2}")
+    shop.edit("soak: 30s", "soak: 10m")
+    shop.gapless("drain", "api@web3", code=0)
+    shop.world.on_change(shop._note_lost)
+    name = shop.release("2")
+    shop.gapless("deploy", "api", "--hosts", "web1,web2", "--yes", code=0)
+    assert shop.live()[:2] == [name] * 2
+    assert shop.lost == []

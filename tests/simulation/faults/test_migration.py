@@ -203,3 +203,16 @@ def test_a_schema_that_stays_is_told(shop: Shop) -> None:
     assert "schema api the schema stays migrated: no down command" in " ".join(
         shop.gapless("deploy", "--yes", code=4).text.split()
     )
+
+
+def test_the_schema_is_asked_of_a_host_that_answers(shop: Shop) -> None:
+    """The first host is down, and one may be."""
+    shop.world._hooks.clear()
+    shop.edit("canary: 1, batch: 1", "canary: 1, batch: 1, max_failed: 1, max_unavailable: 2")
+    schema = Schema(shop)
+    old = shop.live()[0]
+    new = shop.release("2")
+    shop.host("web1").cut(FOREVER)
+    shop.gapless("deploy", "--yes", code=5)
+    assert schema.ran == ["web2 up"]
+    assert shop.live() == [old, new, new]

@@ -97,3 +97,31 @@ def test_staging_that_runs_something_nobody_verified(staged: Shop) -> None:
 def test_what_makes_no_sense_is_said(staged: Shop, words: tuple[str, ...], told: str) -> None:
     ended = staged.gapless("promote", "-e", "production", *words, "--yes", code=2)
     assert told in ended.text
+
+
+def test_what_was_caught_up_there_is_migrated_here(shop: Shop) -> None:
+    """The newest rollout that ended well there is a catch-up, which never migrates."""
+    shop.world._hooks.clear()
+    tolerant = "rollout: {canary: 0, max_failed: 1, max_unavailable: 2}"
+    both = ENVIRONMENTS.replace("[web1], rollout: {canary: 0}", f"[web1, web2], {tolerant}")
+    text = (shop.folder / "gapless.yaml").read_text()
+    shop.config(text + both.replace("[web2, web3]", "[web3]"))
+    schema = Schema(shop)
+    shop.release("2")
+    shop.host("web2").cut(1e9)
+    shop.gapless("deploy", "-e", "staging", "--yes", code=5)
+    shop.host("web2").unreachable_until = 0.0
+    shop.gapless("catch-up", "-e", "staging", "--yes", code=0)
+    assert schema.ran == ["web1 up"]
+    shop.gapless("promote", "-e", "production", "--from", "staging", "--yes", code=0)
+    assert schema.ran == ["web1 up", "web3 up"]
+
+
+def test_what_was_forced_was_not_verified(staged: Shop) -> None:
+    staged.release("3")
+    forced = ("--force", "--reason", "it must go out")
+    staged.gapless("deploy", "-e", "staging", "--yes", *forced, code=0)
+    live = staged.live()
+    ended = staged.gapless("promote", "-e", "production", "--from", "staging", "--yes", code=3)
+    assert "no rollout verified it there" in ended.text
+    assert staged.live() == live

@@ -8,6 +8,7 @@ from gapless.model import Command
 from gapless.testing.fake_host import FakeHost
 from gapless.testing.fake_programs import Answer
 from gapless.testing.fake_unit import NEVER_READY, Behaviour
+from gapless.testing.faults import Fault, What
 from gapless.testing.world import World
 from tests.simulation.faults.shop import HOSTS, Shop
 
@@ -32,6 +33,9 @@ class Cassandra:
     async def _called(self, host: FakeHost, command: Command) -> Answer:
         if command.argv[1] == "current":
             return 0, f"{self.version}\n", ""
+        if command.argv[1] == "up":
+            self.version += 1
+            return 0, "", ""
         self.bumped[host.name] = int(command.argv[2])
         return 0, "", ""
 
@@ -86,6 +90,26 @@ def test_an_abort_bumps_the_old_release_on_every_host(shop: Shop) -> None:
     shop.world.check()
 
 
+def test_an_abort_bumps_where_the_switch_came_to_nothing(shop: Shop) -> None:
+    """web2 was not changed, as little as web3, which was never reached."""
+    data, old = risen(shop, BOTH, Behaviour())
+    shop.world.faults.add(Fault(What.HOST_FAULT, verb="act", host="web2", about="restart"))
+    shop.gapless("deploy", "--yes", code=4)
+    assert data.version == 2
+    assert data.bumped == dict.fromkeys(HOSTS, 3)
+    shop.all_serve(old)
+
+
+def test_every_host_is_bumped_to_the_same_version(shop: Shop) -> None:
+    """web2 crashed while its switch failed: what goes back there is not what is live there."""
+    data, old = risen(shop, BOTH, Behaviour())
+    shop.world.faults.add(Fault(What.HOST_FAULT, verb="act", host="web2", about="restart"))
+    shop.at("web2/api/switch", lambda: shop.unit("web2").run_already())
+    shop.gapless("deploy", "--yes", code=4)
+    assert data.bumped == dict.fromkeys(HOSTS, 3)
+    shop.all_serve(old)
+
+
 def test_what_never_rose_is_not_bumped(shop: Shop) -> None:
     data, old = risen(shop, BOTH, NEVER_READY)
     shop.world.on_change(lambda world: setattr(data, "version", 1))
@@ -110,4 +134,39 @@ def test_a_rollback_by_hand_bumps_too(shop: Shop, batch: int) -> None:
     assert data.version == 2
     shop.gapless("rollback", "--yes", code=0)
     assert data.bumped == dict.fromkeys(HOSTS, 3)
+    shop.all_serve(old)
+
+
+def test_a_rollback_by_hand_of_a_given_up_way_back_is_refused(shop: Shop) -> None:
+    """The data refuses the release before for ever: not even the first host is tried."""
+    data, _ = risen(shop, ONE, Behaviour())
+    shop.gapless("deploy", "--yes", "--no-way-back", "--reason", "tested twice", code=0)
+    assert data.version == 2
+    live = shop.live()
+    shop.world.history.clear()
+    ended = shop.gapless("rollback", "--yes", code=3)
+    assert "which the release before cannot live with" in ended.text
+    assert shop.changed() == []
+    shop.all_serve(live[0])
+
+
+@pytest.mark.parametrize(
+    "keys", ["bump: 'schema bump {version}', current: schema current", "reads: [1, 2]"]
+)
+def test_a_rollback_by_hand_keeps_what_the_plan_said_of_an_abort(shop: Shop, keys: str) -> None:
+    """A migration without ``down``: the older release is bumped over it, or lives with it."""
+    data = Cassandra(shop, keys)
+    migrate = "    migrate: {run: schema up, current: schema current}"
+    shop.edit("    balancer:", f"{migrate}\n    balancer:")
+    shop.release("1")
+    shop.gapless("deploy", "--yes", "--skip-migrations", code=0)
+    old = shop.live()[0]
+    data.declare(shop, 2)
+    shop.release("2")
+    plan = shop.gapless("plan", "deploy", code=0)
+    assert "an abort leaves it there" in plan.text
+    shop.gapless("deploy", "--yes", code=0)
+    assert data.version == 2
+    shop.gapless("rollback", "--yes", code=0)
+    assert data.bumped == (dict.fromkeys(HOSTS, 3) if "bump" in keys else {})
     shop.all_serve(old)

@@ -57,3 +57,7 @@ def test_watching_longer_than_an_instance_may_take_is_told(tmp_path: Path) -> No
     assert problems(tmp_path, text + "defaults: {host_deadline: 30m}\n") == []
     assert problems(tmp_path, text + "defaults: {host_deadline: 0}\n") == []
     assert problems(tmp_path, service(soak="5m", verify="{logs: {extend: 9m}}")) == []
+    (told,) = problems(tmp_path, service(soak="15m"))
+    assert "soak is 15m, and defaults.host_deadline ends all steps" in told
+    (told,) = problems(tmp_path, service() + "defaults: {soak: 20m}\n")
+    assert "soak is 20m, and defaults.host_deadline ends all steps" in told

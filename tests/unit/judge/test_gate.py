@@ -239,6 +239,47 @@ def test_the_arithmetic_is_told() -> None:
     assert wanted(evidence, RULES) == "fewer than 12"
 
 
+def test_a_message_never_seen_before_is_told_as_what_decided() -> None:
+    message = "no such table: orders_v2"
+    line, right = _told(Evidence(Tally(3, 5.0), QUIET, unseen=((message, 3),)), RULES)
+    assert line.startswith(f"a message never seen before, 3 times: '{message}'; 3 incidents in 5 s")
+    assert right == "fewer than 3"
+
+
+def test_half_of_the_requests_is_told_as_what_decided() -> None:
+    line, right = _told(Evidence(Tally(5, 2.0, 10)), SHARES)
+    assert line.startswith("half of the requests or more failed; 5 of 10 requests failed")
+    assert right == "fewer than 50 % failed"
+
+
+def test_the_ceiling_is_told_as_what_decided() -> None:
+    strict = Rules(alpha=0.001, effect=10, least=0.1, ceiling=0.02)
+    line, right = _told(Evidence(Tally(60, 600.0, 600), Tally(60, 600.0, 600)), strict)
+    assert line.startswith("above the ceiling of 2 %; 60 of 600 requests failed")
+    assert right == "at most 2 %"
+
+
+def test_the_untouched_hosts_are_told_as_what_decided() -> None:
+    evidence = Evidence(
+        Tally(6, 60.0), QUIET, None, Tally(0, 540.0), Tally(108, 5400.0), contest=20.0
+    )
+    line, right = _told(evidence, RULES)
+    assert line.startswith("more than on untouched hosts at the same time; 6 incidents in 60 s")
+    assert right == "no more than on untouched hosts"
+
+
+def test_above_the_limit_the_limit_is_what_decided() -> None:
+    line, right = _told(Evidence(Tally(40, 60.0), QUIET, unseen=(("new", 40),)), RULES)
+    assert line.startswith("40 incidents in 60 s") and "never seen before: 40× new" in line
+    assert right == "fewer than 12"
+
+
+def _told(evidence: Evidence, rules: Rules) -> tuple[str, str]:
+    """The line and what was wanted, of what is worse."""
+    assert judge(evidence, rules) is Finding.WORSE
+    return told(evidence, rules), wanted(evidence, rules)
+
+
 def test_the_arithmetic_of_requests_names_the_untouched_hosts() -> None:
     evidence = Evidence(
         Tally(0, 45.0, 45), Tally(3, 600.0, 600), None, Tally(4, 90.0, 90), Tally(6, 1200.0, 1200)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shlex
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,7 @@ class SshTransport(HelperVerbs):
         self._connecting = asyncio.Lock()
         self._uses = 0
         self._parked = False
+        self._made = 0
 
     @property
     def host(self) -> str:
@@ -78,7 +80,9 @@ class SshTransport(HelperVerbs):
                 async with self._connections.making:
                     await self._connections.make_room()
                     connector = Connector(self._name, self._config, self._ssh_config)
-                    self._connection = await connector.connect(self._on_lost)
+                    self._made += 1
+                    on_lost = partial(self._on_lost, self._made)
+                    self._connection = await connector.connect(on_lost)
             self._connections.used(self)
             self._parked = False
             await self._levels.open()
@@ -209,7 +213,9 @@ class SshTransport(HelperVerbs):
             raise LostContact("not connected", where=self._name)
         return self._connection
 
-    def _on_lost(self, _error: Exception | None) -> None:
+    def _on_lost(self, number: int, _error: Exception | None) -> None:
+        if number != self._made:  # one that was parked and is over at last; another took its place
+            return
         self._connection = None
         self._connections.closed(self)
 

@@ -1,7 +1,8 @@
 """The questions of ``verify``: before an instance gets traffic, and once more when it has it.
 
-A check that fails must stop the admit behind it. So known endpoints are asked as soon as the new
-instance is ready, while no client can reach it; after the soak they are asked again.
+A check that fails must stop the admit behind it. So known endpoints are asked when the new instance
+is ready, and warm where it is warmed, while no client can reach it; after the soak they are asked
+again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,15 @@ from gapless.engine.context import InstanceContext
 from gapless.engine.steps.health import ask, tell, timing, worst
 from gapless.errors import StepError
 from gapless.model import Verdict
-from gapless.plans import StepKind
+from gapless.plans import StepKind, Verb
+
+
+def gates_traffic(ctx: InstanceContext, step: StepKind) -> bool:
+    """Whether ``step`` is the last before clients reach it. What goes back was verified before."""
+    last = StepKind.WARM if StepKind.WARM in ctx.service.steps else StepKind.READY
+    back = ctx.undoing or ctx.rollout.plan.verb is Verb.ROLLBACK
+    admitted = StepKind.ADMIT in ctx.service.steps
+    return step is last and admitted and not back and not ctx.rollout.plan.force
 
 
 async def ask_questions(

@@ -9,10 +9,10 @@ from gapless.config.health import HealthConfig
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.health import ask, tell, timing, worst
-from gapless.engine.steps.questions import ask_questions
+from gapless.engine.steps.questions import ask_questions, gates_traffic
 from gapless.errors import NotReady
 from gapless.model import InstanceState, Observation, Verdict
-from gapless.plans import StepKind, Verb
+from gapless.plans import StepKind
 
 LOOK_EVERY = 1.0
 """Seconds between looks at the state while the checks are asked, to fail early on a dead unit."""
@@ -43,7 +43,7 @@ class Ready(Step):
         if finding is not None:
             raise not_ready(ctx, finding, patience.timeout)
         identity = await self._identity(ctx, patience.timeout)
-        if _gates_traffic(ctx):
+        if gates_traffic(ctx, self.kind):
             await ask_questions(ctx, self.kind, NotReady)
         return {**identity, "asked": bool(verdicts)}
 
@@ -85,13 +85,6 @@ class Ready(Step):
                     f"not running after {timeout:g} s but {_state(now)}", where=str(ctx.instance)
                 )
             await clock.sleep(0.2)
-
-
-def _gates_traffic(ctx: InstanceContext) -> bool:
-    """Whether clients would reach it next; what goes back was verified long ago."""
-    forced = bool(ctx.rollout.plan.force)
-    back = ctx.undoing or ctx.rollout.plan.verb is Verb.ROLLBACK
-    return StepKind.ADMIT in ctx.service.steps and not back and not forced
 
 
 def not_ready(ctx: InstanceContext, finding: Verdict, timeout: float) -> NotReady:

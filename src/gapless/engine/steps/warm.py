@@ -7,6 +7,7 @@ from gapless.drivers.transports.base import Probe
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.health import ask, tell
+from gapless.engine.steps.questions import ask_questions, gates_traffic
 from gapless.errors import NotReady
 from gapless.model import Verdict
 from gapless.plans import StepKind
@@ -30,6 +31,8 @@ class Warm(Step):
                 tell(ctx, self.kind, failed[-1:])
             if failed and wanted.required:
                 raise _cold(ctx, wanted, failed, number)
+        if gates_traffic(ctx, self.kind):
+            await ask_questions(ctx, self.kind, NotReady)
         return {"asked": asked, "missed": missed}
 
     async def _warm(

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
+import asyncssh
 import pytest
 
 from gapless.drivers.transports.held import Held
+from gapless.drivers.transports.log_query import LogQuery
+from gapless.drivers.transports.session import HelperSession
 from gapless.drivers.transports.ssh import SshTransport
-from gapless.errors import LostContact
+from gapless.drivers.transports.ssh_connection import Connector
+from gapless.drivers.transports.verbs import HelperVerbs
+from gapless.errors import LostContact, PrivilegeRefused
 from gapless.model import Command
 from tests.unit.drivers.transports.sshd import Sshd
 
@@ -99,3 +107,70 @@ def test_a_closed_one_is_not_made_again(sshd: Sshd) -> None:
             await one.run(Command(("true",)))
 
     asyncio.run(story())
+
+
+def test_one_that_ends_late_says_nothing_of_the_next(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its host did not answer when it was parked: it is told lost when the next one is in use."""
+    told: list[Callable[[Exception | None], None]] = []
+    connect = Connector.connect
+
+    async def noted(
+        connector: Connector, on_lost: Callable[[Exception | None], None]
+    ) -> asyncssh.SSHClientConnection:
+        told.append(on_lost)
+        return await connect(connector, on_lost)
+
+    monkeypatch.setattr(Connector, "connect", noted)
+
+    async def story() -> None:
+        one = transports(sshd, Held(3, limit=1))[0]
+        await one.connect()
+        await one.park()
+        assert (await one.run(Command(("true",)))).ok
+        told[0](None)
+        assert one.connected
+        assert (await one.run(Command(("true",)))).ok
+        await one.close()
+
+    asyncio.run(story())
+
+
+def test_a_log_that_is_read_without_privilege_is_under_way_as_well() -> None:
+    """Else its connection might be parked under it."""
+    reader = Reader()
+    asyncio.run(reader.logs(LogQuery(since=0.0, until=1.0)))
+    assert reader.called == [(True, 1), (False, 1)]
+
+
+class Reader(HelperVerbs):
+    """A host that refuses the privilege; notes how many uses there were at each call."""
+
+    host = "web1"
+
+    def __init__(self) -> None:
+        self.uses = 0
+        self.called: list[tuple[bool, int]] = []
+
+    @asynccontextmanager
+    async def in_use(self) -> AsyncIterator[None]:
+        self.uses += 1
+        try:
+            yield
+        finally:
+            self.uses -= 1
+
+    async def helper(self, *, privileged: bool) -> HelperSession:
+        return cast(HelperSession, _Level(self, privileged))
+
+
+class _Level:
+    def __init__(self, reader: Reader, privileged: bool) -> None:
+        self._reader, self._privileged = reader, privileged
+
+    async def call(self, *more: object) -> dict[str, object]:
+        self._reader.called.append((self._privileged, self._reader.uses))
+        if self._privileged:
+            raise PrivilegeRefused("no sudo", where="web1")
+        return {"covered": None, "read": 0.0, "lines": 0, "tallies": {}, "older": [], "marks": {}}
