@@ -9,16 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from gapless.balancer_doctor import examine_balancers
 from gapless.config.project import ProjectConfig
 from gapless.drivers.checks import asking
-from gapless.drivers.transports.base import HostFacts
+from gapless.drivers.runtimes.base import NOT_FOUND
+from gapless.drivers.runtimes.brought import brings
+from gapless.drivers.transports.base import HostFacts, Transport
 from gapless.engine.claims import one_machine
 from gapless.engine.project_assembly import ProjectAssembly
-from gapless.engine.steps.preflight import forced
+from gapless.engine.steps.preflight import INSTALLED, forced
 from gapless.errors import GaplessError
 from gapless.finding import ASKED_OF_THE_HOST, Finding, examined, unit_remedy
 from gapless.inventory.inventory import Inventory
-from gapless.model import Verdict, VerdictStatus
+from gapless.model import InstanceState, Verdict, VerdictStatus
 from gapless.plans import Verb
-from gapless.release_doctor import examine_fetch
+from gapless.release_doctor import examine_fetch, examine_sources
 
 MAX_SKEW = 5.0
 """Seconds a host's clock may differ: more makes logs and certificates lie."""
@@ -42,7 +44,8 @@ async def examine_hosts(
 
     found = [finding for some in await asyncio.gather(*map(ask, hosts)) for finding in some]
     found += _doubles(assembly.config, inventory, hosts, places)
-    return [*found, *await examine_balancers(assembly, inventory, hosts)]
+    found += await examine_balancers(assembly, inventory, hosts)
+    return [*found, *await examine_sources(assembly, inventory, hosts)]
 
 
 def _doubles(
@@ -153,10 +156,12 @@ async def _service(assembly: ProjectAssembly, service: str, host: str) -> list[F
     transport, runtime = assembly.transport(host), assembly.runtime(service)
     try:
         verdicts = list(await runtime.preflight(transport))
+        if await _to_be_installed(assembly, service, transport, verdicts):
+            return [_not_yet(host, service), *await _fetched(assembly, service, transport)]
         probes = assembly.health(service, host)
         verdicts += await asking.once(transport, lambda: assembly.transport(""), probes)
         known = await transport.recall(f"{assembly.project}.{service}")
-        fetched = await examine_fetch(transport, service, assembly.service(service).release)
+        fetched = await _fetched(assembly, service, transport)
     except GaplessError as error:
         return [_bad(host, service, f"examine {service}", error)]
     unit = await unit_remedy(transport, runtime.unit, verdicts)
@@ -167,6 +172,27 @@ async def _service(assembly: ProjectAssembly, service: str, host: str) -> list[F
         for v in told
     ]
     return [*findings, *fetched, _way_back(host, service, bool(known.get("last_good")))]
+
+
+async def _to_be_installed(
+    assembly: ProjectAssembly, service: str, transport: Transport, verdicts: Sequence[Verdict]
+) -> bool:
+    """Whether it is not there because no deploy brought it yet, and nothing else is wrong."""
+    wrong = [v for v in verdicts if not v.passed and v.check not in ASKED_OF_THE_HOST]
+    if not wrong or not brings(assembly.service(service)):
+        return False
+    now = await assembly.runtime(service).observe(transport)
+    missing = now.state is InstanceState.MISSING and now.detail.get("LoadState") == NOT_FOUND
+    return missing and all(v.check in INSTALLED for v in wrong)
+
+
+def _not_yet(host: str, service: str) -> Finding:
+    answer = f"not there yet: gapless deploy {service} --hosts {host} installs it"
+    return _good(host, service, f"unit of {service}", answer)
+
+
+async def _fetched(assembly: ProjectAssembly, service: str, transport: Transport) -> list[Finding]:
+    return await examine_fetch(transport, service, assembly.service(service).release)
 
 
 def _way_back(host: str, service: str, known: bool) -> Finding:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from gapless.config.definitions import from_definitions
+from gapless.config.releases import SchemaConfig
 from gapless.config.services import ServiceConfig
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.engine.journal import RolloutRecord
-from gapless.engine.taking_back import Left, left_by, taken_back_by
+from gapless.engine.standing import refuse_owned
+from gapless.engine.taking_back import Left, deployed_since, left_by, taken_back_by
 from gapless.errors import NoWayBack, UsageError
 from gapless.inventory.inventory import Inventory
-from gapless.plans import Plan, StepKind, Verb
+from gapless.plans import Plan, ServicePlan, StepKind, Verb
 from gapless.project import Project
 from gapless.undo import Targets, rollback_plan
 
 
 def make_rollback(project: Project, target: str | None, hosts: str | None) -> Plan:
     """The plan that takes a rollout (by id) or the last rollout of a service (by name) back, on
-    all hosts or those selected. Raises UsageError, NoWayBack."""
+    all hosts or those selected. Raises UsageError, NoWayBack, or LockHeld
+    where an unfinished rollout is to be ended first: an older one is not what is meant then."""
+    refuse_owned(project.journal, [target])
     found, left = _rollout_to_take_back(project, target)
     record, plan = project.journal.load(found)
     targets = left.targets
@@ -29,12 +34,52 @@ def make_rollback(project: Project, target: str | None, hosts: str | None) -> Pl
             name: {host: kept for host, kept in found.items() if host in wanted}
             for name, found in targets.items()
         }
-    if not any(targets.values()):
+    left_of = [name for name, kept in targets.items() if kept]
+    refuse_owned(project.journal, left_of or record.services)
+    if not left_of:
         raise _nothing_left(project, record, plan, hosts)
     _refuse_past_migration(project, record, plan, targets)
-    return rollback_plan(
+    back = rollback_plan(
         plan, targets, now=project.clock.now(), parent=record.id, failed=left.broken
     )
+    return replace(
+        back,
+        services=tuple(
+            replace(
+                one,
+                notes=(
+                    *one.notes,
+                    *_superseded(project, record, one),
+                    *_bumps(project, plan, one.name, targets[one.name]),
+                ),
+            )
+            for one in back.services
+        ),
+    )
+
+
+def _superseded(project: Project, record: RolloutRecord, service: ServicePlan) -> tuple[str, ...]:
+    """What was deployed since, and is lost by going back further."""
+    name = service.name
+    later = deployed_since(project.journal, record.id, name, service.hosts)
+    since = f"{name}: deployed again since {record.id}, by {', '.join(later)}"
+    return (f"{since}: this goes back to before {record.id}",) if later else ()
+
+
+def _bumps(
+    project: Project, plan: Plan, name: str, snapshots: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """What the data will not take back, and what lifts the older releases over it."""
+    service, schema = plan.service(name), _schema(_config(project, plan, name))
+    raised = service.to.get("schema")
+    if schema is None or schema.bump is None or raised is None:
+        return ()
+    stuck = [kept for kept in snapshots.values() if _stuck(kept, service, migrated=False)]
+    old = ", ".join(dict.fromkeys(kept["release"]["name"] for kept in stuck))
+    if not old:
+        return ()
+    rose = f"where the schema rose to {raised} it stays"
+    return (f"{name}: {rose}, and {old} is bumped to {raised + 1}",)
 
 
 def _refuse_past_migration(
@@ -46,7 +91,7 @@ def _refuse_past_migration(
         if not targets[name]:
             continue
         service = plan.service(name)
-        config = project.config.services.get(name) or from_definitions(plan).services[name]
+        config = _config(project, plan, name)
         declared = service.to.get("schema")
         if declared is None or _has_a_way_down(config):
             continue
@@ -54,7 +99,7 @@ def _refuse_past_migration(
         migrated = done is not None and done.good and done.result["schema_before"] != declared
         if not migrated and not _rises_at_start(config):
             continue
-        if not any(_stuck(kept, declared, migrated) for kept in targets[name].values()):
+        if not any(_stuck(kept, service, migrated=migrated) for kept in targets[name].values()):
             continue
         raise NoWayBack(
             f"{name} was brought to schema {declared} by {record.id}, which the release before"
@@ -65,24 +110,33 @@ def _refuse_past_migration(
 
 
 def _rises_at_start(config: ServiceConfig) -> bool:
-    schema = config.release.schema_ if config.release else None
+    schema = _schema(config)
     return schema is not None and schema.at_start
+
+
+def _config(project: Project, plan: Plan, name: str) -> ServiceConfig:
+    return project.config.services.get(name) or from_definitions(plan).services[name]
+
+
+def _schema(config: ServiceConfig) -> SchemaConfig | None:
+    return config.release.schema_ if config.release else None
 
 
 def _has_a_way_down(config: ServiceConfig) -> bool:
     """Whether the data goes down with the release, or the release is lifted over it."""
-    schema = config.release.schema_ if config.release else None
+    schema = _schema(config)
     down = config.migrate is not None and config.migrate.down is not None
     return down or (schema is not None and schema.bump is not None)
 
 
-def _stuck(kept: Mapping[str, Any], version: int, migrated: bool) -> bool:
-    """Whether the release that is gone back to cannot live with the version; of one that declares
-    none nobody knows: then it counts when the data was ``migrated``."""
+def _stuck(kept: Mapping[str, Any], service: ServicePlan, *, migrated: bool) -> bool:
+    """Whether the release that is gone back to cannot live with the version that ``service``
+    brought; where nobody knows what it lives with it counts when the data was ``migrated``."""
     release = ReleaseRef.from_json(kept["release"]) if kept.get("release") else None
-    if release is None or release.schema is None:
+    before = service.schema_live
+    if release is None or (release.schema is None and before is None):
         return migrated
-    return (release.reads or (0, release.schema))[1] < version
+    return release.newest(before or 0) < int(service.to["schema"])
 
 
 def _rollout_to_take_back(project: Project, target: str | None) -> tuple[str, Left]:

@@ -12,6 +12,8 @@ NO_RELEASE = "no release"
 """What a host ran before the first deploy of a release to it, in the place of one."""
 NOT_INSTALLED = "not installed"
 """What a host serves of a service whose unit it does not have, in the place of a release."""
+PERHAPS_OUT = "runs as before, perhaps out of traffic"
+"""What is said of an instance that was not switched when its balancer did not let it in again."""
 AS_IT_WAS = "as it was"
 """What a host went back to where a service has no releases, in the place of one."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})

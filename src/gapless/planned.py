@@ -13,7 +13,8 @@ from gapless.drivers.checks import asking
 from gapless.drivers.releases.aside import cancellable
 from gapless.drivers.releases.base import Release, ReleaseRef
 from gapless.drivers.runtimes.brought import brought_digest
-from gapless.engine.live_schema import live_version, question_of, schema_folder
+from gapless.engine.left_out import who_drained
+from gapless.engine.live_schema import NothingToAsk, live_version, question_of, schema_folder
 from gapless.engine.missed import Missed
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.steps.health import worst
@@ -157,13 +158,16 @@ async def _survey(
             assembly.release(instance.service),
             (lambda: _unfit(assembly, instance)) if examined else None,
             lambda: seen_config(assembly, instance, targets),
+            (lambda: _by_hand(assembly, instance))
+            if assembly.balancers(instance.service)
+            else None,
         )
 
-    async def schema(name: str) -> int | None:
+    async def schema(name: str, answers: Survey) -> int | None:
         question = question_of(project.config.services[name])
-        for host in inventory.hosts_of(name) if question else ():
+        for host in _live_first(name, answers) if question else ():
             with suppress(LostContact, Unreachable):  # the data is the same for all of them
-                return await _schema(assembly, name, host)
+                return await _schema(assembly, name, host, answers)
         return None
 
     instances = [instance for name in names for instance in inventory.instances(name)]
@@ -174,8 +178,15 @@ async def _survey(
     return replace(seen, delays=delays)
 
 
-async def _schema(assembly: ProjectAssembly, name: str, host: str) -> int | None:
-    """The live version, as a host of the service has it. Raises Refused for no answer."""
+def _live_first(name: str, answers: Survey) -> list[str]:
+    """Hosts in the order they are asked: the program may be one of the live release."""
+    seen = {i.host: one for i, one in answers.seen.items() if i.service == name}
+    return sorted(seen, key=lambda host: (seen[host].release is None, bool(seen[host].error)))
+
+
+async def _schema(assembly: ProjectAssembly, name: str, host: str, answers: Survey) -> int | None:
+    """The live version, as a host of the service has it; None where the program that tells comes
+    with the first release. Raises Refused for no answer."""
     question, release = question_of(assembly.service(name)), assembly.release(name)
     transport = assembly.transport(host)
     current = await release.current(transport) if release else None
@@ -185,6 +196,8 @@ async def _schema(assembly: ProjectAssembly, name: str, host: str) -> int | None
     try:
         return await live_version(transport, question, cwd)
     except StepError as error:  # nothing was changed yet
+        if release is not None and isinstance(error, NothingToAsk) and answers.none_live(name):
+            return None
         raise Refused(
             error.what, where=error.where, evidence=error.evidence, next=error.next
         ) from error
@@ -202,6 +215,13 @@ async def _unfit(assembly: ProjectAssembly, instance: Instance) -> str:
         return f"cannot be examined: {error.what}"
     finding = worst(verdicts)
     return f"{finding.check}: {finding.answer}" if finding else ""
+
+
+async def _by_hand(assembly: ProjectAssembly, instance: Instance) -> str:
+    """Who drained it by hand, and why, as its host remembers."""
+    known = await assembly.transport(instance.host).recall(f"{assembly.project}.{instance.service}")
+    told = known.get("by_hand")
+    return who_drained(told) if told else ""
 
 
 async def refuse_stale(project: Project, plan: Plan) -> None:

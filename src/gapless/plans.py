@@ -113,12 +113,16 @@ class ServicePlan:
     unfit: Mapping[str, str] = field(default_factory=dict)
     """Instances that did not pass their examination when the plan was made, and why: those to be
     replaced, which are refused while they are so, and others, which count as out."""
+    by_hand: Mapping[str, str] = field(default_factory=dict)
+    """Instances that a person drained, by whom and why: they are out and stay so."""
     zones: Mapping[str, str] = field(default_factory=dict)
     """Zone of each host ("" = nobody knows) where never two of one zone are in work at once."""
     missed: str = ""
     """The rollout that verified the release which these hosts missed: they are caught up."""
     kind: tuple[str, ...] = ()
     """What a deploy brings of code, config, unit and schema."""
+    schema_live: int | None = None
+    """Schema version that its data had when the plan was made; None when nobody knew."""
     promoted: str = ""
     """The environment and rollout in which it was verified, when it was promoted."""
     config: Mapping[str, str] = field(default_factory=dict)
@@ -296,6 +300,7 @@ def _service_to_json(service: ServicePlan) -> dict[str, Any]:
         **({"installs": list(service.installs)} if service.installs else {}),
         **({"absent": dict(service.absent)} if service.absent else {}),
         **({"unfit": dict(service.unfit)} if service.unfit else {}),
+        **({"by_hand": dict(service.by_hand)} if service.by_hand else {}),
         **({"zones": dict(service.zones)} if service.zones else {}),
         **({"config": dict(service.config)} if service.config else {}),
         **({"config_from": dict(service.config_from)} if service.config_from else {}),
@@ -303,6 +308,7 @@ def _service_to_json(service: ServicePlan) -> dict[str, Any]:
         **({"missed": service.missed} if service.missed else {}),
         **({"kind": list(service.kind)} if service.kind else {}),
         **({"promoted": service.promoted} if service.promoted else {}),
+        **({} if service.schema_live is None else {"schema_live": service.schema_live}),
     }
 
 
@@ -329,6 +335,7 @@ def _service_from_json(data: Mapping[str, Any]) -> ServicePlan:
         installs=tuple(data.get("installs", ())),
         absent=data.get("absent", {}),
         unfit=data.get("unfit", {}),
+        by_hand=data.get("by_hand", {}),
         zones=data.get("zones", {}),
         config=data.get("config", {}),
         config_from=data.get("config_from", {}),
@@ -336,6 +343,7 @@ def _service_from_json(data: Mapping[str, Any]) -> ServicePlan:
         missed=data.get("missed", ""),
         kind=tuple(data.get("kind", ())),
         promoted=data.get("promoted", ""),
+        schema_live=data.get("schema_live"),
     )
 
 

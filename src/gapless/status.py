@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gapless.drivers.balancers.base import MemberState
@@ -40,6 +40,10 @@ class StatusRow:
     """Mark of its configuration files as they are now; "" where a deploy brings none."""
     config_good: str = ""
     """The mark that was verified last, where that is another one."""
+    by_hand: Mapping[str, Any] = field(default_factory=dict)
+    """Who drained it by hand (actor), when (since, seconds since the epoch) and why (reason)."""
+    has_it_in: tuple[str, ...] = ()
+    """Balancers that report it up though it was drained by hand."""
 
     @property
     def healthy(self) -> bool:
@@ -63,6 +67,8 @@ class StatusRow:
             "behind": self.behind,
             "config": self.config,
             "config_good": self.config_good,
+            "by_hand": dict(self.by_hand),
+            "has_it_in": list(self.has_it_in),
         }
 
 
@@ -103,7 +109,8 @@ async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
         current = await release.current(transport) if release else None
         probes = assembly.health(service, host)
         verdicts = await asking.once(transport, lambda: assembly.transport(""), probes)
-        serving = await _serving(assembly, instance)
+        serving, up_in = await _serving(assembly, instance)
+        by_hand = await _by_hand(assembly, instance)
         linked = current.name if current else ""
         files = assembly.config_files(service)
         config = (await files.live(transport)).mark if files else ""
@@ -127,7 +134,18 @@ async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
         last_good=good if release and good != linked else "",
         config=config,
         config_good=config_good if config_good != config else "",
+        by_hand=by_hand,
+        has_it_in=up_in if by_hand else (),
     )
+
+
+async def _by_hand(assembly: ProjectAssembly, instance: Instance) -> Mapping[str, Any]:
+    """What its host remembers of who drained it; empty where nothing sends it traffic."""
+    if not assembly.balancers(instance.service):
+        return {}
+    known = await assembly.transport(instance.host).recall(f"{assembly.project}.{instance.service}")
+    found: Mapping[str, Any] = known.get("by_hand") or {}
+    return found
 
 
 async def _last_good(assembly: ProjectAssembly, instance: Instance) -> tuple[str, str]:
@@ -151,16 +169,18 @@ def _unknown(asked: str, seen: Observation) -> Verdict:
     return Verdict(VerdictStatus.INCONCLUSIVE, "status", asked, said)
 
 
-async def _serving(assembly: ProjectAssembly, instance: Instance) -> str:
+async def _serving(assembly: ProjectAssembly, instance: Instance) -> tuple[str, tuple[str, ...]]:
+    """What its balancers report, and those of them that report it up."""
     states: set[str] = set()
+    up_in: list[str] = []
     for balancer in assembly.balancers(instance.service):
         try:
             for node in balancer.hosts:
                 await assembly.transport(node).connect()
             members = await balancer.members(instance)
         except GaplessError as error:
-            return f"{balancer.name}: {error.what}"
+            return f"{balancer.name}: {error.what}", tuple(up_in)
         states.update(member.state.value for member in members)
-    if states == {MemberState.UP.value}:
-        return "up"
-    return "/".join(sorted(states))
+        if any(member.state is MemberState.UP for member in members):
+            up_in.append(balancer.name)
+    return "/".join(sorted(states)), tuple(up_in)

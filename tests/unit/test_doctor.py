@@ -136,3 +136,24 @@ def test_a_service_that_is_down_is_told_with_the_command_that_starts_it() -> Non
     (remedy,) = run_virtual(story())
     forced = 'gapless restart api --hosts web1 --force --reason "..."'
     assert remedy == f"active; systemctl start api.service; or: {forced}"
+
+
+def test_a_unit_that_a_deploy_brings_is_no_problem_before_the_first() -> None:
+    services = {"api": {**CONFIG.services["api"].model_dump(by_alias=True, exclude_unset=True)}}
+    services["api"]["systemd"] = {"unit": "api.service", "file": "api.service"}
+    config = ProjectConfig.model_validate(
+        {"project": "shop", "hosts": {"web1": {}}, "services": services}
+    )
+    world = World()
+    world.host("web1")
+    world.host("")
+
+    site = Site(world, config, "")
+
+    async def story() -> list[Finding]:
+        await site.transport("web1").connect()
+        return await _service(cast(ProjectAssembly, site), "api", "web1")
+
+    (finding,) = run_virtual(story())
+    assert finding.verdict.passed
+    assert "gapless deploy api --hosts web1 installs it" in finding.verdict.answer

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from gapless.cli.again import again
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.options import Choice, Consent, Show, Where
 from gapless.cli.output import result, width
-from gapless.cli.rolling import agreed, refuse_force_without_reason, terminal
+from gapless.cli.rolling import (
+    agreed,
+    nobody_to_ask,
+    refuse_force_without_reason,
+    refuse_unknown,
+    terminal,
+)
 from gapless.cli.running import finish, run_rollout
-from gapless.errors import UsageError
 from gapless.render.plan import render_plan
 from gapless.report.summarize import summarize
 
@@ -33,12 +37,10 @@ def catch_up(
     from gapless import api
 
     refuse_force_without_reason(choice, consent.reason)
-    if not (dry_run or consent.yes or terminal()):
-        raise UsageError(
-            "nobody can be asked: this is not a terminal",
-            next=f"{again('--dry-run')}, then {again('--yes')}",
-        )
     project = where.load()
+    if not (dry_run or consent.yes or terminal()):
+        refuse_unknown(project, services, choice.hosts)
+        raise nobody_to_ask()
     plan = asyncio.run(api.make_catch_up(project, services, _options(choice, consent)))
     if dry_run:
         result(render_plan(plan, verbose=show.verbose, width=width()))

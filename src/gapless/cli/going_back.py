@@ -6,9 +6,9 @@ from gapless.cli.again import again
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.options import Consent, Show, Where
 from gapless.cli.output import result, width
-from gapless.cli.rolling import agreed, terminal
+from gapless.cli.rolling import agreed, nobody_to_ask, terminal
 from gapless.cli.running import run_rollout
-from gapless.errors import StalePlan, UsageError
+from gapless.errors import StalePlan
 from gapless.render.plan import render_plan
 
 
@@ -19,13 +19,10 @@ def go_back(
     """Take a rollout back, after a person has read what that means."""
     from gapless import api
 
-    if not (dry_run or consent.yes or terminal()):
-        raise UsageError(
-            "nobody can be asked: this is not a terminal",
-            next=f"{again('--dry-run')}, then {again('--yes')}",
-        )
     project = where.load()
     plan = api.make_rollback(project, target, hosts)
+    if not (dry_run or consent.yes or terminal()):
+        raise nobody_to_ask()
     if dry_run:
         result(render_plan(plan, verbose=show.verbose, width=width()))
         return ExitCode.DONE

@@ -34,7 +34,10 @@ class Where:
 
     def __post_init__(self) -> None:
         """Commands that are told repeat it."""
-        remember(self.config, self.environment, CONFIG)
+        ctx = click.get_current_context(silent=True)
+        hosts = ctx.params.get("hosts") if ctx else None
+        verb = (ctx.info_name or "") if ctx else ""
+        remember(self.config, self.environment, CONFIG, verb, hosts)
 
     def load(self) -> Project:
         """Read and check it."""

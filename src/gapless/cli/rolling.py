@@ -37,12 +37,11 @@ def roll(
 ) -> int:  # fmt: skip
     """Plan it, show it, ask, and do it."""
     refuse_force_without_reason(choice, consent.reason)
-    if not (dry_run or consent.yes or terminal()):
-        raise UsageError(
-            "nobody can be asked: this is not a terminal",
-            next=f"{again('--dry-run')}, then {again('--yes')}",
-        )
     project = where.load()
+    if not (dry_run or consent.yes or terminal()):
+        if plan_file(services) is None:
+            refuse_unknown(project, services, choice.hosts)
+        raise nobody_to_ask()
     if prove:
         _refuse_nothing_to_ask(project)
     with asyncio.Runner() as runner, _connected(runner, project, consent) as project:
@@ -139,7 +138,11 @@ def _ready(file: Path, verb: Verb, choice: Choice) -> Plan:
 
     if not file.exists():
         raise UsageError(f"there is no {file}", next=f"gapless plan {verb} -o {file}")
-    plan = api.load_plan(file)
+    try:
+        plan = api.load_plan(file)
+    except UsageError as error:  # what a file holds does not say what is wanted
+        error.next = error.next.replace("gapless plan -o", f"gapless plan {verb} -o")
+        raise
     if plan.verb.value != verb:
         raise UsageError(
             f"{file} is a plan to {plan.verb.value}", next=f"gapless {plan.verb.value} {file}"
@@ -180,6 +183,24 @@ def _work(
                 await project.connections.close()
 
     return work
+
+
+def refuse_unknown(project: Project, services: tuple[str, ...], hosts: str | None) -> None:
+    """What is misspelled is told before anything else about the command. Raises UsageError."""
+    from gapless.inventory.inventory import Inventory
+
+    inventory = Inventory(project.config)
+    inventory.services(services)
+    if hosts is not None:
+        inventory.select(hosts)
+
+
+def nobody_to_ask() -> UsageError:
+    """The refusal of what changes something without a terminal and without --yes."""
+    return UsageError(
+        "nobody can be asked: this is not a terminal",
+        next=f"{again('--dry-run')}, then {again('--yes')}",
+    )
 
 
 def terminal() -> bool:

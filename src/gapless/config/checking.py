@@ -16,9 +16,9 @@ Minded = Callable[[Loaded], Iterable[Problem]]
 
 def checked(
     path: str | Path, environment: str | None = None, also: Iterable[Minded] = ()
-) -> Loaded:
-    """The file as its first environment has it. Raises ConfigError with the problems of all its
-    environments, or of the one that is named; ``also`` finds more of them."""
+) -> tuple[Loaded, ...]:
+    """The file as each of its environments has it, or the one that is named. Raises ConfigError
+    with the problems of all of them; ``also`` finds more."""
     found = (missing_files, shell_syntax, *also)
     names = (environment,) if environment else environment_names(path) or (None,)
     problems: dict[Problem, None] = {}
@@ -32,4 +32,13 @@ def checked(
             problems.update(dict.fromkeys(error.problems))
     if problems:
         raise ConfigError(tuple(sorted(problems, key=lambda p: (p.line, p.column, p.text))))
-    return loaded[0]
+    return tuple(loaded)
+
+
+def needs_environment(path: str | Path) -> bool:
+    """Whether the file is no whole one without an environment."""
+    try:
+        load_config(path)
+    except ConfigError:
+        return True
+    return False

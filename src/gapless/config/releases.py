@@ -24,8 +24,8 @@ class SchemaConfig(Section):
     at_start: Flag = False
     """Whether the service itself applies its schema when it starts, without a migration."""
     current: Argv | None = None
-    """Prints the live schema version (an integer), in the folder of the live release; default:
-    migrate.current."""
+    """Prints the live schema version (an integer), in the folder of the live release; before the
+    first one it may be missing. Default: migrate.current."""
     bump: Argv | None = None
     """Run in the folder of an older release before it is gone back to, on every host: makes it
     declare {version}, one more than the release that is taken back, so that data which refuses
@@ -37,6 +37,8 @@ class SchemaConfig(Section):
             raise ValueError("give exactly one of version, file")
         if self.reads and self.reads[0] > self.reads[1]:
             raise ValueError("reads is the oldest, then the newest version")
+        if self.bump and not any("{version}" in word for word in self.bump):
+            raise ValueError("bump needs {version}: what the older release is to declare")
         if self.bump and not self.current:
             raise ValueError("bump needs current: only a schema that really rose is bumped over")
         return self
@@ -131,4 +133,5 @@ class MigrateConfig(Section):
     current: Argv | None = None
     """Prints the live schema version (an integer)."""
     down: Argv | None = None
-    """Takes the schema back to {version}; without it going back past a migration is refused."""
+    """Takes the schema back to {version}, when a rollout goes back. Without it the schema stays; a
+    release that declares its schema version and could not go back past it is refused beforehand."""

@@ -66,13 +66,26 @@ def load_config(path: str | Path = DEFAULT_FILE, environment: str | None = None)
     root = _root(file, findings)
     overlays = environments(root, findings)
     tree = with_defaults(_hosts_filled(_merged(root, overlays, environment, file)))
-    project = _project(tree, findings, overlays if environment is None else {})
+    if environment is None:
+        _refuse_unchosen(tree, overlays, findings)
+    project = _project(tree, findings)
     findings.raise_if_any()
     if project is None:
         raise AssertionError("a project without problems was not built")
     named = project.model_copy(update={"environment": environment})
     whole = written_out(named, file.resolve().parent)
     return Loaded(whole, file, environment or "", tuple(overlays), tree)
+
+
+def _refuse_unchosen(tree: Table, overlays: Mapping[str, Node], findings: Findings) -> None:
+    """Where an environment brings what the rest of the file lacks, that is all there is to say:
+    what else seems to be missing is in the environments, too."""
+    lacking = [key for key in ("project", "hosts", "services") if key not in tree.entries]
+    brought = [isinstance(o, Table) and o.entries.keys() >= set(lacking) for o in overlays.values()]
+    if lacking and any(brought):
+        names = ", ".join(overlays)
+        findings.add(tree.place, "no environment is chosen", f"choose one with -e: {names}")
+        findings.raise_if_any()
 
 
 def check_config(path: str | Path = DEFAULT_FILE) -> tuple[Problem, ...]:
@@ -158,7 +171,7 @@ def _or_empty(node: Node) -> Node:
     return Table(node.place, {}) if nothing else node
 
 
-def _project(tree: Table, findings: Findings, overlays: Mapping[str, Node]) -> ProjectConfig | None:
+def _project(tree: Table, findings: Findings) -> ProjectConfig | None:
     data = to_data(tree)
     if written := tree.entries.get("environment"):
         findings.add(written.key, "environment is chosen with -e", "did you mean 'environments'?")
@@ -170,19 +183,14 @@ def _project(tree: Table, findings: Findings, overlays: Mapping[str, Node]) -> P
     for finding in found:
         key, value, node = locate(tree, finding.path)
         findings.add(value if isinstance(node, Scalar) else key, finding.text, finding.hint)
-    return _validated(tree, data, findings, overlays)
+    return _validated(tree, data, findings)
 
 
-def _validated(
-    tree: Table, data: dict[str, Any], findings: Findings, overlays: Mapping[str, Node]
-) -> ProjectConfig | None:
+def _validated(tree: Table, data: dict[str, Any], findings: Findings) -> ProjectConfig | None:
     try:
         return ProjectConfig.model_validate(data, by_alias=True, by_name=False)
     except ValidationError as error:
         explain(error, tree, ProjectConfig, findings)
-        if overlays and not {"hosts", "services", "project"} <= data.keys():
-            names = ", ".join(overlays)
-            findings.add(tree.place, "no environment is chosen", f"choose one with -e: {names}")
         return None
 
 

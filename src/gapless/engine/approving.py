@@ -5,7 +5,7 @@
    terminal answers. A controller that asks at its terminal reads the journal meanwhile, so both
    ways are open; the first answer counts.
 3. Where nobody can be asked, or the answer is no, the service waits. The rest of the rollout goes
-   on to its end; then the rollout pauses.
+   on to its end; then the rollout pauses. What is granted until then lets the service go on.
 4. What was granted is granted for good. The time a person takes is no part of the deadline.
 """
 
@@ -62,15 +62,24 @@ def _request(ctx: RolloutContext, approval: Approval) -> None:
 
 def _granted(ctx: RolloutContext, approval: Approval) -> bool:
     """Whether it was granted, by what the journal says now."""
-    if approval.place in ctx.granted:
-        return True
+    if approval.place not in ctx.granted:
+        _read_grants(ctx)
+    return approval.place in ctx.granted
+
+
+def granted_meanwhile(ctx: RolloutContext, service: str) -> bool:
+    """Whether all that a waiting service asked for is granted by now."""
+    _read_grants(ctx)
+    return {place for place in ctx.requested if place[0] == service} <= ctx.granted
+
+
+def _read_grants(ctx: RolloutContext) -> None:
     while events := ctx.journal.events(ctx.record.id, after=ctx.grants_read):
         ctx.grants_read = events[-1].seq
         for event in events:
             if event.type == GRANTED and Approval.of(event).place not in ctx.granted:
                 ctx.granted.add(Approval.of(event).place)
                 ctx.observer(event)
-    return approval.place in ctx.granted
 
 
 async def _answer(

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapless.drivers.config_files import host as on_host
-from gapless.drivers.config_files.base import OTHER, Written
-from gapless.drivers.config_files.files import ConfigFiles
+from gapless.drivers.config_files.base import Written
+from gapless.drivers.config_files.files import ConfigFiles, LiveConfig
+from gapless.drivers.config_files.seen import in_the_way
 from gapless.engine.context import InstanceContext
-from gapless.errors import ActionFailed, GaplessError, StalePlan
+from gapless.errors import ActionFailed, GaplessError, PreflightFailed, StalePlan
 from gapless.model import Command
 from gapless.plans import StepKind, Verb
 
@@ -26,6 +27,25 @@ def files_of(ctx: InstanceContext) -> ConfigFiles | None:
     if ctx.rollout.plan.verb not in (Verb.DEPLOY, Verb.ROLLBACK):
         return None
     return ctx.rollout.assembly.config_files(ctx.service.name)
+
+
+async def refuse_hindered(ctx: InstanceContext) -> None:
+    """Before anything is changed: a deploy cannot put a file where a folder is. Raises
+    PreflightFailed."""
+    files = files_of(ctx) if ctx.rollout.plan.verb is Verb.DEPLOY else None
+    if files is not None:
+        _refuse_hindered(ctx, await files.live(ctx.transport))
+
+
+def _refuse_hindered(ctx: InstanceContext, live: LiveConfig) -> None:
+    what = in_the_way(live)
+    if what:
+        path = what.partition(" ")[0]
+        raise PreflightFailed(
+            what,
+            where=str(ctx.instance),
+            next=f"look at {path} on {ctx.host}: remove it, or name another file at to:",
+        )
 
 
 async def keep_config(ctx: InstanceContext) -> dict[str, Any]:
@@ -53,7 +73,8 @@ async def _written(ctx: InstanceContext) -> Mapping[str, Written]:
 
 
 async def stage_config(ctx: InstanceContext) -> dict[str, Any]:
-    """Render, put beside, and let validators look. Raises StalePlan or ActionFailed."""
+    """Render, put beside, and let validators look. Raises StalePlan, PreflightFailed or
+    ActionFailed."""
     files = files_of(ctx)
     if files is None:
         return {}
@@ -62,10 +83,7 @@ async def stage_config(ctx: InstanceContext) -> dict[str, Any]:
     if rendered.mark != ctx.service.config.get(ctx.host, rendered.mark):
         raise _stale(ctx)
     live = await files.live(ctx.transport)
-    for file in live.files:
-        if file.kind == OTHER:
-            what = f"{file.path} is neither a file nor a link"
-            raise ActionFailed(what, where=ctx.host, next=f"look at {file.path} on {ctx.host}")
+    _refuse_hindered(ctx, live)
     for new in rendered.files:
         await on_host.stage(ctx.transport, new)
     for new in rendered.files:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from gapless.errors import FloorBroken
 
+_MEND = "mend them first, or raise rollout.max_unavailable"
+
 
 class Floor:
     """Counts who serves. An instance asks before it is taken out and waits while others are out;
@@ -18,8 +20,8 @@ class Floor:
         self.hosts = frozenset(hosts)
         self.least = least
         self.broken: set[str] = set()
-        self.by_hand: set[str] = set()
-        """Those of the broken that a person drained."""
+        self.by_hand: dict[str, str] = {}
+        """Those of the broken that a person drained: by whom, and why."""
         self.out: set[str] = set()
         self._changed = asyncio.Condition()
 
@@ -42,9 +44,9 @@ class Floor:
         # a broken instance serves nobody: repairing it costs nothing
         return host in self.broken or host in self.out or self.serving - 1 >= self.least
 
-    def drained_by_hand(self, host: str) -> None:
-        """It is none of those that serve, however fit it is."""
-        self.by_hand.add(host)
+    def drained_by_hand(self, host: str, who: str) -> None:
+        """It is none of those that serve, however fit it is; ``who`` drained it, and why."""
+        self.by_hand[host] = who
         self.broken.add(host)
 
     def without(self, hosts: Iterable[str]) -> Floor:
@@ -58,16 +60,29 @@ class Floor:
     def refusal(self, host: str) -> FloorBroken:
         """Why ``host`` may not go out."""
         out = ", ".join(sorted(self.out - self.broken))
-        broken = ", ".join(sorted(self.broken)) or "none"
+        drained = "; ".join(f"{name} ({self.by_hand[name]})" for name in sorted(self.by_hand))
+        broken = ", ".join(sorted(self.broken.difference(self.by_hand)))
+        lines = (
+            drained and f"drained by hand: {drained}",
+            f"broken or unreachable: {broken or 'none'}" if broken or not drained else "",
+            out and f"out before it: {out}",
+        )
         return FloorBroken(
             f"taking {host} out would leave {self.serving - 1} of {len(self.hosts)} instances of"
             f" {self.service}; the floor is {self.least}",
             where=f"{self.service}@{host}",
-            evidence="\n".join(
-                filter(None, (f"broken or unreachable: {broken}", out and f"out before it: {out}"))
-            ),
-            next="mend them first, or raise rollout.max_unavailable",
+            evidence="\n".join(filter(None, lines)),
+            next=self._next(host),
         )
+
+    def _next(self, leaving: str) -> str:
+        """What makes room: letting in what a person drained, mending what is broken."""
+        drained = sorted(host for host in self.by_hand if host != leaving)
+        admit = f"gapless admit {' '.join(f'{self.service}@{host}' for host in drained)}"
+        if self.broken.difference(self.by_hand):
+            mend = "mend what is broken first, or raise rollout.max_unavailable"
+            return f"{admit}; {mend}" if drained else _MEND
+        return admit if drained else _MEND
 
     async def back(self, host: str, *, serves: bool) -> None:
         """``host`` is done: it serves again, or it is broken."""

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 
+from gapless.engine.approving import granted_meanwhile
 from gapless.engine.begun import was_begun
 from gapless.engine.claims import claim_all, release_all
 from gapless.engine.closing import look_again
@@ -85,7 +86,7 @@ async def run_services(ctx: RolloutContext, gate: Gatekeeper) -> dict[str, Servi
     results: dict[str, ServiceResult] = {}
     async with asyncio.TaskGroup() as group:
         running: dict[asyncio.Task[ServiceResult], str] = {}
-        while waiting or running:
+        while waiting or running or _approved_meanwhile(ctx, gate, waiting, results):
             _skip_orphans(ctx, waiting, results)
             ready = [service for service in waiting.values() if _may_begin(ctx, service, results)]
             ready.sort(key=lambda service: -urgency[service.name])
@@ -100,6 +101,28 @@ async def run_services(ctx: RolloutContext, gate: Gatekeeper) -> dict[str, Servi
             for task in done:
                 results[running.pop(task)] = task.result()
     return results
+
+
+def _approved_meanwhile(
+    ctx: RolloutContext,
+    gate: Gatekeeper,
+    waiting: dict[str, ServicePlan],
+    results: dict[str, ServiceResult],
+) -> bool:
+    """Whether a person approved while the others were at work: then what waited for that goes on,
+    and what depends on it waits no more."""
+    if gate.stopped:
+        return False
+    asking = [n for n, result in results.items() if result.outcome is ServiceOutcome.WAITING]
+    again = {name for name in asking if granted_meanwhile(ctx, name)}
+    for service in ctx.plan.services:  # what depends on another comes after it
+        result = results.get(service.name)
+        orphan = result is not None and not result.instances and again.intersection(service.after)
+        if orphan or service.name in again:
+            again.add(service.name)
+            waiting[service.name] = service
+            results.pop(service.name, None)
+    return bool(again)
 
 
 def _may_begin(

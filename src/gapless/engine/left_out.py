@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,8 +56,8 @@ def _drained(journal: Journal, rollout: str, name: str, host: str) -> bool:
         return False
     steps = journal.steps(rollout)
     begun = steps.get(service.step_key(host, StepKind.DRAIN))
-    if begun is None or begun.before.get("out_before"):
-        return False
+    if begun is None or not begun.before or begun.before.get("out_before"):
+        return False  # not begun, nothing ordered yet, or out before us
     undo = f"{service.key_prefix}/{host}/{name}/undo"
     again = [f"{undo}-admit"]
     if f"{undo}-drain" not in steps:
@@ -102,6 +103,25 @@ async def forget_by_hand(ctx: InstanceContext) -> None:
     """A person let it in again; nobody else left it out either."""
     if ctx.fence is not None:
         await ctx.transport.remember(ctx.fence, {"by_hand": None, "left_out": False})
+
+
+async def was_not_by_hand(ctx: InstanceContext) -> None:
+    """A drain by hand came to nothing; what else left it out still does."""
+    if ctx.fence is not None:
+        await ctx.transport.remember(ctx.fence, {"by_hand": None})
+
+
+def who_drained(told: Mapping[str, Any]) -> str:
+    """By whom, and why: ``by alice, new disk``."""
+    reason = f", {told['reason']}" if told.get("reason") else ""
+    return f"by {told.get('actor') or 'somebody'}{reason}"
+
+
+def already_by_hand(told: Mapping[str, Any]) -> str:
+    """In words: whoever drains it again is not the first."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(told.get("since") or 0.0)))
+    reason = f": {told['reason']}" if told.get("reason") else ""
+    return f"already drained by {told.get('actor') or 'somebody'} since {since}{reason}"
 
 
 def why_by_hand(told: Mapping[str, Any]) -> str:

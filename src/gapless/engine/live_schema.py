@@ -12,6 +12,13 @@ from gapless.drivers.transports.base import Transport
 from gapless.errors import StepError
 from gapless.model import Command
 
+_NOT_FOUND = 127
+"""Status of a program, or a folder to run it in, that is not there."""
+
+
+class NothingToAsk(StepError):
+    """The program that prints the live version is not on the host."""
+
 
 @dataclass(frozen=True, slots=True)
 class SchemaQuestion:
@@ -53,7 +60,7 @@ async def live_version(
     transport: Transport, question: SchemaQuestion | None, cwd: str | None
 ) -> int | None:
     """What it prints in the folder ``cwd``; None without a question. Raises StepError for anything
-    but an integer."""
+    but an integer, NothingToAsk where the program is not there."""
     if question is None:
         return None
     done = await transport.run(
@@ -68,7 +75,8 @@ async def live_version(
     )
     words = done.stdout.split()
     if not done.ok or not words or not words[-1].isdigit():
-        raise StepError(
+        problem = NothingToAsk if done.status == _NOT_FOUND else StepError
+        raise problem(
             "the live schema version cannot be read",
             where=transport.host,
             evidence=f"{' '.join(question.argv)} → {done.evidence(3) or f'status {done.status}'}",

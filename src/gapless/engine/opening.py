@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from gapless.engine.config_change import refuse_hindered
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.first_install import removes
 from gapless.engine.floor import Floor
-from gapless.engine.left_out import drained_by_hand
+from gapless.engine.left_out import drained_by_hand, who_drained
+from gapless.engine.opening_balancers import ask_balancers
 from gapless.engine.steps.health import tell, worst
 from gapless.engine.steps.preflight import examine, forced, hinders, unfit
 from gapless.errors import GaplessError, PreflightFailed
@@ -31,7 +33,7 @@ async def examine_all(ctx: RolloutContext) -> None:
 
     More unfit or unreachable instances than ``max_failed``, over all services, refuse the whole
     rollout; fewer are left out, counted as failed and as broken for the floor. A floor that could
-    not be held whatever comes refuses it, too."""
+    not be held whatever comes refuses it, too, and so does a balancer that cannot be asked."""
     gate = asyncio.Semaphore(AT_ONCE)
     services = (_open_service(ctx, service, gate) for service in ctx.plan.services)
     results = await asyncio.gather(*services, return_exceptions=True)
@@ -49,6 +51,7 @@ async def examine_all(ctx: RolloutContext) -> None:
             ctx.lost[service.name, host] = error
     for service, found in found_of:
         _refuse_below_floor(ctx, service, found)
+    await ask_balancers(ctx)
 
 
 def _own(service: ServicePlan, found: Mapping[str, GaplessError]) -> dict[str, GaplessError]:
@@ -160,13 +163,15 @@ async def _examine(
             finding = worst(await examine(instance))
             hindered = finding is None or not touched or await hinders(instance, finding)
             by_hand = await _drained_by_hand(instance)
+            if touched:
+                await refuse_hindered(instance)
         except GaplessError as error:
             if touched and ctx.plan.verb is Verb.DRAIN:  # out of traffic it goes all the same
                 floor_of(ctx, service).broken.add(host)
                 return host, None
             return host, error
     if by_hand:
-        floor_of(ctx, service).drained_by_hand(host)
+        floor_of(ctx, service).drained_by_hand(host, by_hand)
     if finding is None and host in service.absent:
         return host, absent(ctx, service, host)
     if finding is None:
@@ -179,9 +184,13 @@ async def _examine(
     return host, unfit(instance, finding)
 
 
-async def _drained_by_hand(ctx: InstanceContext) -> bool:
-    """Whether it gets no traffic, however fit it is: then it is none of those that serve."""
-    return StepKind.DRAIN in ctx.service.steps and bool(await drained_by_hand(ctx))
+async def _drained_by_hand(ctx: InstanceContext) -> str:
+    """Who has it out of traffic by hand, and why; "" when nobody has. However fit it is, it is
+    none of those that serve."""
+    if StepKind.DRAIN not in ctx.service.steps:
+        return ""
+    told = await drained_by_hand(ctx)
+    return who_drained(told) if told else ""
 
 
 def absent(ctx: RolloutContext, service: ServicePlan, host: str) -> PreflightFailed:

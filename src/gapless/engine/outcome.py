@@ -10,12 +10,12 @@ from gapless.engine.context import RolloutContext
 from gapless.engine.first_install import was_absent
 from gapless.engine.gatekeeper import Gatekeeper
 from gapless.engine.journal import RolloutState
-from gapless.engine.replacing import InstanceOutcome
+from gapless.engine.replacing import InstanceOutcome, Replaced
 from gapless.engine.schema_back import is_unknown
 from gapless.engine.servicing import ServiceOutcome, ServiceResult
 from gapless.engine.standing import ways_on
 from gapless.engine.steps.preflight import forced
-from gapless.errors import FloorBroken, GaplessError
+from gapless.errors import FloorBroken, GaplessError, LostContact
 from gapless.model import AS_IT_WAS, NO_RELEASE, NOT_INSTALLED
 from gapless.plans import ServicePlan, StepKind, Verb
 
@@ -214,11 +214,11 @@ def _next(ctx: RolloutContext, results: Mapping[str, ServiceResult], whole: bool
         if all(ctx.plan.service(name).to for name in wrong):  # verified without them
             return f"{look} gapless catch-up {names}"
         return f"{look} {again} --hosts {hosts}"
-    down = _down(wrong.values())
+    down = _down(ctx, wrong.values())
     if down and ctx.plan.verb is not Verb.ROLLBACK:  # unforced, what does not serve is refused
         again = forced(ctx.plan.verb, [name for name, _ in down], [host for _, host in down])
     look = f"gapless status {names}".rstrip()
-    new = ctx.plan.verb is Verb.DEPLOY and _any_to_take_back(results.values())
+    new = ctx.plan.verb is Verb.DEPLOY and _any_to_take_back(ctx, results.values())
     back = f"gapless rollback {ctx.record.id} or " if new else ""
     return f"{look}; then {back}{again}"
 
@@ -235,31 +235,52 @@ def _not_done(ctx: RolloutContext, result: ServiceResult) -> Iterable[str]:
     return (host for host in ctx.plan.service(result.service).hosts if host not in done)
 
 
-def _any_to_take_back(results: Iterable[ServiceResult]) -> bool:
+def _any_to_take_back(ctx: RolloutContext, results: Iterable[ServiceResult]) -> bool:
     """Whether a rollback by hand would find anything."""
     new = (InstanceOutcome.DONE, InstanceOutcome.BROKEN, InstanceOutcome.STAYED)
-    return any(r.outcome in new for result in results for r in result.instances.values())
+    return any(
+        r.outcome in new and not _only_drained(ctx, result.service, r)
+        for result in results
+        for r in result.instances.values()
+    )
 
 
-def _down(wrong: Iterable[ServiceResult]) -> tuple[tuple[str, str], ...]:
+def _only_drained(ctx: RolloutContext, name: str, replaced: Replaced) -> bool:
+    """Whether all that went wrong is its way back into traffic: it was never switched."""
+    broken = replaced.outcome is InstanceOutcome.BROKEN
+    return broken and ctx.plan.service(name).step_key(replaced.host, StepKind.SWITCH) not in (
+        ctx.steps
+    )
+
+
+def _down(ctx: RolloutContext, wrong: Iterable[ServiceResult]) -> tuple[tuple[str, str], ...]:
     """Services and hosts of the instances that were left serving nobody."""
     states = (InstanceOutcome.BROKEN, InstanceOutcome.DOWN)
     return tuple(
         (result.service, replaced.host)
         for result in wrong
         for replaced in result.failed
-        if replaced.outcome in states and not replaced.error.get("unknown")
+        if replaced.outcome in states
+        and not replaced.error.get("unknown")
+        and not _only_drained(ctx, result.service, replaced)
     )
 
 
 def _only_missed(wrong: Iterable[ServiceResult]) -> tuple[str, ...]:
-    """The hosts that were never reached, when nothing else is wrong."""
+    """The hosts that were never reached, or lost before anything of them was changed, when nothing
+    else is wrong."""
     results = list(wrong)
     failed = [replaced for result in results for replaced in result.failed]
     done = all(result.outcome is ServiceOutcome.DONE for result in results)
-    if not done or any(replaced.outcome is not InstanceOutcome.LOST for replaced in failed):
+    if not done or not all(_away(replaced) for replaced in failed):
         return ()
     return tuple(dict.fromkeys(replaced.host for replaced in failed))
+
+
+def _away(replaced: Replaced) -> bool:
+    if replaced.outcome is InstanceOutcome.UNTOUCHED:
+        return replaced.error.get("code") == LostContact.code
+    return replaced.outcome is InstanceOutcome.LOST
 
 
 def serving_now(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:

@@ -228,7 +228,9 @@ async def _log(step: Step, ctx: InstanceContext, error: GaplessError) -> str:
     if step.kind not in _LOGGED or isinstance(error, TransportError):
         return ""
     try:
-        since = await _on_the_hosts_clock(ctx, ctx.key(StepKind.SWITCH))
+        switched = ctx.key(StepKind.SWITCH)
+        began = switched if switched in ctx.rollout.steps else ctx.key(step.kind)
+        since = await _on_the_hosts_clock(ctx, began)
         return await ctx.runtime.log(ctx.transport, since)
     except GaplessError:
         return ""

@@ -15,7 +15,9 @@ from gapless.engine.held import Held, held_data, hold
 from gapless.engine.journal import StepState
 from gapless.engine.opening import OUT_OF_SERVICE
 from gapless.engine.perform import failure_data, perform
+from gapless.engine.steps.health import worst
 from gapless.engine.steps.lifecycle import STEPS
+from gapless.engine.steps.preflight import examine
 from gapless.engine.undoing import NOT_TOUCHED, give_up, tell_by_hand, undo_instance
 from gapless.errors import (
     FailureKind,
@@ -28,6 +30,7 @@ from gapless.errors import (
     TransportError,
     UndoRequested,
 )
+from gapless.model import PERHAPS_OUT
 from gapless.plans import StepKind, Verb
 
 
@@ -212,7 +215,8 @@ async def _back(ctx: InstanceContext, error: GaplessError) -> Replaced:
     try:
         restored = await undo_instance(ctx)
     except NotRestored as failed:
-        return Replaced(ctx.host, InstanceOutcome.BROKEN, _not_restored(failed, error), cancelled)
+        told = {**_not_restored(failed, error), **await _standing(ctx, touched=touched)}
+        return Replaced(ctx.host, InstanceOutcome.BROKEN, told, cancelled)
     back = restored != NOT_TOUCHED
     outcome = InstanceOutcome.RESTORED if back else InstanceOutcome.UNTOUCHED
     if ctx.rollout.plan.verb is Verb.ROLLBACK and isinstance(error, FloorBroken):
@@ -220,6 +224,18 @@ async def _back(ctx: InstanceContext, error: GaplessError) -> Replaced:
     elif ctx.rollout.plan.verb is Verb.ROLLBACK and not cancelled:
         tell_by_hand(ctx, error)
     return Replaced(ctx.host, outcome, failure_data(error), cancelled)
+
+
+async def _standing(ctx: InstanceContext, *, touched: bool) -> dict[str, str]:
+    """What was not switched may run and pass as before, with nobody knowing whether it gets
+    traffic: empty when it cannot be told, as when its checks are left out."""
+    if touched or ctx.rollout.plan.force or was_absent(ctx.facts.get(StepKind.SNAPSHOT, {})):
+        return {}
+    try:
+        passes = worst(await examine(ctx)) is None
+    except GaplessError:
+        return {}
+    return {"now": PERHAPS_OUT} if passes else {}
 
 
 def _not_restored(failed: NotRestored, error: GaplessError) -> dict[str, Any]:

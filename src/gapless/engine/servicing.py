@@ -83,7 +83,8 @@ async def run_service(
     floor_of(ctx, service)
     await _give_up_absent(ctx, service, result)
     count_lost(ctx, service)
-    await open_benches(ctx, service)
+    if service.name not in ctx.benches:  # one that goes on keeps what it read before
+        await open_benches(ctx, service)
     judged = ctx.judged.get(service.name)
     held, reached = held or judged is not None, last_begun(ctx, service)
     for number, batch in enumerate(service.batches):

@@ -28,10 +28,9 @@ from gapless.engine.journal import (
     RolloutState,
     StepRecord,
     StepState,
-    lock_held,
 )
 from gapless.engine.liveness import Liveness
-from gapless.engine.standing import standing, ways_on
+from gapless.engine.standing import owned
 from gapless.errors import JournalError, LockHeld, UsageError
 from gapless.events.event import Event
 from gapless.plans import Plan, Verb, from_json, to_json
@@ -167,8 +166,7 @@ class SqliteJournal:
         row = self._db.execute("SELECT record FROM locks WHERE service=?", (service,)).fetchone()
         if row is not None:
             held = LockRecord(**json.loads(row[0]))
-            owner = standing(self, self._record(held.rollout))
-            raise lock_held(held, _STANDS[owner.state], ways_on(owner))
+            raise owned(self, held, self._record(held.rollout))
         self._db.execute(
             "INSERT INTO fences VALUES (?,1) ON CONFLICT DO UPDATE SET number=number+1", (service,)
         )
@@ -438,14 +436,6 @@ class SqliteJournal:
 
     def _with_liveness(self, lock: LockRecord) -> LockRecord:
         return replace(lock, live=self.is_alive(lock.rollout))
-
-
-_STANDS: Mapping[str, str] = {
-    RolloutState.RUNNING: "is at work",
-    RolloutState.PAUSED: "is paused",
-    RolloutState.INTERRUPTED: "was interrupted and has not been finished",
-    RolloutState.ENDED: "has ended and did not give it back",
-}
 
 
 def _plain(record: RolloutRecord | LockRecord) -> dict[str, Any]:

@@ -65,6 +65,16 @@ def taken_back_by(journal: Journal, rollout: str) -> tuple[str, ...]:
     return tuple(id_ for id_ in by_hand if journal.load(id_)[1].parent == rollout)
 
 
+def deployed_since(
+    journal: Journal, rollout: str, service: str, hosts: Collection[str]
+) -> tuple[str, ...]:
+    """Later deploys that are still live on any of these hosts, newest first."""
+    later = takewhile(lambda record: record.id != rollout, journal.rollouts(_LATER))
+    deploys = (r.id for r in later if r.verb == Verb.DEPLOY and not r.parent)
+    left = {id_: left_by(journal, id_, [service]).targets.get(service, {}) for id_ in deploys}
+    return tuple(id_ for id_, kept in left.items() if kept.keys() & {*hosts})
+
+
 def _outcome(steps: Mapping[str, StepRecord], service: ServicePlan, host: str) -> str:
     """Its last word, "" when there is none."""
     record = steps.get(f"{service.key_prefix}/{host}/{service.name}/outcome")

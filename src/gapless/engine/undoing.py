@@ -99,12 +99,19 @@ def _begun(ctx: InstanceContext, step: StepKind) -> bool:
     return ctx.key(step) in ctx.rollout.steps
 
 
+def drain_ordered(ctx: InstanceContext) -> bool:
+    """Whether a balancer may have been told to take it out: one that could not even be asked how
+    things are was told nothing."""
+    record = ctx.rollout.steps.get(ctx.key(StepKind.DRAIN))
+    return record is not None and bool(record.before)
+
+
 async def _leave_as_it_was(ctx: InstanceContext) -> str:
     if ctx.rollout.plan.verb is Verb.ADMIT:
         await _out_again(ctx)
-    elif _begun(ctx, StepKind.DRAIN) and was_absent(_snapshot(ctx)):
+    elif drain_ordered(ctx) and was_absent(_snapshot(ctx)):
         await stay_out(ctx)
-    elif _begun(ctx, StepKind.DRAIN):
+    elif drain_ordered(ctx):
         try:
             await perform(STEPS[StepKind.ADMIT], _calm(ctx), ctx.key("undo-admit"))
         except FenceRefused:
@@ -218,7 +225,13 @@ def _admit(ctx: InstanceContext) -> str:
 def _only_drained(ctx: InstanceContext) -> bool:
     """It runs as it ran before. A rollback is on its way to another state, so it is not meant."""
     was_there = ctx.rollout.plan.verb is not Verb.ROLLBACK and not was_absent(_snapshot(ctx))
-    return was_there and _begun(ctx, StepKind.DRAIN) and not _begun(ctx, StepKind.SWITCH)
+    return was_there and drain_ordered(ctx) and not _begun(ctx, StepKind.SWITCH)
+
+
+def _was_taken_out(ctx: InstanceContext) -> bool:
+    """Whether that is known: an order that failed may have been heard or not."""
+    record = ctx.rollout.steps.get(ctx.key(StepKind.DRAIN))
+    return not _only_drained(ctx) or (record is not None and record.good)
 
 
 async def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
@@ -227,21 +240,25 @@ async def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
         return _neither_in_nor_out(ctx, error)
     manual = tell_by_hand(ctx, error)
     if StepKind.DRAIN in ctx.service.steps:
-        ctx.emit(
-            "instance.left_out",
-            "admit",
-            balancer=", ".join(
-                b.name for b in ctx.rollout.assembly.balancers(ctx.service.name)
-            ),
-            why="the way back failed, so it is not let into traffic",
-            next=f"mend it, then: {_into_traffic(ctx)}",
-        )  # fmt: skip
+        if _was_taken_out(ctx):
+            _tell_left_out(ctx)
         await remember_left_out(ctx, left_out=True)
     return NotRestored(
         f"the way back failed: {error.what}",
         where=str(ctx.instance),
         evidence=error.evidence,
         next="\n".join(manual),
+    )
+
+
+def _tell_left_out(ctx: InstanceContext) -> None:
+    balancers = ctx.rollout.assembly.balancers(ctx.service.name)
+    ctx.emit(
+        "instance.left_out",
+        "admit",
+        balancer=", ".join(balancer.name for balancer in balancers),
+        why="the way back failed, so it is not let into traffic",
+        next=_into_traffic(ctx),
     )
 
 

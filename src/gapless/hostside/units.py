@@ -41,14 +41,26 @@ def tail(call: Call) -> str:
     """The verb."""
     args: dict[str, Any] = call.args
     argv = ["journalctl", "--no-pager", "--quiet", "--output=short-iso", f"--lines={args['lines']}"]
-    argv.append(f"--since=@{int(args['since'])}")
+    argv += [f"--since=@{int(args['since'])}", "--reverse"]  # unreversed, the oldest lines since
     if args["identity"]:
         # One incarnation: what it wrote itself, and what systemd wrote about it.
         which = args["identity"].replace("-", "")
         argv += [f"_SYSTEMD_INVOCATION_ID={which}", "+", f"INVOCATION_ID={which}"]
     else:
         argv += [f"--unit={args['unit']}"]
-    return _ask(argv)[-_TAIL_LIMIT:]
+    return _oldest_first(_ask(argv))[-_TAIL_LIMIT:]
+
+
+def _oldest_first(text: str) -> str:
+    """Entries turned round; the further lines of an entry are indented, and stay behind its
+    first."""
+    entries: list[str] = []
+    for line in text.splitlines(keepends=True):
+        if line[:1].isspace() and entries:
+            entries[-1] += line
+        else:
+            entries.append(line)
+    return "".join(reversed(entries))
 
 
 def _ask(argv: list[str]) -> str:

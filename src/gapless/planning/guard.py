@@ -3,7 +3,8 @@
 1. The live schema version is what the service reports, else the newest that a live release
    declares.
 2. A release that declares a version can live with the versions it ``reads``; by default exactly
-   its own.
+   its own. One that declares none was deployed before there was anything to declare: it lives
+   with the live version, and nothing says that it reads more.
 3. Live version newer than it can read: this goes back past a migration. It is possible only where
    ``migrate.down`` takes the schema back; else it is refused.
 4. Live version older than it needs: the migration, or the service at its start, brings it forward;
@@ -16,7 +17,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from gapless.config.services import ServiceConfig
 from gapless.drivers.releases.base import ReleaseRef
@@ -35,8 +36,10 @@ def guard_schema(
 ) -> tuple[str, ...]:
     """Notes for the plan; raises NoWayBack or Refused."""
     live = live_schema(name, survey)
-    if release is None or release.schema is None or live is None:
+    if release is None or release.schema is None:
         return ()
+    if live is None:
+        return _unknown(name, service, survey)
     oldest, newest = release.reads or (release.schema, release.schema)
     if live > newest:
         return _back(name, service, release, live)
@@ -49,9 +52,18 @@ def guard_schema(
             next=f"gapless explain {Refused.code}",
         )
     if release.schema > live and rises:
-        stuck = _stuck(name, release.schema, survey)
+        stuck = _stuck(name, live, release.schema, survey)
         return _forward(name, service, release, live, stuck, given_up=no_way_back)
     return ()
+
+
+def _unknown(name: str, service: ServiceConfig, survey: Survey | None) -> tuple[str, ...]:
+    """Before the first release there may be nobody who can tell, and nothing to go back to."""
+    declared = service.release.schema_ if service.release else None
+    asked = (declared and declared.current) or (service.migrate and service.migrate.current)
+    if not asked or survey is None or not survey.none_live(name):
+        return ()
+    return (f"{name}: the live schema is not known: no release is live yet",)
 
 
 def _rises(service: ServiceConfig, *, skip_migrations: bool) -> bool:
@@ -61,15 +73,15 @@ def _rises(service: ServiceConfig, *, skip_migrations: bool) -> bool:
     return at_start or (service.migrate is not None and not skip_migrations)
 
 
-def _stuck(name: str, version: int, survey: Survey | None) -> Sequence[ReleaseRef]:
-    """Live releases that cannot live with the version to come."""
-    found = {
-        seen.release.name: seen.release
+def _stuck(name: str, live: int, version: int, survey: Survey | None) -> Mapping[str, int]:
+    """Live releases that cannot live with the version to come, and the newest they can live
+    with."""
+    newest = {
+        seen.release.name: seen.release.newest(live)
         for instance, seen in (survey.seen if survey else {}).items()
-        if instance.service == name and seen.release and seen.release.schema is not None
+        if instance.service == name and seen.release
     }
-    newest = {one: (ref.reads or (0, ref.schema or 0))[1] for one, ref in found.items()}
-    return [ref for one, ref in found.items() if newest[one] < version]
+    return {one: reads for one, reads in newest.items() if reads < version}
 
 
 def _forward(
@@ -77,7 +89,7 @@ def _forward(
     service: ServiceConfig,
     release: ReleaseRef,
     live: int,
-    stuck: Sequence[ReleaseRef],
+    stuck: Mapping[str, int],
     *,
     given_up: bool,
 ) -> tuple[str, ...]:
@@ -88,23 +100,31 @@ def _forward(
         return (f"{rise}; an abort leaves it there",)
     if service.migrate is not None and service.migrate.down is not None:
         return (f"{rise}; an abort takes it back by migrate.down",)
-    old = ", ".join(ref.name for ref in stuck)
+    old = ", ".join(stuck)
     if declared is not None and declared.bump is not None:
         return (f"{rise}; an abort leaves it there and bumps {old} to {(release.schema or 0) + 1}",)
     if given_up:
         return (f"{rise}, and {old} cannot live with that: there is no way back",)
-    reads = max((ref.reads or (0, ref.schema or 0))[1] for ref in stuck)
     raise NoWayBack(
         f"an abort could not go back from schema {release.schema} to {old}",
         where=name,
         evidence=f"{live} is live, {release.name} brings {release.schema}, {old} reads up to"
-        f" {reads}; neither migrate.down nor schema.bump is given",
+        f" {max(stuck.values())}; neither migrate.down nor schema.bump is given",
         next="give one of them, or deploy with --no-way-back --reason 'why'",
     )
 
 
 def _back(name: str, service: ServiceConfig, release: ReleaseRef, live: int) -> tuple[str, ...]:
+    declared = service.release.schema_ if service.release else None
     if service.migrate is None or service.migrate.down is None:
+        if declared is not None and declared.at_start:
+            raise NoWayBack(
+                f"release {release.name} works with schema {release.schema}, {live} is live, and"
+                " what a service applied at its start is never taken back",
+                where=name,
+                evidence="an abort that bumped the old release may have raised it, too",
+                next=f"let the release declare at least {live}",
+            )
         raise NoWayBack(
             f"release {release.name} works with schema {release.schema}, {live} is live: this goes"
             " back past a migration, and migrate.down is not given",

@@ -35,13 +35,14 @@ from gapless.planning.choosing import (
 from gapless.planning.configuring import changes, marks_now, marks_wanted
 from gapless.planning.deployment_kind import kinds_of
 from gapless.planning.estimate import estimate
-from gapless.planning.guard import guard_schema
+from gapless.planning.evidence import evidence_notes
+from gapless.planning.guard import guard_schema, live_schema
 from gapless.planning.missing import note_of, without_absent
-from gapless.planning.notes import notes_of
+from gapless.planning.notes import drained_notes, notes_of
 from gapless.planning.options import PlanOptions, Target
-from gapless.planning.refusals import refusals
+from gapless.planning.refusals import counted, failing_now, refusals
 from gapless.planning.survey import Seen, Survey
-from gapless.plans import Plan, ServicePlan, Untouched, Verb
+from gapless.plans import Plan, ServicePlan, StepKind, Untouched, Verb
 from gapless.strategies import rolling
 
 NO_OPTIONS = PlanOptions()
@@ -69,7 +70,7 @@ def make_plan(
     wanted = None if hosts is None else frozenset(inventory.select(hosts))
     wish = _Wish(verb, wanted, options, targets or {}, survey, history)
     parts = [_part(name, loaded.project.services[name], inventory, wish) for name in chosen]
-    planned = _warned(_in_order([part for part, _ in parts if part], loaded))
+    planned = _warned(_in_order([part for part, _ in parts if part], loaded), wish)
     planned = with_costs(planned, loaded.project, survey)
     untouched = [left for _, lefts in parts for left in lefts]
     if not planned and untouched and all(left.why == NO_RELEASE for left in untouched):
@@ -165,18 +166,20 @@ def _service_plan(
     steps = rolling.steps(service, wish.verb, migrate=not options.skip_migrations)
     seconds, known = estimate(name, service, steps, wish.history)
     installs = installs_now(name, service, wish.verb, hosts, wish.survey)
+    batches = rolling.batches(
+        order.groups, canary=order.canary, installs=installs, zones=order.zones
+    )
     notes = notes_of(
         name, service, size=size, steps=steps, out=out, force=options.force, installs=installs,
-        others=len(hosts) > len(installs),
+        others=len(hosts) > len(installs), most=max((len(b.hosts) for b in batches), default=0),
     )  # fmt: skip
+    by_hand = _by_hand(name, everywhere, wish.survey) if StepKind.DRAIN in steps else {}
     return ServicePlan(
         name=name,
         wave=1,
         after=(),
         steps=steps,
-        batches=rolling.batches(
-            order.groups, canary=order.canary, installs=installs, zones=order.zones
-        ),
+        batches=batches,
         total=size.total,
         floor=size.floor,
         max_failed=max_failed,
@@ -194,12 +197,27 @@ def _service_plan(
         config_changes=changes(name, wish.target(name), hosts, wish.survey),
         kind=kinds_of(service, release, steps),
         promoted=wish.target(name).promoted,
+        schema_live=live_schema(name, wish.survey),
         missed=_missed_in(wish.target(name)),
-        notes=(*_brought(name, wish.target(name), hosts), *guarded, *order.notes_of(name), *notes),
+        notes=(
+            *_brought(name, wish.target(name), hosts),
+            *guarded,
+            *order.notes_of(name),
+            *notes,
+            *drained_notes(name, by_hand),
+            *(() if options.force else evidence_notes(name, service, steps)),
+        ),
+        by_hand=by_hand,
         installs=installs,
         absent=choice.absent,
         unfit=_unfit(name, everywhere, {*choice.absent, *installs}, wish.survey),
     )
+
+
+def _by_hand(name: str, everywhere: Sequence[str], survey: Survey | None) -> dict[str, str]:
+    """Instances that a person drained: by whom, and why."""
+    seen = ((host, survey.of(name, host)) for host in everywhere) if survey else ()
+    return {host: s.by_hand for host, s in seen if s is not None and s.by_hand}
 
 
 def _missed_in(target: Target) -> str:
@@ -243,20 +261,28 @@ def _unfit(
     return {host: why for host, s in seen if s is not None and (why := s.unfit or s.reason)}
 
 
-def _warned(planned: Sequence[ServicePlan]) -> tuple[ServicePlan, ...]:
+def _warned(planned: Sequence[ServicePlan], wish: _Wish) -> tuple[ServicePlan, ...]:
     """With a note of what it would be refused for, or what counts as failed from the beginning."""
     refused = refusals(planned)
     return tuple(
         replace(service, notes=(*service.notes, f"{service.name}: {why}"))
-        if (why := refused.get(service.name) or _tolerated(service))
+        if (why := refused.get(service.name) or _tolerated(service, wish))
         else service
         for service in planned
     )
 
 
-def _tolerated(service: ServicePlan) -> str:
-    unfit = [host for host in service.unfit if host in service.hosts]
-    return f"not fit now, so left out and counted as failed: {', '.join(unfit)}" if unfit else ""
+def _tolerated(service: ServicePlan, wish: _Wish) -> str:
+    """What already counts as failed though it may begin, and what all else can come to."""
+    failing = failing_now(service)
+    if not failing:
+        return ""
+    told = f"max_failed: {service.max_failed} allows it, and {counted(failing)}"
+    rest = any(host not in failing for host in service.hosts)
+    mixed = bool(service.absent) or wish.verb is not Verb.RESTART
+    if not rest or not mixed or wish.options.force:
+        return told
+    return f"{told}; it ends with exit code 5 even if all others succeed"
 
 
 def _in_order(planned: Sequence[ServicePlan], loaded: Loaded) -> tuple[ServicePlan, ...]:

@@ -22,8 +22,10 @@ def notes_of(
     force: str,
     installs: Sequence[str] = (),
     others: bool = False,
+    most: int,
 ) -> Iterator[str]:
-    """One sentence each. ``others``: not only ``installs`` are touched."""
+    """One sentence each. ``others``: not only ``installs`` are touched; ``most`` are replaced at
+    the same time."""
     if installs:
         where, what = _named(installs), service.systemd.unit if service.systemd else "it"
         yield f"{name}: installs {what} (not on {where} yet); undo removes it"
@@ -34,7 +36,7 @@ def notes_of(
     elif size.total == 1 and not installs:
         yield f"{name} has one instance: it is down during its restart"
     elif size.floor == 0 and len(installs) < size.total:
-        yield f"{name}: all {size.total} instances may be down at once"
+        yield f"{name}: {_without_floor(size.total, most)}"
     if out:
         floor = f"; the floor of {size.floor} counts without them" if size.floor else ""
         yield f"{name}: {_listed(out)}{floor}"
@@ -43,6 +45,22 @@ def notes_of(
         yield f"{name}: reload only: the process keeps its code, it reads its files again"
     if force:
         yield f"{name}: health gates are skipped: {force}"
+
+
+def _without_floor(total: int, most: int) -> str:
+    """Batches may be smaller than what max_unavailable allows."""
+    if most >= total:
+        return f"all {total} instances are down at once"
+    return f"none of {total} instances has to keep serving; {most} at once are replaced"
+
+
+def drained_notes(name: str, by_hand: Mapping[str, str]) -> Iterator[str]:
+    """Who stays out of traffic, whatever is done: host to who drained it by hand, and why."""
+    for host, who in by_hand.items():
+        yield (
+            f"{name}: {host} stays out of traffic, drained by hand ({who});"
+            f" gapless admit {name}@{host} ends it"
+        )
 
 
 def _migration(name: str, service: ServiceConfig, steps: Collection[StepKind]) -> Iterator[str]:

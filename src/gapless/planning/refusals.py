@@ -22,8 +22,9 @@ def refusals(services: Sequence[ServicePlan]) -> Mapping[str, str]:
     for service in services:
         unfit = failing[service.name]
         if unfit and total > service.max_failed:
-            told.setdefault(service.name, []).append(_named(unfit))
-        if service.kept_in({*service.absent, *service.unfit}, unfit):
+            told.setdefault(service.name, []).append(counted(unfit))
+        out = {*service.absent, *service.unfit, *service.by_hand}
+        if service.kept_in(out, {*unfit, *service.by_hand}):
             least = f"{service.floor} of {service.total} have to serve"
             told.setdefault(service.name, []).append(f"no other instance may go out, {least}")
     return {name: f"{AS_THINGS_ARE}: {'; '.join(why)}" for name, why in told.items()}
@@ -35,7 +36,8 @@ def failing_now(service: ServicePlan) -> Mapping[str, str]:
     return {**service.absent, **unfit}
 
 
-def _named(unfit: Mapping[str, str]) -> str:
+def counted(unfit: Mapping[str, str]) -> str:
+    """Which instances count as failed, and why."""
     told = [f"{host} ({why})" for host, why in list(unfit.items())[:_SHOWN]]
     more = f" and {len(unfit) - _SHOWN} more" if len(unfit) > _SHOWN else ""
     counts = "counts" if len(unfit) == 1 else "count"

@@ -62,7 +62,11 @@ def load(path: str | Path) -> Plan:
 
 
 def _no_plan(file: Path) -> UsageError:
-    return UsageError(f"{file} is not a plan", next=f"gapless plan -o {file}")
+    """What it is instead is somebody's: nobody is told to write a plan over it."""
+    names = ("plan.json", *(f"plan-{number}.json" for number in range(2, 100)))
+    free = next((name for name in names if not file.with_name(name).exists()), "OTHER.json")
+    other = shlex.quote(str(file.with_name(free)))
+    return UsageError(f"{file} is not a plan", next=f"gapless plan -o {other}")
 
 
 def _again(plan: Plan, file: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from gapless.drivers.config_files.seen import SeenConfig
@@ -36,6 +36,8 @@ class Drivers:
     """Tells why it is not fit to be touched, "" when it is; None: nobody wants to know."""
     config: Callable[[], Awaitable[SeenConfig | None]] | None = None
     """Looks at its configuration files."""
+    by_hand: Callable[[], Awaitable[str]] | None = None
+    """Tells who drained it by hand, and why, "" when nobody did; None: nothing sends it traffic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Seen:
     """Why it was not fit to be touched."""
     config: SeenConfig | None = None
     """Its configuration files; None where a deploy brings none."""
+    by_hand: str = ""
+    """Who drained it by hand, and why."""
 
     @property
     def running(self) -> bool:
@@ -86,10 +90,19 @@ class Survey:
         """What was seen of one instance; None when it was not asked."""
         return self.seen.get(Instance(service, host))
 
+    def none_live(self, service: str) -> bool:
+        """Whether all its instances were asked and none has a release yet."""
+        seen = [seen for instance, seen in self.seen.items() if instance.service == service]
+        return not any(one.error or one.release for one in seen)
+
     @property
     def unreachable(self) -> Mapping[Instance, str]:
         """Instances that gave no answer, and why."""
         return {instance: seen.error for instance, seen in self.seen.items() if seen.error}
+
+
+SchemaTeller = Callable[[str, Survey], Awaitable[int | None]]
+"""Tells the live schema version of a service; None when nobody knows."""
 
 
 async def survey(
@@ -98,10 +111,10 @@ async def survey(
     *,
     at_once: int = 30,
     answer_within: float = ANSWER_WITHIN,
-    schema: Callable[[str], Awaitable[int | None]] | None = None,
+    schema: SchemaTeller | None = None,
 ) -> Survey:
     """Ask every instance; what fails is part of the answer. ``schema`` tells the live schema
-    version of a service."""
+    version of a service from what its instances answered."""
     asked = list(instances)
     found: dict[Instance, Seen] = {}
 
@@ -109,8 +122,9 @@ async def survey(
         found[instance] = await _ask(instance, drivers, answer_within)
 
     await _each(asked, ask, at_once)
-    schemas = await _schemas(dict.fromkeys(i.service for i in asked), schema, at_once)
-    return Survey({instance: found[instance] for instance in asked}, schemas)
+    answers = Survey({instance: found[instance] for instance in asked})
+    schemas = await _schemas(dict.fromkeys(i.service for i in asked), answers, schema, at_once)
+    return replace(answers, schemas=schemas)
 
 
 _Item = TypeVar("_Item")
@@ -163,18 +177,20 @@ async def _answers(drivers: Drivers) -> Seen:
     missing = observation.state is InstanceState.MISSING
     unfit = "" if missing or drivers.examine is None else await drivers.examine()
     config = await drivers.config() if drivers.config else None
-    return Seen(observation, fingerprint, release, unfit=unfit, config=config)
+    unfit = unfit or (config.hindered if config else "")
+    by_hand = await drivers.by_hand() if drivers.by_hand else ""
+    return Seen(observation, fingerprint, release, unfit=unfit, config=config, by_hand=by_hand)
 
 
 async def _schemas(
-    services: Iterable[str], schema: Callable[[str], Awaitable[int | None]] | None, at_once: int
+    services: Iterable[str], answers: Survey, schema: SchemaTeller | None, at_once: int
 ) -> dict[str, int]:
     found: dict[str, int] = {}
     if schema is None:
         return found
 
     async def ask(service: str) -> None:
-        version = await schema(service)
+        version = await schema(service, answers)
         if version is not None:
             found[service] = version
 

@@ -21,7 +21,8 @@ ADVICE: Mapping[str, str] = {
     "GL-204": "Fewer instances would serve than rollout.max_unavailable allows. Bring the missing "
     "ones back first; --force never skips this for a quorum.",
     "GL-205": "The release that runs cannot live with what the new one brings, so undo would be a "
-    "lie. Deploy a release that reads both versions first.",
+    "lie. Deploy a release that reads both versions first, or give migrate.down or schema.bump. "
+    "Where the data rose already, let the release declare at least the version that is live.",
     "GL-206": "The source moved on and nothing of that version is kept on this machine. Deploy "
     "what there is, or give the source back what it had: the commit, the archive.",
     "GL-207": "Builds come before everything else, so no host was touched. The last lines are in "

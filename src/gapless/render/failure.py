@@ -6,9 +6,10 @@ verified; what serves now, per host; the next command.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from gapless.model import AS_IT_WAS, NO_RELEASE, NOT_INSTALLED, Verdict
+from gapless.model import AS_IT_WAS, NO_RELEASE, NOT_INSTALLED, PERHAPS_OUT, Verdict
 from gapless.render.layout import INDENT, LABEL, WIDTH, block, cut, head, labelled
 from gapless.render.words import back_to, clean, hosts, plural, seconds
 from gapless.report.report import Failure, LeftOut, Report, SchemaBack, ServiceReport, Undone
@@ -23,6 +24,7 @@ def failures(report: Report, *, verbose: bool = False, width: int = WIDTH) -> It
     groups = _grouped(report.failures)
     for failure, where in groups[: None if verbose else FAILURES]:
         yield from _failure(failure, where, verbose, width)
+        yield from log(failure.log, verbose, width, rollout=report.rollout)
     hidden = sum(len(where) for _, where in groups[FAILURES:])
     if hidden and not verbose:
         yield f"{INDENT}… and {plural(hidden, 'more failure')} (all: -v)"
@@ -44,7 +46,6 @@ def _failure(failure: Failure, where: list[str], verbose: bool, width: int) -> I
         yield from probe(failure.verdict, width)
     if failure.evidence and not _said(failure):
         yield from labelled("answer", failure.evidence, width)
-    yield from log(failure.log, verbose, width)
 
 
 def _what(failure: Failure, where: list[str]) -> str:
@@ -67,15 +68,27 @@ def probe(verdict: Verdict, width: int = WIDTH) -> list[str]:
     return labelled("probe", told, width)
 
 
-def log(lines: tuple[str, ...], verbose: bool, width: int = WIDTH) -> list[str]:
-    """The last lines the new copy wrote, newest last."""
+def log(
+    lines: tuple[str, ...], verbose: bool, width: int = WIDTH, *, rollout: str = ""
+) -> list[str]:
+    """The last lines the new copy wrote, newest last; all of them has the history of its rollout."""
     if not lines:
         return []
     room = width - len(INDENT) - LABEL
     shown = lines if verbose else lines[-LOG_LINES:]
     earlier = len(lines) - len(shown)
-    told = [clean(line) if verbose else cut(clean(line), room) for line in shown]
-    return block("log", [*told, *([f"({earlier} earlier: -v)"] if earlier else [])])
+    told = [clean(line) if verbose else cut(_short(clean(line)), room) for line in shown]
+    where = f"gapless history {rollout}" if rollout else "-v"
+    return block("log", [*told, *([f"({earlier} earlier: {where})"] if earlier else [])])
+
+
+_PREFIX = re.compile(r"^\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)[+-]\d\d:?\d\d \S+ (?=[^\s\[]+\[\d+\]: )")
+"""Date, zone and host, which journalctl puts in front of each line; the screen names the host."""
+
+
+def _short(line: str) -> str:
+    """With nothing but the time of day in front."""
+    return _PREFIX.sub(r"\1 ", line)
 
 
 def undone(report: Report, width: int = WIDTH) -> Iterator[str]:
@@ -129,9 +142,14 @@ def not_restored(report: Report, width: int = WIDTH) -> Iterator[str]:
 def schemas(items: tuple[SchemaBack, ...], width: int = WIDTH) -> Iterator[str]:
     """What became of the data of services that went back."""
     for number, item in enumerate(items):
-        was = f"from {item.was} " if item.was is not None else ""
-        text = item.why or f"taken back {was}to {item.to}"
-        yield from labelled("" if number else "schema", f"{item.service}  {text}", width)
+        yield from labelled("" if number else "schema", f"{item.service}  {_became(item)}", width)
+
+
+def _became(item: SchemaBack) -> str:
+    if item.bumped is not None:
+        return f"{item.was} stays, old releases bumped to {item.bumped}"
+    was = f"from {item.was} " if item.was is not None else ""
+    return item.why or f"taken back {was}to {item.to}"
 
 
 def left_out(items: tuple[LeftOut, ...], width: int = WIDTH) -> Iterator[str]:
@@ -172,7 +190,7 @@ def _marked(version: str, names: list[str], service: ServiceReport, taken: str) 
     marks = (taken, "", "restored", "not restored", "not changed", NOT_TOUCHED)
     told: dict[str, list[str]] = {mark: [] for mark in marks}
     for name in names:
-        mark = _mark(name, service) if version != NOT_TOUCHED else ""
+        mark = _mark(name, service) if version not in (NOT_TOUCHED, PERHAPS_OUT) else ""
         told[taken if mark == "" and name in service.done else mark].append(name)
     return ", ".join(
         hosts(group) + (f" ({mark})" if mark else "") for mark, group in told.items() if group

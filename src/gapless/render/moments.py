@@ -94,8 +94,18 @@ def _step_done(event: Event, data: Mapping[str, Any]) -> str:
     words = _STEP_WORDS.get(event.step, event.step)
     if event.step == "ready" and data.get("asked") is False:
         words = "running"
+    if event.step == "admit" and data.get("left_out"):
+        words = _left_out_of(data)
     facts = [_fact(event.step, data), f"in {seconds(took)}" if took else ""]
     return f"{_where(event)}  {words} {' '.join(f for f in facts if f)}".rstrip()
+
+
+def _left_out_of(data: Mapping[str, Any]) -> str:
+    """Of an admit that let it in nowhere, or not everywhere."""
+    if not data.get("admitted"):
+        return "left out of traffic on purpose"
+    where = ", ".join(texts(data.get("left_out")))
+    return f"back in traffic, but left out of {where} on purpose,"
 
 
 _STEP_WORDS = {
@@ -120,8 +130,6 @@ def _fact(step: str, data: Mapping[str, Any]) -> str:
         return f"({str(data['evidence']).lower()}{f', {left} connections cut' if left else ''})"
     if step == "warm" and data.get("missed"):
         return f"({data['missed']} of {data.get('asked')} requests were not answered well)"
-    if step == "admit" and data.get("left_out"):
-        return "(left out on purpose)"
     if step == "ready" and data.get("asked") is False:
         return "(no health asked)"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from gapless.model import Verdict
@@ -63,6 +64,16 @@ class StatusRow(Protocol):
     @property
     def config_good(self) -> str:
         """Mark of the configuration that was verified last, where another one is there."""
+        ...
+
+    @property
+    def by_hand(self) -> Mapping[str, Any]:
+        """Who drained it by hand (actor), when (since) and why (reason); empty when nobody did."""
+        ...
+
+    @property
+    def has_it_in(self) -> tuple[str, ...]:
+        """Balancers that report it up though it was drained by hand."""
         ...
 
 

@@ -30,7 +30,8 @@ def render_status(
         lines = table(header, short, width, spare)
     asked = [line for row in rows for line in _answer(row, width)] if cut else []
     open_ = (line for row in unfinished for line in _open(row))
-    told = (*_mixed(rows), *_switched(rows), *_drifted(rows), *_behind(rows))
+    by_hand = (line for row in rows for line in _by_hand(row, now))
+    told = (*by_hand, *_mixed(rows), *_switched(rows), *_drifted(rows), *_behind(rows))
     return screen([*lines, *asked, *told, *open_])
 
 
@@ -40,6 +41,18 @@ def _answer(row: StatusRow, width: int) -> Iterator[str]:
         told = f"{row.service} on {row.host}: {_checks(row.verdict)}"
         first, *rest = wrap(clean(told), width - len(INDENT))
         yield from (first, *(INDENT + line for line in rest))
+
+
+def _by_hand(row: StatusRow, now: float) -> Iterator[str]:
+    """Who has it out of traffic and why, also where a balancer forgot; and what ends it."""
+    if not row.by_hand:
+        return
+    who, reason = row.by_hand.get("actor") or "somebody", row.by_hand.get("reason")
+    but = f", but {', '.join(row.has_it_in)} has it in" if row.has_it_in else ""
+    since = ago(float(row.by_hand.get("since") or 0.0), now)
+    told = f"{row.service} on {row.host}: drained by hand{but} (by {who}, {since}"
+    yield from ("", clean(f"{told}{f': {reason}' if reason else ''})"))
+    yield from labelled("next", f"gapless admit {row.service}@{row.host}")
 
 
 def _switched(rows: Sequence[StatusRow]) -> Iterator[str]:
@@ -206,7 +219,13 @@ def _finding(finding: FindingRow) -> Iterable[str]:
         yield from labelled("remedy", finding.remedy)
 
 
-def render_check(project: str, services: int, machines: int, path: str) -> str:
-    """A configuration without problems."""
-    told = f"{plural(services, 'service')} on {plural(machines, 'host')}"
-    return f"✓  {path}: {project}, {told}, no problems.\n{INDENT}next    gapless doctor\n"
+def render_check(
+    project: str, counts: Mapping[str, tuple[int, int]], path: str, doctor: str
+) -> str:
+    """A configuration without problems; ``counts`` of services and hosts by environment."""
+    told = ", ".join(
+        f"{f'{environment}: ' if environment else ''}"
+        f"{plural(services, 'service')} on {plural(machines, 'host')}"
+        for environment, (services, machines) in counts.items()
+    )
+    return f"✓  {path}: {project}, {told}, no problems.\n{INDENT}next    {doctor}\n"

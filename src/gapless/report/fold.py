@@ -183,6 +183,15 @@ def _schema_back(progress: Progress, event: Event) -> None:
         progress.schemas.append(schema_back_of(event))
 
 
+def _bumped(progress: Progress, event: Event) -> None:
+    """On every host the same: told once."""
+    told = schema_back_of(event)
+    if not any(
+        (one.service, one.bumped) == (told.service, told.bumped) for one in progress.schemas
+    ):
+        progress.schemas.append(told)
+
+
 def _undo_started(progress: Progress, event: Event) -> None:
     for service, host in undone_instances(event):
         item = progress.instance(service, host)
@@ -259,6 +268,7 @@ HANDLERS: Mapping[str, Handler] = {
     "migration.failed": _migration_failed,
     "migration.succeeded": _schema_back,
     "migration.skipped": _schema_back,
+    "migration.bumped": _bumped,
     "rollback.started": _undo_started,
     "rollback.succeeded": _undo_ended,
     "rollback.failed": _undo_ended,

@@ -73,6 +73,8 @@ def left_out_of(event: Event) -> LeftOut:
 def schema_back_of(event: Event) -> SchemaBack:
     """What became of the data of a service that went back."""
     data = event.data
+    if event.type == "migration.bumped":
+        return SchemaBack(event.service, was=data.get("live"), bumped=data.get("to"))
     to, was = data.get("to"), data.get("was")
     return SchemaBack(event.service, to, was, "" if to is not None else str(data.get("why", "")))
 

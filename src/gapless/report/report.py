@@ -59,12 +59,14 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class SchemaBack:
-    """The data of a service that went back: the version it has again, or why it stays."""
+    """The data of a service that went back: the version it has again, or why it stays; with
+    ``bumped`` the version ``was`` stays, and older releases were lifted to that."""
 
     service: str
     to: int | None = None
     was: int | None = None
     why: str = ""
+    bumped: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

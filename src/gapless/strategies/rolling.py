@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, takewhile
 
 from gapless.batching import NO_ZONES, cut
 from gapless.config.quantities import resolve_amount
@@ -98,12 +98,21 @@ def batches(
         left = tuple(host for host in group.hosts if host not in taken)
         own = list(_of_group(replace(group, hosts=left), fresh, zones))
         made += own
+        if group.hosts and not own:  # its canaries are all of it, and bear its name
+            made = _named(made, group)
         if made and group.hosts:  # whose hosts were all canaries asks for the same
             wait, approve = max(made[-1].wait, group.wait), made[-1].approve or group.approve
             made[-1] = replace(made[-1], wait=wait, approve=approve)
     if made:  # nothing follows
         made[-1] = replace(made[-1], wait=0.0, approve=False)
     return tuple(_numbered(made))
+
+
+def _named(made: Sequence[Batch], group: Group) -> list[Batch]:
+    """With the name of the group for those at the end that are of it alone."""
+    own = list(takewhile(lambda batch: set(batch.hosts) <= set(group.hosts), reversed(made)))
+    named = [replace(batch, group=group.name) for batch in reversed(own)]
+    return [*made[: len(made) - len(own)], *named]
 
 
 def _installs_first(hosts: Sequence[str], installs: Collection[str]) -> tuple[str, ...]:

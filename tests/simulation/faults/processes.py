@@ -26,7 +26,7 @@ project: shop
 hosts:
   here: {{transport: local, state_dir: {folder}/host, sudo: false, python: {python}}}
 defaults:
-  soak: 300ms
+  soak: {soak}
   health: {{retries: 1, retry_delay: 100ms, timeout: 5s}}
 services:
   shop.store: &tier
@@ -60,6 +60,7 @@ class Processes:
 
     folder: Path
     settle: str = "200ms"
+    soak: str = "300ms"
     more: str = ""
     ports: dict[str, int] = field(default_factory=dict)
 
@@ -80,7 +81,7 @@ class Processes:
     def write(self, more: str = "", gapless: str = GAPLESS) -> None:
         """gapless.yaml; ``more`` is a line of every process."""
         text = CONFIG.format(
-            folder=self.folder, python=sys.executable, gapless=gapless, settle=self.settle,
+            folder=self.folder, python=sys.executable, gapless=gapless, settle=self.settle, soak=self.soak,
             command=json.dumps([*serve("--notify", "--release", "release.env", "--linger", "1")]),
             store=self.ports[STORE], api=self.ports[API], more=more or self.more,
         )  # fmt: skip

@@ -42,6 +42,11 @@ def test_the_plan_names_units_that_are_not_there(shop: Shop) -> None:
 def test_a_tolerated_host_is_told_with_its_own_error(shop: Shop) -> None:
     shop.edit("batch: 1}", "batch: 1, max_failed: 1, max_unavailable: 2}")
     shop.host("web2").unreachable_until = FOREVER
+    plan = shop.gapless("plan", "restart", code=0)
+    assert "max_failed: 1 allows it, and web2 (unreachable: no connection) counts as failed" in (
+        plan.text
+    )
+    assert "it ends with exit code 5 even if all others succeed" in plan.text
     ended = shop.gapless("restart", "--yes", code=5)
     assert shop.last().outcome == "mixed"
     assert ended.text.startswith("✗ api on web2: no connection GL-502")

@@ -206,3 +206,31 @@ def test_a_pause_is_no_part_of_the_deadline_either() -> None:
         await bob
 
     run_virtual(course())
+
+
+def test_an_approval_given_while_the_rest_goes_on_is_heard() -> None:
+    """Nobody asked at a terminal: the one who approves is told that it goes on, and it does."""
+
+    async def course() -> None:
+        goes = Goes(
+            service("s0", "h1 h2 h3", order=APPROVE),
+            service("s1", "h4 h5", after="s0"),
+            service("s2", "h6 h7 h8 h9"),
+        )
+
+        async def elsewhere() -> None:
+            while not (goes.rollout and pending(goes.journal, goes.rollout)):
+                await goes.world.clock.sleep(0.1)
+            promote(goes)
+
+        bob = asyncio.create_task(elsewhere())
+        assert ended(await goes.go()) == ("done", 0)
+        await bob
+        for name, count in (("s0", 3), ("s1", 2), ("s2", 4)):
+            assert goes.versions(name) == ["v2"] * count
+            assert len(goes.world.deeds("restart", unit=f"{name}.service")) == count
+        assert kinds(goes, "approval.requested", "approval.granted") == [
+            "s0 requested", "s0 granted",
+        ]  # fmt: skip
+
+    run_virtual(course())

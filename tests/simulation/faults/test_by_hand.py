@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,87 @@ def test_it_counts_as_out_for_the_floor_of_a_rollout(shop: Shop) -> None:
     assert "would leave 1 of 3 instances of api; the floor is 2" in ended.text
     assert "web3" in ended.text
     assert shop.serving() == ["web1", "web2"] and shop.changed() == []
+
+
+def _forgotten(shop: Shop, *hosts: str) -> None:
+    """Drained by hand, and the balancer was restarted since."""
+    for host in hosts:
+        shop.world._hooks.clear()
+        shop.gapless("drain", f"api@{host}", "--reason", "new disk", code=0)
+        shop.world.traffic["edge"].put_back(Instance("api", host))
+
+
+def test_a_refusal_says_who_drained_what_the_balancer_forgot(shop: Shop) -> None:
+    _forgotten(shop, "web2")
+    shop.release("2")
+    ended = shop.gapless("deploy", "api", "--yes", code=3)
+    who = shop.last().actor
+    assert f"drained by hand: web2 (by {who}, new disk)" in ended.text
+    assert "broken or unreachable" not in ended.text and "mend" not in ended.text
+    assert "gapless admit api@web2" in ended.text
+    assert shop.changed() == []
+
+
+def test_a_drain_that_is_one_too_many_says_who_drained_the_others(shop: Shop) -> None:
+    shop.edit("{canary: 1, batch: 1}", LOOSE)
+    _forgotten(shop, "web1", "web2")
+    ended = shop.gapless("drain", "api@web3", code=3)
+    who = shop.last().actor
+    assert f"drained by hand: web1 (by {who}, new disk); web2 (by {who}, new disk)" in ended.text
+    assert "gapless admit api@web1 api@web2" in ended.text
+    assert "broken or unreachable" not in ended.text
+
+
+def test_a_refusal_keeps_the_broken_apart_from_the_drained(shop: Shop) -> None:
+    shop.edit("{canary: 1, batch: 1}", LOOSE)
+    _forgotten(shop, "web1")
+    shop.unit("web2").healthy = False
+    ended = shop.gapless("restart", "api", "--hosts", "web3", "--yes", code=3)
+    assert "drained by hand: web1 (by" in ended.text
+    assert "broken or unreachable: web2" in ended.text
+    assert "gapless admit api@web1; mend what is broken first" in ended.text
+
+
+def test_a_second_drain_keeps_who_was_first_and_why(shop: Shop) -> None:
+    shop.gapless("drain", "api@web3", "--reason", "new disk", code=0)
+    who = shop.last().actor
+    ended = shop.gapless("drain", "api@web3", code=0)
+    assert f"already drained by {who} since" in ended.text and ": new disk" in ended.text
+    assert "$ gapless admit api@web3" in ended.text
+    [row] = [r for r in _status(shop) if r["by_hand"]]
+    assert (row["host"], row["by_hand"]["reason"]) == ("web3", "new disk")
+    assert shop.serving() == ["web1", "web2"]
+    shop.gapless("admit", "api@web3", code=0)
+    assert not any(r["by_hand"] for r in _status(shop))
+
+
+def _status(shop: Shop) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(shop.gapless("status", "--json", code=0).out)
+    return rows
+
+
+def test_the_plan_says_who_stays_out(shop: Shop) -> None:
+    loose(shop)
+    shop.gapless("drain", "api@web3", "--reason", "new disk", code=0)
+    shop.release("2")
+    who = shop.last().actor
+    told = f"web3 stays out of traffic, drained by hand (by {who}, new disk);"
+    for verb in ("deploy", "restart"):
+        ended = shop.gapless("plan", verb, "api", code=0)
+        assert told in ended.text and "gapless admit api@web3" in ended.text
+        assert "Refused as things are" not in ended.text
+    ended = shop.gapless("deploy", "api", "--yes", code=0)
+    assert "web3 api left out of traffic on purpose" in ended.text
+    assert "web3 api back in traffic" not in ended.text
+    shop.gapless("admit", "api@web3", code=0)
+    assert "stays out" not in shop.gapless("plan", "restart", "api", code=0).text
+
+
+def test_the_plan_says_that_the_floor_has_no_room_beside_it(shop: Shop) -> None:
+    shop.gapless("drain", "api@web3", code=0)
+    ended = shop.gapless("plan", "restart", "api", code=0)
+    assert "Refused as things are" in ended.text
+    shop.gapless("restart", "api", "--yes", code=3)
 
 
 def _one_serves(shop: Shop) -> list[str]:
@@ -238,6 +320,32 @@ def test_a_failed_drain_of_what_was_out_before_does_not_let_it_in(shop: Shop) ->
     assert shop.serving() == ["web1", "web2"]
 
 
+def test_a_failed_drain_is_no_drain_by_hand(shop: Shop) -> None:
+    """inner had it out before; edge refused, so it stays there what it was: in."""
+    loose(shop)
+    shop.do(_second_balancer(shop))
+    shop.world.traffic["inner"].take_out(Instance("api", "web3"))
+    shop.world.faults.add(Fault(What.REFUSE, When.BEFORE, verb="drain", host="balancer:edge"))
+    shop.gapless("drain", "api@web3", code=4)
+    shop.release("2")
+    shop.gapless("deploy", "api", "--hosts", "web3", "--yes", code=0)
+    assert [e.data["balancer"] for e in shop.events("instance.left_out")] == ["inner"]
+
+
+def test_a_failed_drain_lets_nothing_in_that_a_rollout_left_out(shop: Shop) -> None:
+    """web3 failed on its way back and gets no traffic; who drains it cannot put it in."""
+    shop.world._hooks.clear()
+    shop.edit("{canary: 1, batch: 1}", "{canary: 0, batch: 1, max_unavailable: 3}")
+    shop.bad_release(NEVER_READY)
+    shop.at("web3/api/switch", lambda: setattr(shop.unit("web3"), "normal", NEVER_READY))
+    shop.gapless("deploy", "--hosts", "web3", "--yes", code=5)
+    assert any(e.host == "web3" for e in shop.events("instance.left_out"))
+    shop.world.faults.add(Fault(What.REFUSE, When.BEFORE, verb="drain", host="balancer:edge"))
+    ended = shop.gapless("drain", "api@web3", code=5)
+    assert "api on web3 is left out of edge" in ended.text
+    assert [e.step for e in shop.events("step.failed")] == ["drain"], "nobody tried to let it in"
+
+
 def test_a_killed_drain_is_resumed(shop: Shop) -> None:
     shop.kill_at("web3/api/drain")
     shop.killed("drain", "api@web3", "--reason", "new disk")
@@ -318,3 +426,26 @@ def test_a_balancer_that_tells_no_state_is_remembered_for(tmp_path: Path) -> Non
 def test_the_state_of_members_is_what_status_shows(shop: Shop) -> None:
     shop.gapless("drain", "api@web3", code=0)
     assert MemberState.DRAINED.value in shop.gapless("status", code=0).text
+
+
+def test_status_says_who_drained_it_and_that_the_balancer_forgot(shop: Shop) -> None:
+    shop.gapless("drain", "api@web3", "--reason", "new disk", code=0)
+    who = shop.last().actor
+    ended = shop.gapless("status", code=0)
+    assert f"api on web3: drained by hand (by {who}," in ended.text
+    assert "new disk)" in ended.text and "gapless admit api@web3" in ended.text
+    shop.world._hooks.clear()
+    shop.world.traffic["edge"].put_back(Instance("api", "web3"))
+    ended = shop.gapless("status", code=0)
+    assert f"api on web3: drained by hand, but edge has it in (by {who}," in ended.text
+
+
+def test_an_admit_that_fails_shows_no_log_from_before_it(shop: Shop) -> None:
+    """Nothing was started by it: of the log only what was written since belongs to it."""
+    shop.gapless("drain", "api@web3", code=0)
+    unit = shop.unit("web3")
+    unit.log.append((shop.world.clock.now(), unit.invocation, b"long ago"))
+    shop.do(unit.stop())
+    shop.rest(3600)
+    ended = shop.gapless("admit", "api@web3", "--force", "--reason", "I know", code=4)
+    assert "not running after 20 s" in ended.text and "long ago" not in ended.text

@@ -70,6 +70,28 @@ def test_a_host_that_was_down_gets_what_it_missed(tolerant: Shop) -> None:
     assert "Nothing to do" in ended.text
 
 
+def test_a_host_that_was_lost_before_it_was_changed(tolerant: Shop) -> None:
+    shop = tolerant
+    verified = shop.release("2")
+    shop.at("web2/api/stage", lambda: away(shop, "web2"))
+    ended = shop.gapless("deploy", "--yes", code=5)
+    assert "GL-506" in ended.text
+    assert "gapless doctor --hosts web2; then gapless catch-up api" in ended.text
+    back(shop, "web2")
+    shop.gapless("catch-up", "--yes", code=0)
+    assert shop.live() == [verified] * 3
+
+
+def test_a_host_that_was_lost_after_it_was_changed_is_not_called_missed(tolerant: Shop) -> None:
+    """Its service is stopped: no release was verified that it could be brought."""
+    shop = tolerant
+    shop.release("2")
+    shop.at("web2/api/ready", lambda: away(shop, "web2"))
+    ended = shop.gapless("deploy", "--yes", code=5)
+    assert "catch-up" not in ended.text
+    shop.world.breaches.clear()
+
+
 def test_a_host_that_failed_gets_it_as_well(tolerant: Shop) -> None:
     shop, old = tolerant, tolerant.live()[0]
     verified = shop.release("2")

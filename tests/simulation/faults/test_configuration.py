@@ -392,3 +392,32 @@ def test_switch_that_fails_between_two_files(configured: Shop) -> None:
     assert "something is wrong with this one" in ended.text
     assert files(shop) == before
     shop.all_serve(old)
+
+
+def test_a_folder_where_a_file_is_to_be_refuses_before_anything_is_changed(
+    configured: Shop,
+) -> None:
+    shop = configured
+    shop.host("web2").files.mkdir(EXTRA)
+    shown = shop.gapless("plan", "deploy", code=0)
+    reason = f"{EXTRA} is neither a file nor a link"
+    assert f"refused as things are: web2 ({reason})" in " ".join(shown.text.split())
+    before = files(shop)
+    ended = shop.gapless("deploy", "--yes", code=3)
+    assert reason in ended.text
+    assert f"look at {EXTRA} on web2" in ended.text
+    assert (shop.changed(), files(shop)) == ([], before)
+
+
+@pytest.mark.parametrize("how", ["variable", "file"])
+def test_a_secret_that_cannot_be_read_is_found_by_doctor(configured: Shop, how: str) -> None:
+    shop = configured
+    shop.patch.setattr("gapless.doctor.MAX_SKEW", float("inf"))  # the clock of the story
+    good = shop.gapless("doctor", code=0)
+    assert (SECRET in good.text, "secret" in good.text) == (False, True)
+    if how == "variable":
+        shop.patch.delenv("SHOP_DB")
+    else:
+        shop.edit("env:SHOP_DB", "file:/no/such")
+    assert "gapless doctor" in shop.gapless("plan", "deploy", code=2).text
+    assert "cannot be read" in shop.gapless("doctor", code=3).text

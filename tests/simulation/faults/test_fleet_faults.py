@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gapless.drivers.balancers.base import Member, MemberState
+from gapless.model import Instance
+from gapless.testing.fake_traffic import FakeBalancer
 from gapless.testing.fake_transport import FakeTransport
 from gapless.testing.fake_unit import NEVER_READY
 from gapless.testing.faults import Fault, What
@@ -119,6 +123,8 @@ def test_balancer_that_stays_away_or_talks_nonsense(fleet: Callable[..., Shop], 
         assert f"api on {host}: the way back failed" in ended.text
     for host in TWENTY[2:6]:  # they were not stopped: nobody is told to do so
         assert f"manual $ gapless admit api@{host}" in ended.text
+        assert f"{host} is left out" not in ended.text, "nobody knows whether it heard the order"
+    assert "runs as before, perhaps out of traffic: web[03:06]" in ended.text
     assert "web[07:20]: not begun" in ended.text
     shop.world.check()
     assert shop.lost == []
@@ -144,3 +150,101 @@ def test_balancer_that_is_back_at_once(fleet: Callable[..., Shop], verb: str, wh
     assert touched(shop) <= set(TWENTY[:6])
     shop.all_serve(old)
     shop.world.check()
+
+
+VERBS = [("deploy", "--yes"), ("restart", "--yes"), ("drain", "api@web07"), ("admit", "api@web07")]
+
+
+@pytest.mark.parametrize("words", VERBS, ids=lambda words: words[0])
+@pytest.mark.parametrize("what", [What.UNREACHABLE, What.REFUSE])
+def test_balancer_that_is_away_before_the_first_change(
+    fleet: Callable[..., Shop], words: tuple[str, ...], what: What
+) -> None:
+    """All of it is refused, and nobody is told that anything is broken."""
+    shop = fleet()
+    old, _ = shop.live()[0], shop.release("2")
+    answers(shop, what, ALL, times=ALWAYS)
+    ended = shop.gapless(*words, code=3)
+    host = "web07" if "@" in words[-1] else "web01"
+    assert f"balancer edge cannot be asked for api@{host}: edge: " in ended.text
+    assert f"gapless doctor --hosts {host}" in ended.text
+    assert "way back" not in ended.text and "broken" not in ended.text
+    assert shop.last().outcome == "refused" and shop.events("step.started") == []
+    assert shop.changed() == [] and shop.journal().locks() == []
+    shop.world.faults.planned.clear()
+    shop.all_serve(old)
+
+
+def test_balancer_that_is_away_and_force(fleet: Callable[..., Shop]) -> None:
+    """It goes on, which is told, and nothing is stopped that could not be drained."""
+    shop = fleet()
+    old = shop.live()[0]
+    answers(shop, What.UNREACHABLE, ALL, times=ALWAYS)
+    shop.gapless("restart", "--yes", "--force", "--reason", "now", code=4)
+    told = [event.data["why"] for event in shop.events("step.skipped")]
+    assert any("forced: balancer edge cannot be asked for api@web01" in why for why in told)
+    assert shop.changed() == []
+    shop.world.faults.planned.clear()
+    shop.all_serve(old)
+
+
+def test_instance_that_its_balancer_does_not_have(
+    fleet: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = fleet()
+    report = FakeBalancer._report
+
+    def without(balancer: FakeBalancer, instance: Instance) -> tuple[Member, ...]:
+        members = report(balancer, instance)
+        if instance.host != ONE:
+            return members
+        return tuple(replace(m, state=MemberState.MISSING, raw="no such server") for m in members)
+
+    monkeypatch.setattr(FakeBalancer, "_report", without)
+    ended = shop.gapless("restart", "--yes", code=3)
+    assert f"balancer edge has no member for api@{ONE}" in ended.text
+    assert "no such server" in ended.text and f"gapless doctor --hosts {ONE}" in ended.text
+    assert shop.changed() == []
+
+
+def test_balancer_that_dies_under_the_first_drain(fleet: Callable[..., Shop]) -> None:
+    """Nobody knows whether it heard the order: what runs is said to run."""
+    shop = fleet()
+    old, _ = shop.live()[0], shop.release("2")
+    answers(shop, What.UNREACHABLE, "drain admit", times=ALWAYS)
+    ended = shop.gapless("deploy", "--yes", code=5)
+    assert "now api runs as before, perhaps out of traffic: web01" in ended.text
+    assert "manual $ gapless admit api@web01" in ended.text
+    assert "left out of edge" not in ended.text and "systemctl" not in ended.text
+    assert "gapless rollback" not in ended.text and "--force" not in ended.text
+    assert shop.changed() == []
+    shop.world.faults.planned.clear()
+    shop.gapless("admit", "api@web01", code=0)
+    shop.all_serve(old)
+
+
+def test_balancer_that_dies_under_a_drain_by_hand(fleet: Callable[..., Shop]) -> None:
+    shop = fleet()
+    answers(shop, What.UNREACHABLE, "drain admit", times=ALWAYS)
+    ended = shop.gapless("drain", "api@web07", code=5)
+    assert "now api runs as before, perhaps out of traffic: web07" in ended.text
+    assert "broken" not in ended.text and "systemctl" not in ended.text
+    shop.world.faults.planned.clear()
+    shop.gapless("drain", "api@web07", code=0)
+
+
+@pytest.mark.parametrize("verb", ["resume", "abort"])
+def test_going_on_is_not_refused_by_a_balancer_that_is_away(
+    fleet: Callable[..., Shop], verb: str
+) -> None:
+    """What was begun is brought to an end, whatever that is."""
+    shop = fleet()
+    old, _ = shop.live()[0], shop.release("2")
+    shop.kill_at("web01/api/stage")
+    shop.killed("deploy", "--yes")
+    shop.rest()
+    answers(shop, What.UNREACHABLE, ALL, times=ALWAYS)
+    shop.gapless(verb, code=4)
+    assert shop.last().outcome == "restored" and shop.changed() == []
+    shop.world.faults.planned.clear()
+    shop.all_serve(old)

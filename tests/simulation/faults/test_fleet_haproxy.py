@@ -55,3 +55,17 @@ def test_gone_in_mid_rollout(pool: Proxied, how: str, said: str) -> None:
     pool.gapless("restart", "--yes", code=0)
     assert new(pool, before) == ["h1", "h2", "h3"]
     all_up(pool)
+
+
+@pytest.mark.parametrize(
+    "words", [("restart", "--yes"), ("drain", "api@h2"), ("restart", "--hosts", "h3", "--yes")]
+)
+def test_gone_before_the_first_change(pool: Proxied, words: tuple[str, ...]) -> None:
+    """Refused with what the socket said; nothing is called broken."""
+    before = pool.copies()
+    pool.haproxy.stop()
+    told = pool.gapless(*words, code=3)
+    assert new(pool, before) == []
+    assert "balancer edge cannot be asked for api@h" in told
+    assert "does not answer" in told
+    assert "broken" not in told and "way back" not in told

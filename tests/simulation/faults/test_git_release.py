@@ -24,6 +24,8 @@ def test_ref_that_does_not_exist(here: GitLocal) -> None:
     assert "there is no branch, tag or commit 'mian'" in told
     assert "did you mean main?" in told
     assert here.untouched()
+    told = " ".join(here.gapless("doctor", code=3).split())
+    assert "there is no branch, tag or commit 'mian'; did you mean main?" in told
 
 
 def test_build_that_fails(here: GitLocal) -> None:

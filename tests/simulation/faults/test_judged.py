@@ -110,7 +110,9 @@ def test_errors_everywhere_pause_and_blame_nobody(shop: Shop) -> None:
         ended.text
     )
     assert "untouched hosts" in ended.text
-    assert "gapless resume" in ended.text
+    way = f"gapless resume {shop.last().id} or gapless abort {shop.last().id}"
+    assert way in ended.text
+    assert way in shop.gapless("status", code=0).text
     assert shop.live() == [new, old, old]
     assert shop.serving() == list(HOSTS)
     (held,) = shop.events("instance.held")

@@ -34,7 +34,10 @@ def test_a_lock_that_only_hosts_know_is_shown(shop: Shop, elsewhere: str) -> Non
     assert "gapless lock break api" in shown.text
     assert elsewhere in shop.gapless("lock", "--json", code=0).out
     refused = shop.gapless("restart", "--yes", code=6)
-    assert f"rollout {elsewhere} owns it, and its controller is not connected there now" in refused.text
+    assert (
+        f"rollout {elsewhere} owns it, and its controller is not connected there now"
+        in refused.text
+    )
 
 
 def test_hosts_that_cannot_be_asked_are_named(shop: Shop) -> None:

@@ -177,6 +177,8 @@ def test_what_cannot_be_started_is_told_by_its_reason(tiers: Processes) -> None:
 
 def test_a_rollout_is_aborted_from_elsewhere(tiers: Processes) -> None:
     """Both tiers go back, the one that depends on the other first, and nothing is lost."""
+    tiers.soak = "6s"  # longer than the other command takes to start on a busy machine
+    tiers.write()
     for name in (STORE, API):
         tiers.publish(name, "2")
     with loading(tiers.address(API), rate=100) as load:

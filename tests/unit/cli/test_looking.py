@@ -141,6 +141,22 @@ def test_init_writes_what_check_accepts(
     assert gl("init", "--yes", "--overwrite").code == 0
 
 
+def test_check_counts_each_environment_and_names_one(gl: Run, tmp_path: Path) -> None:
+    file = tmp_path / "envs.yaml"
+    file.write_text(
+        "project: shop\nservices: {api: {on: [web], systemd: api.service}}\nenvironments:\n"
+        "  staging: {hosts: {a: {groups: [web]}}}\n"
+        "  production: {hosts: {'b[1:2]': {groups: [web]}}}\n"
+    )
+    ended = gl("check", "-c", str(file))
+    counts = "staging: 1 service on 1 host, production: 1 service on 2 hosts, no problems"
+    assert (ended.code, counts in ended.out) == (0, True)
+    assert f"gapless doctor -c {file} -e staging" in ended.out
+    one = gl("check", "-c", str(file), "-e", "production")
+    assert "production: 1 service on 2 hosts" in one.out
+    assert f"gapless doctor -c {file} -e production" in one.out
+
+
 def test_check_tells_all_problems(gl: Run, tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text("project: shop\nhosts: {web1: {}}\nservices: {a: {on: [web9], halth: {}}}\n")

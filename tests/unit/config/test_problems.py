@@ -234,6 +234,15 @@ def test_a_folder_of_its_own_is_right(tmp_path: Path, to: str) -> None:
     assert problems(tmp_path, text) == []
 
 
+def test_a_bump_names_the_version_it_bumps_to(tmp_path: Path) -> None:
+    schema = "{version: 1, current: schema live, bump: schema declare}"
+    release = f"{{directory: ., to: /srv/api, schema: {schema}}}"
+    (problem,) = problems(tmp_path, service(release=release))
+    assert "bump needs {version}: what the older release is to declare" in problem
+    filled = release.replace("schema declare", "'schema declare {version}'")
+    assert problems(tmp_path, service(release=filled)) == []
+
+
 @pytest.mark.parametrize("indent", ["\t", "  \t"])
 def test_a_tab_is_called_a_tab(tmp_path: Path, indent: str) -> None:
     text = f"project: shop\nhosts:\n{indent}web1: {{}}\n"

@@ -166,7 +166,8 @@ class TestEnvironments:
         text = service().replace("hosts:\n", "x-hosts:\n") + (
             "environments: {st: {hosts: {a: {groups: [web]}}}}\n"
         )
-        assert "1:1: no environment is chosen — choose one with -e: st" in problems(tmp_path, text)
+        said = ["1:1: no environment is chosen — choose one with -e: st"]
+        assert problems(tmp_path, text) == said, "not that hosts and groups are missing, too"
         assert problems(tmp_path, text, "st") == []
 
     def test_environment_itself_is_no_key(self, tmp_path: Path) -> None:

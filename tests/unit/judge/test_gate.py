@@ -261,10 +261,10 @@ def test_the_ceiling_is_told_as_what_decided() -> None:
 
 def test_the_untouched_hosts_are_told_as_what_decided() -> None:
     evidence = Evidence(
-        Tally(6, 60.0), QUIET, None, Tally(0, 540.0), Tally(108, 5400.0), contest=20.0
+        Tally(10, 60.0), QUIET, None, Tally(0, 540.0), Tally(108, 5400.0), contest=20.0
     )
     line, right = _told(evidence, RULES)
-    assert line.startswith("more than on untouched hosts at the same time; 6 incidents in 60 s")
+    assert line.startswith("more than on untouched hosts at the same time; 10 incidents in 60 s")
     assert right == "no more than on untouched hosts"
 
 

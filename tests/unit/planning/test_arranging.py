@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gapless import schedule
+from gapless.engine.approving import approval_after
 from gapless.errors import UsageError
 from gapless.planning import PlanOptions, make_plan
 from gapless.plans import Batch, Plan, Verb, from_json, to_json
@@ -65,6 +66,36 @@ def test_a_host_belongs_to_its_first_group(tmp_path: Path) -> None:
     assert told(plan) == [
         "codfw/batch1:web5,web6,web7,web8", "web/batch2:web1,web2,web3,web4,web9",
     ]  # fmt: skip
+
+
+def test_a_group_that_its_canaries_empty_keeps_its_name(tmp_path: Path) -> None:
+    groups = "groups: [{group: eqiad, then: approve}, {group: codfw}]"
+    plan = plan_of(tmp_path, f"canary: 4, batch: 4, max_unavailable: 4, {groups}")
+    assert told(plan) == [
+        "eqiad/canary1:web1", "eqiad/canary2:web2", "eqiad/canary3:web3",
+        "eqiad/canary4:web4 approve", "codfw/batch1:web5,web6,web7,web8", "/batch2:web9",
+    ]  # fmt: skip
+    approval = approval_after(plan.services[0], 3)
+    assert approval.why == "api waits for approval: eqiad is done, codfw is next"
+
+
+def test_canaries_of_several_groups_bear_no_name_of_one(tmp_path: Path) -> None:
+    groups = "groups: [{group: eqiad, then: approve}, {group: codfw}]"
+    canary = "canary: [web1, web2, web3, web4, web5]"
+    plan = plan_of(tmp_path, f"{canary}, batch: 4, max_unavailable: 4, {groups}")
+    assert told(plan)[:5] == [
+        *(f"/canary{n}:web{n}" for n in (1, 2, 3, 4)),
+        "/canary5:web5 approve",
+    ]
+
+
+def test_what_may_be_down_is_told_with_what_is_replaced_at_the_same_time(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "spread: zone, batch: 9, max_unavailable: 9")
+    assert "api: none of 9 instances has to keep serving; 2 at once are replaced" in (
+        plan.services[0].notes
+    )
+    plan = plan_of(tmp_path, "batch: 9, max_unavailable: 9")
+    assert plan.services[0].notes == ("api: all 9 instances are down at once",)
 
 
 def test_the_time_counts_pauses_and_no_approval(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_never_more_at_once_than_allowed_and_each_once() -> None:
 
 
 def test_live_schemas() -> None:
-    async def schema(service: str) -> int | None:
+    async def schema(service: str, _: Survey) -> int | None:
         return {"api": 7}.get(service)
 
     instances = [Instance("api", "a"), Instance("db", "a"), Instance("api", "b")]

@@ -10,6 +10,7 @@ import pytest
 from gapless.errors import ConfigError, LockHeld, Problem, StalePlan
 from gapless.events.event import Event
 from gapless.plans import NOT_ASKED_FOR, Batch, ServicePlan, StepKind, Untouched, Verb
+from gapless.render import failure
 from gapless.render.error import error_json, render_error
 from gapless.render.moments import sentence
 from gapless.render.plan import render_plan
@@ -105,6 +106,26 @@ def test_verbose_shows_the_whole_log() -> None:
     text = render_report(report, verbose=True)
     assert "loading module 1 of 18" in text
     assert "earlier" not in text
+
+
+def test_lines_of_journalctl_bear_the_time_alone_so_that_the_end_is_seen() -> None:
+    said = "systemd[1]: shop-api.service: Main process exited, code=exited, status=3/NOTIMPL"
+    own = "2026-11-21T12:00:31+0000 INFO its own time: it stays"
+    lines = (
+        f"2026-11-21T12:00:31+0000 web3.shop.example {said}",
+        f"2026-11-21T12:00:31+00:00 web3 {said}",
+        own,
+    )
+    first, second, third = failure.log(lines, False)
+    assert first == f"   log     12:00:31 {said}"
+    assert second.strip() == f"12:00:31 {said}"
+    assert third.strip() == own
+    assert lines[0] in failure.log(lines, True)[0]
+
+
+def test_what_is_not_shown_of_a_log_is_named_with_the_command_that_shows_it() -> None:
+    report = summarize(streams.shop_plan(), streams.not_ready())
+    assert f"(15 earlier: gapless history {report.rollout})" in render_report(report)
 
 
 def test_manual_commands_are_never_wrapped() -> None:

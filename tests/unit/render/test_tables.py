@@ -84,7 +84,7 @@ def test_doctor() -> None:
 
 
 def test_check() -> None:
-    goldens.check("check", render_check("shop", 2, 5, "gapless.yaml"))
+    goldens.check("check", render_check("shop", {"": (2, 5)}, "gapless.yaml", "gapless doctor"))
 
 
 def test_narrow_terminals_lose_columns_not_words() -> None:
@@ -128,3 +128,15 @@ def test_configuration_that_somebody_else_wrote_is_told() -> None:
     told = render_status([row, replace(row, host="web3"), replace(row, config_good="")], NOW)
     assert "shop.api on web2 web3: configuration is not what was verified last" in told
     assert "gapless plan deploy shop.api --diff" in told
+
+
+def test_who_drained_it_by_hand_is_told_and_that_a_balancer_has_it_in() -> None:
+    told = {"actor": "alice", "since": NOW - 3600, "reason": "new disk"}
+    row = StatusRow("shop.api", "web2", "running", serving="drained", by_hand=told)
+    forgot = replace(row, host="web3", serving="up", has_it_in=("edge",))
+    screen = render_status([row, forgot, replace(row, host="web4", by_hand={})], NOW)
+    assert "shop.api on web2: drained by hand (by alice, " in screen
+    assert "ago: new disk)" in screen
+    assert "shop.api on web3: drained by hand, but edge has it in (by alice, " in screen
+    assert "gapless admit shop.api@web3" in screen
+    assert "web4: drained" not in screen

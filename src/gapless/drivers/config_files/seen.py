@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gapless.drivers.config_files.base import FILE, Written
+from gapless.drivers.config_files.base import FILE, OTHER, Written
 from gapless.drivers.config_files.files import ConfigFiles, LiveConfig, RenderedConfig
 from gapless.drivers.config_files.host import content
 from gapless.drivers.config_files.marks import as_live
@@ -20,6 +20,15 @@ class SeenConfig:
     live: LiveConfig
     contents: Mapping[str, bytes | None] = field(default_factory=dict, repr=False)
     written: Mapping[str, Written] = field(default_factory=dict, repr=False)
+    hindered: str = ""
+    """What is in the way of the files that are wanted; "" when nothing is."""
+
+
+def in_the_way(live: LiveConfig) -> str:
+    """The first place where no file can be put; "" when there is none."""
+    other = (file.path for file in live.files if file.kind == OTHER)
+    path = next(other, None)
+    return f"{path} is neither a file nor a link" if path else ""
 
 
 async def see(
@@ -33,4 +42,5 @@ async def see(
     goal = {file.path: as_live(file).sha256 for file in wanted.files}
     other = [f.path for f in live.files if f.kind == FILE and f.sha256 != goal.get(f.path)]
     contents = {path: await content(transport, path) for path in other}
-    return SeenConfig(live, contents, Written.all_from(await transport.recall(remembers)))
+    written = Written.all_from(await transport.recall(remembers))
+    return SeenConfig(live, contents, written, in_the_way(live))

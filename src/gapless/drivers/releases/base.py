@@ -30,6 +30,11 @@ class ReleaseRef:
     notes: tuple[str, ...] = field(default=(), compare=False)
     built: Artifact | None = field(default=None, compare=False)
 
+    def newest(self, live: int) -> int:
+        """Newest schema version it can live with; ``live`` counts for one that declares none, the
+        version that was live while it was."""
+        return self.reads[1] if self.reads else live if self.schema is None else self.schema
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for plan and journal; commit and artifact only where there is one."""
         origin = {"commit": self.commit, "artifact": self.artifact}

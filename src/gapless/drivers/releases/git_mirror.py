@@ -20,7 +20,7 @@ from gapless.drivers.releases.workshop import Workshop, locked, short_hash
 from gapless.errors import Refused, UsageError
 from gapless.model import Command, Completed
 
-_OURS = (
+OURS = (
     "PATH", "HOME", "USER", "LOGNAME", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE",
     "SSL_CERT_DIR", "http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY",
 )  # fmt: skip
@@ -42,7 +42,7 @@ class Mirror:
     def __init__(self, workshop: Workshop, url: str, ssh: GitSshConfig | None) -> None:
         self.url = url
         self._workshop = workshop
-        self._git = Git({**own_environment(*_OURS), **environment(ssh)})
+        self._git = Git({**own_environment(*OURS), **environment(ssh)})
         self._here = Here()
         self._advertised: Mapping[str, str] | None = None
 

@@ -12,11 +12,12 @@ from gapless.engine.left_out import (
     let_in,
     remember_left_out,
     was_left_out,
+    was_not_by_hand,
     why_by_hand,
 )
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.drain import guards
-from gapless.plans import StepKind
+from gapless.plans import StepKind, Verb
 
 
 class Admit(Step):
@@ -44,8 +45,11 @@ class Admit(Step):
                 continue
             await balancer.admit(ctx.instance, guards(ctx, balancer))
             admitted.append(balancer.name)
-        if ctx.rollout.plan.verb.by_hand and not left_out:
+        verb = ctx.rollout.plan.verb
+        if verb is Verb.ADMIT:
             await forget_by_hand(ctx)
+        elif verb is Verb.DRAIN and not by_hand:
+            await was_not_by_hand(ctx)
         elif admitted and await was_left_out(ctx):
             await remember_left_out(ctx, left_out=False)
         ctx.emit("admit.confirmed", self.kind, balancers=admitted)

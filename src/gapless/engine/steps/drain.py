@@ -6,7 +6,13 @@ from gapless.drivers.balancers.base import Balancer, MemberState
 from gapless.engine.context import InstanceContext
 from gapless.engine.first_install import removes
 from gapless.engine.journal import StepRecord
-from gapless.engine.left_out import drained_by_hand, remember_by_hand, was_left_out
+from gapless.engine.left_out import (
+    already_by_hand,
+    drained_by_hand,
+    let_in,
+    remember_by_hand,
+    was_left_out,
+)
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import FloorBroken
 from gapless.model import Fence, Instance
@@ -23,11 +29,12 @@ class Drain(Step):
     async def observe(self, ctx: InstanceContext) -> Facts:
         """Which balancers had it out before us."""
         by_hand = await self._by_hand(ctx)
+        every = [b.name for b in ctx.rollout.assembly.balancers(ctx.service.name)]
         if by_hand:
-            balancers = ctx.rollout.assembly.balancers(ctx.service.name)
-            return {"out_before": [b.name for b in balancers], "by_hand": by_hand}
+            return {"out_before": every, "by_hand": by_hand}
         if await was_left_out(ctx):
-            return {"out_before": []}  # it is out because an earlier rollout of ours left it out
+            # by an earlier rollout of ours: this one lets it in, unless a person wants it out
+            return {"out_before": every if ctx.rollout.plan.verb is Verb.DRAIN else []}
         out = []
         for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
             members = await balancer.members(ctx.instance)
@@ -45,7 +52,7 @@ class Drain(Step):
         """Drain in every balancer; the balancer's own floor is checked first. By hand it is
         remembered before: what is out is out for a known reason."""
         if ctx.rollout.plan.verb is Verb.DRAIN and not ctx.undoing:
-            await remember_by_hand(ctx)
+            await self._remember(ctx, before.get("by_hand"))
         evidence: dict[str, str] = {}
         left = 0
         for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
@@ -56,6 +63,14 @@ class Drain(Step):
         said = " ".join(sorted(set(evidence.values())))
         ctx.emit("drain.confirmed", self.kind, evidence=said, left=left)
         return {**before, "evidence": said, "left": left}
+
+    async def _remember(self, ctx: InstanceContext, first: Facts | None) -> None:
+        """Whoever drained it first is who has it out, and for that reason."""
+        if not first:
+            await remember_by_hand(ctx)
+            return
+        why = already_by_hand(first)
+        ctx.emit("instance.left_out", self.kind, balancer="", why=why, next=let_in(ctx))
 
     async def recover(self, ctx: InstanceContext, record: StepRecord, key: str) -> Facts | None:
         """What was out before is what was out before the *first* try: looking again would find

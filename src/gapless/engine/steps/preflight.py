@@ -36,7 +36,7 @@ async def examine(ctx: InstanceContext) -> Sequence[Verdict]:
     install need not be there, nor healthy."""
     found = list(await ctx.runtime.preflight(ctx.transport))
     if ctx.host in ctx.service.installs and installs(ctx, await ctx.runtime.observe(ctx.transport)):
-        return [v for v in found if v.check not in _INSTALLED]
+        return [v for v in found if v.check not in INSTALLED]
     if ctx.rollout.plan.force:
         # down or crash-looping is what --force is for; a unit that is not there is not
         observation = await ctx.runtime.observe(ctx.transport)
@@ -96,7 +96,7 @@ def forced(verb: Verb, services: Sequence[str], hosts: Sequence[str]) -> str:
     return f'gapless {verb.value} {names} --hosts {places} --force --reason "..."'
 
 
-_INSTALLED = frozenset(("unit", "run file"))
+INSTALLED = frozenset(("unit", "run file"))
 """What a deploy brings where it is not there yet."""
 _STATES = frozenset(("active", "status"))
 _QUESTIONS = frozenset(("http", "tcp", "unix", "command"))
