@@ -155,8 +155,11 @@ def test_the_plan_says_who_stays_out(shop: Shop) -> None:
     assert "stays out" not in shop.gapless("plan", "restart", "api", code=0).text
 
 
-def test_the_plan_says_that_the_floor_has_no_room_beside_it(shop: Shop) -> None:
-    shop.gapless("drain", "api@web3", code=0)
+@pytest.mark.parametrize("host", ["web1", "web3"])
+def test_the_plan_says_that_the_floor_has_no_room_beside_it(shop: Shop, host: str) -> None:
+    """It is restarted, too, and makes no room by that."""
+    shop.edit("{canary: 1, batch: 1}", "{canary: 0, batch: 1}")
+    shop.gapless("drain", f"api@{host}", code=0)
     ended = shop.gapless("plan", "restart", "api", code=0)
     assert "Refused as things are" in ended.text
     shop.gapless("restart", "api", "--yes", code=3)
