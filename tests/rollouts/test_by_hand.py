@@ -29,8 +29,10 @@ def test_an_instance_out_by_hand_stays_out_through_a_rollout_and_nothing_is_lost
     assert "out of traffic (counted)" in drained.stderr
     assert f"$ gapless admit api@{out}" in restarted.stdout
     assert "drained it by hand: new disk" in " ".join(restarted.stdout.split())
-    (row,) = [line for line in stayed.stdout.splitlines() if out in line and "api" in line]
+    row, why, then = [line for line in stayed.stdout.splitlines() if out in line and "api" in line]
     assert "drained" in row
+    assert "drained by hand (by" in why and "new disk" in why
+    assert f"gapless admit api@{out}" in then
     assert "in traffic" in admitted.stdout
     for load in loads:
         assert load.report.sent > 50

@@ -298,8 +298,12 @@ def _forgotten(course: Course, service: SimService, host: str) -> bool:
 
 
 def _left_out(course: Course, service: str, host: str) -> bool:
+    """Said to be out, or perhaps out, with the command that ends it."""
+    admit = f"gapless admit {service}@{host}"
     return any(
-        e.type == "instance.left_out" and e.service == service and e.host == host
+        (e.type == "instance.left_out" or admit in e.data.get("manual", ()))
+        and e.service == service
+        and e.host == host
         for e in course.journal.events(course.rollout)
     )
 

@@ -98,8 +98,8 @@ class ServiceConfig(Section):
     rollout: RolloutConfig = RolloutConfig()
     """Order, batches and what happens on failure; defaults.rollout fills what is not said."""
     verify: Annotated[tuple[VerifyConfig, ...], OneOrMany()] = ()
-    """What is asked before a balancer admits the instance and again after the soak; a failure undoes
-    the instance."""
+    """What is asked before a balancer admits the instance, and again after the soak; a failure
+    undoes the instance."""
     expected: Duration | None = None
     """Time one instance takes, for the plan's estimate until history knows better."""
 

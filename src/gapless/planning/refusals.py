@@ -24,7 +24,7 @@ def refusals(services: Sequence[ServicePlan]) -> Mapping[str, str]:
         if unfit and total > service.max_failed:
             told.setdefault(service.name, []).append(counted(unfit))
         out = {*service.absent, *service.unfit, *service.by_hand}
-        if service.kept_in(out, {*unfit}):
+        if service.kept_in(out, {*unfit, *service.by_hand}):
             least = f"{service.floor} of {service.total} have to serve"
             told.setdefault(service.name, []).append(f"no other instance may go out, {least}")
     return {name: f"{AS_THINGS_ARE}: {'; '.join(why)}" for name, why in told.items()}

@@ -71,7 +71,7 @@ def probe(verdict: Verdict, width: int = WIDTH) -> list[str]:
 def log(
     lines: tuple[str, ...], verbose: bool, width: int = WIDTH, *, rollout: str = ""
 ) -> list[str]:
-    """The last lines the new copy wrote, newest last; all of them has the history of its rollout."""
+    """The last lines the new copy wrote, newest last; the history of ``rollout`` has all."""
     if not lines:
         return []
     room = width - len(INDENT) - LABEL

@@ -81,7 +81,8 @@ class Processes:
     def write(self, more: str = "", gapless: str = GAPLESS) -> None:
         """gapless.yaml; ``more`` is a line of every process."""
         text = CONFIG.format(
-            folder=self.folder, python=sys.executable, gapless=gapless, settle=self.settle, soak=self.soak,
+            folder=self.folder, python=sys.executable, gapless=gapless, settle=self.settle,
+            soak=self.soak,
             command=json.dumps([*serve("--notify", "--release", "release.env", "--linger", "1")]),
             store=self.ports[STORE], api=self.ports[API], more=more or self.more,
         )  # fmt: skip
