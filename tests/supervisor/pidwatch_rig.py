@@ -28,8 +28,14 @@ def log(what):
     with open(folder + "/log", "a") as file:
         file.write(f"{generation} {os.getpid()} {what}\\n")
 
+def named(number):
+    try:
+        return signal.Signals(number).name.removeprefix("SIG")
+    except ValueError:  # most real-time signals have none
+        return f"RTMIN+{number - signal.SIGRTMIN}"
+
 def got(number, _frame):
-    name = signal.Signals(number).name.removeprefix("SIG")
+    name = named(number)
     log(name)
     if name == "ALRM":
         subprocess.Popen([sys.executable, *sys.orig_argv[1:-4],

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gapless.supervisor.spec import Listen, Ready, Stop
+from tests.supervisor.pidwatch_rig import children
 from tests.supervisor.rig import PROGRAMS, Rig, serve, until
 from tests.supervisor.test_hygiene import facts, facts_of
 from tests.supervisor.test_upgrade import installed, upgrade
@@ -193,8 +194,9 @@ def test_a_copy_that_dies_while_we_replace_ourselves(web: Web, tmp_path: Path) -
     rig, folder = installed(web, tmp_path, settle=0.0)
     rig.start()
     upgrade(folder, 1)
-    old = rig.active()
+    old, before = rig.active(), set(children(rig.pid))
     asked = rig.ask("flip")
+    until(lambda: set(children(rig.pid)) - before, "the trial of the new code")
     os.kill(old, signal.SIGKILL)
     assert asked.reply()["ok"]
     assert rig.version() == "1"

@@ -103,6 +103,7 @@ class TestSignals:
             rig.send(signal.Signals[f"SIG{name}"])
             rig.until(name)
         rig.send(signal.SIGRTMIN + 1)
+        rig.until("RTMIN+1")
         rig.send(signal.SIGTERM)
         assert rig.end() == 0
 

@@ -186,7 +186,8 @@ class FakeBalancer:
     # -- inside ----------------------------------------------------------------------------------
 
     def _give_up(self, instance: Instance, members: tuple[Member, ...], spent: float) -> Drained:
-        if any(m.state is MemberState.UP for m in members) or not self._proceed:
+        out = all(m.state in (MemberState.DRAINING, MemberState.DRAINED) for m in members)
+        if not out or not self._proceed:
             raise TrafficError(
                 f"{self.name} does not report {instance} idle after {self._drain_timeout:g} s",
                 where=str(instance),
