@@ -17,7 +17,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from gapless.config.services import ServiceConfig
 from gapless.drivers.releases.base import ReleaseRef
@@ -31,10 +31,11 @@ def guard_schema(
     release: ReleaseRef | None,
     survey: Survey | None,
     *,
+    touched: Collection[str],
     skip_migrations: bool,
     no_way_back: bool,
 ) -> tuple[str, ...]:
-    """Notes for the plan; raises NoWayBack or Refused."""
+    """Notes for the plan, which has the hosts ``touched``; raises NoWayBack or Refused."""
     live = live_schema(name, survey)
     if release is None or release.schema is None:
         return ()
@@ -53,7 +54,10 @@ def guard_schema(
         )
     if release.schema > live and rises:
         stuck = _stuck(name, live, release.schema, survey)
-        return _forward(name, service, release, live, stuck, given_up=no_way_back)
+        return (
+            *_forward(name, service, release, live, stuck, given_up=no_way_back),
+            *_beyond(name, service, stuck, touched, survey),
+        )
     return ()
 
 
@@ -112,6 +116,28 @@ def _forward(
         f" {max(stuck.values())}; neither migrate.down nor schema.bump is given",
         next="give one of them, or deploy with --no-way-back --reason 'why'",
     )
+
+
+def _beyond(
+    name: str,
+    service: ServiceConfig,
+    stuck: Collection[str],
+    touched: Collection[str],
+    survey: Survey | None,
+) -> tuple[str, ...]:
+    """Hosts that no abort of this plan will bump, for it does not touch them."""
+    declared = service.release.schema_ if service.release else None
+    hosts = [
+        instance.host
+        for instance, seen in (survey.seen if survey else {}).items()
+        if instance.service == name and seen.release and seen.release.name in stuck
+        and instance.host not in touched
+    ]  # fmt: skip
+    if not hosts or declared is None or declared.bump is None:
+        return ()
+    some = ", ".join(hosts[:3]) + (f" and {len(hosts) - 3} more" if len(hosts) > 3 else "")
+    what = f"{some} not in this plan: the old release there is not bumped, and its next start"
+    return (f"{name}: {what} may be refused",)
 
 
 def _back(name: str, service: ServiceConfig, release: ReleaseRef, live: int) -> tuple[str, ...]:

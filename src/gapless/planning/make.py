@@ -155,8 +155,8 @@ def _service_plan(
     max_failed = rollout.max_failed if options.max_failed is None else options.max_failed
     release = _release(name, service, wish)
     guarded = guard_schema(
-        name, service, release, wish.survey, skip_migrations=options.skip_migrations,
-        no_way_back=options.no_way_back,
+        name, service, release, wish.survey, touched=frozenset(hosts),
+        skip_migrations=options.skip_migrations, no_way_back=options.no_way_back,
     )  # fmt: skip
     out = _out(name, everywhere, frozenset(hosts), wish.survey)
     order = Arranging(

@@ -79,6 +79,12 @@ def test_the_plan_says_what_an_abort_will_do(shop: Shop) -> None:
     assert f"bumps {old} to 3" in ended.text
 
 
+def test_the_plan_says_which_hosts_an_abort_cannot_bump(shop: Shop) -> None:
+    risen(shop, BOTH, NEVER_READY)
+    ended = shop.gapless("plan", "deploy", "--hosts", "web1", code=0)
+    assert "web2, web3 not in this plan: the old release there is not bumped" in ended.text
+
+
 def test_an_abort_bumps_the_old_release_on_every_host(shop: Shop) -> None:
     """Also where it was never stopped: its next start would be refused otherwise."""
     data, old = risen(shop, BOTH, NEVER_READY)
