@@ -13,24 +13,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from gapless.clock import Clock
 from gapless.config.balancers import BalancerConfig
-from gapless.drivers.balancers.base import Capabilities, Counters, Drained, Evidence, Member
+from gapless.drivers.balancers.base import Capabilities, Evidence
 from gapless.drivers.balancers.caddy_node import CaddyNode
 from gapless.drivers.balancers.fanout import Fanout
-from gapless.drivers.balancers.sight import together
+from gapless.drivers.balancers.of_nodes import OfNodes
 from gapless.drivers.fill import own_name
 from gapless.drivers.transports.base import Transport
-from gapless.model import Fence, Instance, Verdict
 
 _POLL = 0.2
 
 
-class CaddyBalancer:
-    """Upstreams of one handler on every node of ``config.caddy.on``."""
+class CaddyBalancer(OfNodes):
+    """Upstreams of one handler on every node of ``config.caddy.on``. Caddy counts no requests by
+    upstream; without an active check an upstream is accepted as soon as it is in, and its member
+    says ``checked`` False and "no check" in ``raw``."""
 
     def __init__(
         self,
@@ -43,57 +44,18 @@ class CaddyBalancer:
     ) -> None:
         if config.caddy is None:
             raise ValueError(f"balancer {name} is not Caddy")
-        self._name = name
-        self._hosts = config.caddy.on or ("",)
-        self._nodes = [
+        hosts = config.caddy.on or ("",)
+        nodes = [
             CaddyNode(name, host, config.caddy, partial(transports, host), clock, address=address)
-            for host in self._hosts
+            for host in hosts
         ]
-        self._fanout = Fanout(name, config, self._nodes, clock, poll=_POLL)
-
-    @property
-    def name(self) -> str:
-        """Name in gapless.yaml."""
-        return self._name
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """Hosts of its nodes, "" for this machine; fences are given in this order."""
-        return self._hosts
+        super().__init__(name, hosts, nodes, Fanout(name, config, nodes, clock, poll=_POLL))
 
     def capabilities(self) -> Capabilities:
         """Counted drains; each change is a reload, and a restart forgets it."""
         return Capabilities(
             survives_reload=False,
             resets_keepalives=True,
-            nodes=len(self._nodes),
+            nodes=len(self.hosts),
             drain_evidence=Evidence.COUNTED,
         )
-
-    async def members(self, instance: Instance) -> tuple[Member, ...]:
-        """The instance as every node has it now."""
-        return tuple(sight.member for sight in await self._fanout.look(instance))
-
-    async def serving(self, instances: Collection[Instance]) -> int:
-        """Least number of their upstreams any node has and finds healthy."""
-        return min(await together(node.serving(instances) for node in self._nodes))
-
-    async def examine(self, instances: Collection[Instance]) -> Mapping[str, tuple[Verdict, ...]]:
-        """The API answers, handler and upstreams are there."""
-        found = await together(node.examine(instances) for node in self._nodes)
-        return dict(zip(self._hosts, found, strict=True))
-
-    async def drain(self, instance: Instance, fences: Sequence[Fence]) -> Drained:
-        """Out on every node, until each counts no request for it."""
-        return await self._fanout.drain(instance, fences)
-
-    async def admit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
-        """In on every node after Caddy's own check passed, until each has it and finds it healthy.
-
-        Without an active check it is accepted as soon as it is in; its member says ``checked``
-        False and "no check" in ``raw``."""
-        return await self._fanout.admit(instance, fences)
-
-    async def counters(self, instance: Instance) -> Counters:
-        """Caddy counts no requests by upstream."""
-        return Counters()
