@@ -34,8 +34,8 @@ from itertools import count, takewhile
 from gapless.batching import NO_ZONES, cut
 from gapless.config.quantities import resolve_amount
 from gapless.config.services import ServiceConfig
-from gapless.drivers.runtimes.brought import brings
 from gapless.plans import Batch, StepKind, Verb
+from gapless.strategies.lifecycle import applied
 
 First = int | tuple[str, ...]
 """Canaries: how many, or which."""
@@ -143,17 +143,7 @@ def _numbered(made: Sequence[Batch]) -> Iterator[Batch]:
 
 def steps(service: ServiceConfig, verb: Verb, *, migrate: bool) -> tuple[StepKind, ...]:
     """Rule 8: what applies to this service."""
-    deploys = verb is Verb.DEPLOY
-    applies = {
-        StepKind.STAGE: deploys and has_something_new(service),
-        StepKind.MIGRATE: migrate and service.migrate is not None and verb is not Verb.ROLLBACK,
-        StepKind.DRAIN: bool(service.balancer),
-        StepKind.ADMIT: bool(service.balancer),
-        StepKind.WARM: bool(service.warm) and verb is not Verb.ROLLBACK,
-        StepKind.SOAK: service.soak != 0,
-        StepKind.VERIFY: bool(service.verify),
-    }
-    return tuple(step for step in _IN_PLACE if applies.get(step, True))
+    return applied(_IN_PLACE, service, verb, migrate=migrate)
 
 
 _IN_PLACE = (
@@ -170,8 +160,3 @@ _IN_PLACE = (
     StepKind.VERIFY,
     StepKind.COMMIT,
 )
-
-
-def has_something_new(service: ServiceConfig) -> bool:
-    """Whether a deploy brings anything to its hosts."""
-    return service.release is not None or bool(service.config) or brings(service)

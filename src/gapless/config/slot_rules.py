@@ -1,0 +1,58 @@
+"""Two copies of one instance in slots a and b: what has to differ between them, and who can have
+them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gapless.config.health import HealthConfig
+from gapless.config.references import Finding, Path
+from gapless.config.services import ServiceConfig
+
+_SLOT = "{slot"
+
+
+def check_slots(path: Path, service: ServiceConfig) -> Iterator[Finding]:
+    """What a service with two slots, or one that wants them, cannot have."""
+    if not service.paired:
+        yield from _without(path, service)
+        return
+    systemd = service.systemd
+    if systemd is not None and systemd.file and "@" not in systemd.unit:
+        text = f"one unit file cannot be both units of '{systemd.unit}'"
+        yield Finding((*path, "systemd", "file"), text, "write a template unit, as app@{slot}")
+    if service.strategy != "start-first":
+        return
+    if systemd is not None and systemd.reload != "no":
+        text = f"reload: {systemd.reload} keeps the copy that runs"
+        yield Finding((*path, "systemd", "reload"), text, "write rollout: {strategy: rolling}")
+    for index, check in enumerate(service.health):
+        for key, asked in _places(check):
+            if _SLOT not in asked:
+                text = f"{key}: '{asked}' is the same for both copies: either could answer"
+                hint = "let it differ, as in {slot:3001|3002}"
+                yield Finding((*path, "health", index, key), text, hint)
+
+
+def _without(path: Path, service: ServiceConfig) -> Iterator[Finding]:
+    if service.rollout.strategy == "start-first":
+        text = "start-first: there is but one copy of an instance"
+        hint = "write the unit as a pair: systemd: app@{slot}"
+        yield Finding((*path, "rollout", "strategy"), text, hint)
+    for index, check in enumerate(service.health):
+        for key, asked in _places(check):
+            if _SLOT in asked:
+                text = f"{key}: {{slot}} means nothing here: there is but one copy of an instance"
+                hint = "slots are those of a unit such as app@{slot}"
+                yield Finding((*path, "health", index, key), text, hint)
+
+
+def _places(check: HealthConfig) -> Iterator[tuple[str, str]]:
+    """Where a check asks."""
+    http = check.http_check
+    if http is not None:
+        yield "http", f"{http.url} {http.unix or ''}".strip()
+    if check.tcp is not None:
+        yield "tcp", check.tcp
+    if check.unix is not None:
+        yield "unix", check.unix

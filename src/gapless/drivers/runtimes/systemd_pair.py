@@ -1,0 +1,180 @@
+"""Two units that are one instance: ``app@a`` and ``app@b``.
+
+1. ``{slot}`` in the unit's name is the letter of the copy: mostly the instance of a template unit.
+2. One of them runs. A replacement starts the other, and stops the first when traffic has moved.
+3. The one that is stopped is also disabled, and the other enabled where it was: after a reboot the
+   copy starts that was meant to run.
+4. What is asked of the service as a whole is asked of the copy that serves; where none runs, of the
+   one that a reboot would start, else of the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Mapping
+
+from gapless.config.services import SystemdConfig
+from gapless.drivers.runtimes import systemd_files as files
+from gapless.drivers.runtimes import systemd_view as view
+from gapless.drivers.runtimes.base import Refusal, Replacement, RuntimeSnapshot
+from gapless.drivers.runtimes.paired import serving
+from gapless.drivers.runtimes.systemd import SystemdRuntime, replacing
+from gapless.drivers.transports.base import Transport
+from gapless.model import Command, Completed, InstanceState, Observation, Verdict, VerdictStatus
+from gapless.supervisor.spec import SLOTS
+from gapless.supervisor.spec import filled as in_slot
+
+_ENABLED = "enabled"
+
+
+class SystemdCopy(SystemdRuntime):
+    """The unit of one slot; ``other`` is that of the other."""
+
+    def __init__(self, config: SystemdConfig, service: str, other: str) -> None:
+        super().__init__(config, service)
+        self._other = other
+
+    async def preflight(self, transport: Transport) -> tuple[Verdict, ...]:
+        """As for any unit; and the other copy does not run beside it."""
+        return (*await super().preflight(transport), await self._alone(transport))
+
+    async def _alone(self, transport: Transport) -> Verdict:
+        state = view.state(await transport.unit(self._other, view.PROPERTIES))
+        runs = state in (InstanceState.RUNNING, InstanceState.STARTING)
+        return Verdict(
+            VerdictStatus.FAIL if runs else VerdictStatus.PASS,
+            "copies",
+            f"systemctl status {self._other}",
+            f"{self._other} is {state.value} beside {self.unit}",
+            f"one of them; gapless resume, or: systemctl stop {self._other}",
+        )
+
+    async def ending(
+        self, transport: Transport, back_to: RuntimeSnapshot | None = None
+    ) -> Replacement:
+        """Stop and disable it; what it was enabled for, the other is from then on."""
+        shown = await self._show(transport)
+        if back_to is not None and back_to.absent:
+            return await self.restoration(transport, back_to)
+        lasts = shown.get("UnitFileState") == _ENABLED
+        moved = (_enable(self._config, self._other), self._systemctl("disable")) if lasts else ()
+        back = await self._files_back(transport, back_to, shown) if back_to else ()
+        return replacing("remove", (*moved, self._stop(shown), *back, *self._clear()))
+
+    async def _files_back(
+        self, transport: Transport, snapshot: RuntimeSnapshot, shown: Mapping[str, str]
+    ) -> tuple[Command, ...]:
+        await files.complete(transport, snapshot)
+        back = await files.put_back(
+            transport, self.unit, snapshot, view.fragments(shown), self._config.command_timeout
+        )
+        return (*back, self._systemctl("daemon-reload")) if back else ()
+
+    def end_by_hand(self) -> str:
+        """Not after a reboot either."""
+        return f"sudo systemctl disable --now {shlex.quote(self.unit)}"
+
+    def home(self, host: str, now: Observation) -> str:
+        """Both copies are of one template."""
+        live = now.detail.get("FragmentPath", "")
+        return live if live.startswith("/etc/") else f"/etc/systemd/system/{template(self.unit)}"
+
+
+class SystemdPair:
+    """Both copies of a service, the same on every host."""
+
+    def __init__(self, config: SystemdConfig, service: str) -> None:
+        units = [in_slot(config.unit, slot) for slot in SLOTS]
+        self._config = config
+        self._copies = {
+            slot: SystemdCopy(config.model_copy(update={"unit": unit}), service, other)
+            for slot, unit, other in zip(SLOTS, units, reversed(units), strict=True)
+        }
+
+    def copy(self, slot: str) -> SystemdCopy:
+        """The unit of a slot."""
+        return self._copies[slot]
+
+    async def live(self, transport: Transport) -> str:
+        """See ``Paired``."""
+        seen = await self._observed(transport)
+        lasting = [slot for slot in seen if seen[slot].detail.get("UnitFileState") == _ENABLED]
+        return serving(seen, lasting)
+
+    @property
+    def unit(self) -> str:
+        """Both, for people."""
+        return self._config.unit
+
+    async def observe(self, transport: Transport) -> Observation:
+        """The copy that serves."""
+        return await (await self._speaker(transport)).observe(transport)
+
+    async def preflight(self, transport: Transport) -> tuple[Verdict, ...]:
+        """Of the copy that serves."""
+        return await (await self._speaker(transport)).preflight(transport)
+
+    async def snapshot(self, transport: Transport, folder: str) -> RuntimeSnapshot:
+        """Of the copy that serves."""
+        return await (await self._speaker(transport)).snapshot(transport, folder)
+
+    async def fingerprint(self, transport: Transport) -> str:
+        """Of the copy that serves."""
+        return await (await self._speaker(transport)).fingerprint(transport)
+
+    async def replacement(
+        self, transport: Transport, install: Mapping[str, str], reload_allowed: bool
+    ) -> Replacement:
+        """In place: of the copy that serves."""
+        speaker = await self._speaker(transport)
+        return await speaker.replacement(transport, install, reload_allowed)
+
+    async def restoration(self, transport: Transport, snapshot: RuntimeSnapshot) -> Replacement:
+        """In place: of the copy that serves."""
+        return await (await self._speaker(transport)).restoration(transport, snapshot)
+
+    def home(self, host: str, now: Observation) -> str:
+        """The template's place."""
+        return self._copies[SLOTS[0]].home(host, now)
+
+    def refusal(self, last: Completed) -> Refusal | None:
+        """systemctl speaks for itself."""
+        return None
+
+    def replaced(self, before: Observation, now: Observation, manner: str) -> bool:
+        """As for one unit."""
+        return self._copies[SLOTS[0]].replaced(before, now, manner)
+
+    def soak_identity(self, ready: Observation) -> Mapping[str, str]:
+        """As for one unit."""
+        return self._copies[SLOTS[0]].soak_identity(ready)
+
+    async def log(self, transport: Transport, since: float) -> str:
+        """Of the copy that serves."""
+        return await (await self._speaker(transport)).log(transport, since)
+
+    def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:
+        """Which copy is meant, the copy knows."""
+        return self._copies[SLOTS[0]].manual(snapshot)
+
+    def look(self, host: str) -> str:
+        """Both."""
+        return f"systemctl status {' '.join(self._copies[slot].unit for slot in SLOTS)}"
+
+    async def _speaker(self, transport: Transport) -> SystemdCopy:
+        return self._copies[await self.live(transport) or SLOTS[0]]
+
+    async def _observed(self, transport: Transport) -> dict[str, Observation]:
+        seen = await asyncio.gather(*(copy.observe(transport) for copy in self._copies.values()))
+        return dict(zip(self._copies, seen, strict=True))
+
+
+def template(unit: str) -> str:
+    """The file a unit comes from: ``app@.service`` of ``app@a.service``."""
+    prefix, at, rest = unit.partition("@")
+    return f"{prefix}@.{rest.rpartition('.')[2]}" if at else unit
+
+
+def _enable(config: SystemdConfig, unit: str) -> Command:
+    return Command(("systemctl", "enable", "--", unit), timeout=config.command_timeout)

@@ -1,0 +1,73 @@
+"""retire: end the old copy, for good; the new one serves and has been watched.
+
+It is out of every balancer and idle by then. A balancer that had a member for it alone has none
+afterwards.
+"""
+
+from __future__ import annotations
+
+from gapless.drivers.balancers.base import AddsMembers
+from gapless.engine.context import InstanceContext
+from gapless.engine.journal import StepRecord
+from gapless.engine.steps.base import Facts, Step
+from gapless.engine.steps.drain import guards
+from gapless.engine.steps.switch import refused_by_host
+from gapless.errors import ActionFailed
+from gapless.model import CriticalAction, InstanceState, Settlement
+from gapless.plans import StepKind
+
+GONE = frozenset((InstanceState.STOPPED, InstanceState.FAILED, InstanceState.MISSING))
+"""States of a copy that runs no more, however its end went."""
+
+
+class Retire(Step):
+    """Critical, and harmless to repeat: what is gone is gone."""
+
+    kind = StepKind.RETIRE
+    critical = True
+    shown = ("identity",)
+
+    async def observe(self, ctx: InstanceContext) -> Facts:
+        """Which copy is ended."""
+        return {"identity": (await ctx.runtime.observe(ctx.transport)).identity}
+
+    async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
+        """Stop it, see that it is gone, and forget it in balancers."""
+        await _end(ctx, key)
+        await _forget_member(ctx)
+        return dict(before)
+
+    async def recover(self, ctx: InstanceContext, record: StepRecord, key: str) -> Facts | None:
+        """An action that still runs is waited for; what it left is ended once more."""
+        settled = await ctx.transport.settle(key)
+        if settled.status is Settlement.DONE and not settled.ok:
+            raise refused_by_host(ctx, settled)
+        return None
+
+
+async def _end(ctx: InstanceContext, key: str) -> None:
+    ending = await ctx.copy.ending(ctx.transport)
+    action = CriticalAction(key, ending.commands, ctx.fence, ending.timeout)
+    settled = await ctx.transport.act(action)
+    if not settled.ok:
+        raise refused_by_host(ctx, settled)
+    await refuse_running(ctx)
+
+
+async def refuse_running(ctx: InstanceContext) -> None:
+    """State set is not state reported: raises ActionFailed for a copy that was stopped and goes
+    on."""
+    now = await ctx.runtime.observe(ctx.transport)
+    if now.state not in GONE:
+        raise ActionFailed(
+            f"copy {ctx.slot} was stopped and is still {now.state.value}",
+            where=str(ctx.instance),
+            evidence=f"identity {now.identity or 'none'}",
+            next=ctx.runtime.look(ctx.host),
+        )
+
+
+async def _forget_member(ctx: InstanceContext) -> None:
+    for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
+        if balancer.capabilities().dynamic_members and isinstance(balancer, AddsMembers):
+            await balancer.remove(ctx.instance, guards(ctx, balancer))

@@ -1,0 +1,31 @@
+"""Which steps of a strategy's order apply to a service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gapless.config.services import ServiceConfig
+from gapless.drivers.runtimes.brought import brings
+from gapless.plans import StepKind, Verb
+
+
+def applied(
+    order: Sequence[StepKind], service: ServiceConfig, verb: Verb, *, migrate: bool
+) -> tuple[StepKind, ...]:
+    """Those of ``order`` that have something to do."""
+    deploys = verb is Verb.DEPLOY
+    applies = {
+        StepKind.STAGE: deploys and has_something_new(service),
+        StepKind.MIGRATE: migrate and service.migrate is not None and verb is not Verb.ROLLBACK,
+        StepKind.DRAIN: bool(service.balancer),
+        StepKind.ADMIT: bool(service.balancer),
+        StepKind.WARM: bool(service.warm) and verb is not Verb.ROLLBACK,
+        StepKind.SOAK: service.soak != 0,
+        StepKind.VERIFY: bool(service.verify),
+    }
+    return tuple(step for step in order if applies.get(step, True))
+
+
+def has_something_new(service: ServiceConfig) -> bool:
+    """Whether a deploy brings anything to its hosts."""
+    return service.release is not None or bool(service.config) or brings(service)

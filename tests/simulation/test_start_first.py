@@ -1,0 +1,106 @@
+"""Rollouts that start the new copy beside the old one: the same random faults and kills, and the
+stronger promise that nothing which serves is ever taken away."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import pytest
+
+from gapless.testing.virtual_time import run_virtual
+from tests.simulation.invariants import breaches
+from tests.simulation.run import Course, play
+from tests.simulation.scenario import Scenario, scenario
+
+ROLLOUTS = int(os.environ.get("GAPLESS_ROLLOUTS", "10000")) // 10
+CHUNK = 250
+
+pytestmark = [pytest.mark.sim, pytest.mark.timeout(600)]
+
+
+@pytest.mark.parametrize("first", range(0, ROLLOUTS, CHUNK))
+def test_random_rollouts_keep_every_promise(first: int) -> None:
+    found = []
+    for seed in range(first, first + CHUNK):
+        course = run_virtual(play(_beside(scenario(seed))))
+        found += [f"seed {seed}: {text}" for text in breaches(course)]
+    assert not found, "\n".join(found[:10])
+
+
+@pytest.mark.parametrize("aborted", [False, True], ids=["resumed", "aborted"])
+def test_a_controller_killed_at_every_record(aborted: bool) -> None:
+    """One copy of each, of one version, and never fewer in traffic than there are instances."""
+    calm = dataclasses.replace(_calm(), abort=aborted)
+    records = len(run_virtual(play(calm)).journal.events())
+    assert records > 20
+    for number in range(2, records + 5):
+        for committed in (False, True):
+            course = run_virtual(play(dataclasses.replace(calm, kills=((number, committed),))))
+            assert not breaches(course), (number, committed, breaches(course))
+            assert not course.world.breaches
+            versions = {unit.version for unit in course.world.units("s0") if unit.running}
+            wanted = {"v2"} if course.outcome == "done" else {"v1"}
+            assert course.outcome in ("done", "restored", "refused"), course.outcomes
+            assert versions == wanted, (number, committed, course.outcomes)
+
+
+def test_clients_are_moved_before_anything_is_stopped() -> None:
+    course = run_virtual(play(_calm()))
+    assert course.outcome == "done"
+    assert _deeds(course, "h1") == [
+        "drain b",  # a balancer that knows its name would send requests before the gate
+        "restart b",
+        "admit b",
+        "drain a",
+        "stop a",
+    ]
+
+
+def test_the_way_back_begins_with_the_traffic() -> None:
+    """A new copy that crashes in its soak: the old one is let in again before the new one ends."""
+    from gapless.testing.fake_unit import Behaviour
+
+    calm = _calm()
+    bad = dataclasses.replace(calm.services[0], bad={"h1": Behaviour(unhealthy_after=1.5)})
+    course = run_virtual(play(dataclasses.replace(calm, services=(bad,))))
+    assert course.outcome == "restored"
+    assert not breaches(course)
+    back = _deeds(course, "h1")
+    assert back[:4] == ["drain b", "restart b", "admit b", "drain a"]
+    assert back[4:] == ["admit a", "drain b", "stop b"]
+
+
+def _calm() -> Scenario:
+    """Three hosts behind a balancer, a deploy, nothing that goes wrong by itself."""
+    drawn = _beside(scenario(3))
+    service = dataclasses.replace(
+        drawn.services[0],
+        hosts=("h1", "h2", "h3"),
+        after=(),
+        bad={},
+        order={},
+        balanced=True,
+        canary=0,
+        batch=1,
+        on_failure="rollback",
+        max_failed=0,
+    )
+    return dataclasses.replace(
+        drawn, services=(service,), faults=(), kills=(), abort=False, stop=0, deploys=True
+    )
+
+
+def _beside(drawn: Scenario) -> Scenario:
+    return dataclasses.replace(drawn, beside=True)
+
+
+def _deeds(course: Course, host: str) -> list[str]:
+    """What was done to the copies on a host, in its order."""
+    every = course.world.deeds("drain", "admit", "restart", "start", "stop", host=host)
+    return [f"{deed.what} {_copy(deed.unit)}" for deed in every]
+
+
+def _copy(unit: str) -> str:
+    """The slot of ``s0@a.service`` and ``s0/a@lb-s0``."""
+    return unit.partition("/")[2][:1] or unit.partition("@")[2][:1]
