@@ -5,6 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Most tests wait, for servers and for hosts: more of them at a time than there are cores.
+UNIT_WORKERS ?= 3
+LAB_WORKERS ?= 3
+
+# Tests start the command some hundred times; it is compiled once, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo demo-lab test check unit sim lab bench bench-short docs clean
 
 # Two services of this machine; without root.
@@ -26,14 +33,16 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 unit: $(STAMP) packages
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not lab" tests
+	$(BIN)/pytest -n $(UNIT_WORKERS) --dist loadgroup -m "not lab" tests
 
 sim: $(STAMP)
 	$(BIN)/pytest -n 2 -m sim tests/simulation
 
-# Real systemd hosts: needs root and systemd-nspawn; says why when it cannot.
+# Real systemd hosts: needs root and systemd-nspawn; says why when it cannot. Every worker has a
+# lab of its own, and may be slower for its neighbours; what measures time comes last, undisturbed.
 lab: $(STAMP) packages
-	$(BIN)/pytest -m lab tests
+	$(BIN)/pytest -n $(LAB_WORKERS) --dist loadgroup --timeout 300 -m "lab and not alone" tests
+	$(BIN)/pytest -m "lab and alone" tests
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

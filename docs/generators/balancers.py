@@ -100,6 +100,8 @@ what the last column names.
   drain really had is in the report; it may be less, and is never called more.
 - **resets keep-alives**: each drain and each admit closes idle keep-alive connections of clients.
   A client that sends a request at that very moment sees an error and has to try again.
+- **loses new**: each drain and each admit may lose a few connections that clients open at that very
+  moment. It is few of many: the guide has what was measured.
 - **weights**, **adds members**: what a canary by share, and new instances beside old ones, need.
 - **keeps orders**: what it was told still holds after it read its configuration again.
 - **floor**: whether `floor` of the balancer can be held in it.
@@ -109,8 +111,8 @@ what the last column names.
 def generate() -> str:
     """The whole page."""
     header = (
-        "kind", "drains", "resets keep-alives", "weights", "adds members", "keeps orders", "floor",
-        "tested with",
+        "kind", "drains", "resets keep-alives", "loses new", "weights", "adds members",
+        "keeps orders", "floor", "tested with",
     )  # fmt: skip
     rows = [row for kind in kinds() for row in _rows(kind)]
     return page("Balancers", _INTRO, table(header, rows))
@@ -125,6 +127,7 @@ def _rows(kind: str) -> Iterator[tuple[str, ...]]:
             f"{_named(kind, shown.guide)} {variant}".strip(),
             _evidence(can),
             _yes(can.resets_keepalives),
+            _yes(can.loses_new),
             _yes(can.weights),
             _yes(can.dynamic_members),
             _yes(can.survives_reload),

@@ -20,10 +20,14 @@ from gapless.config import (
     templates,
     verify_rates,
 )
+from gapless.config.addresses import CHECK_FIELDS, COMMAND_FIELDS
 from gapless.config.balancers import kinds
 from gapless.config.base import Section
+from gapless.config.descriptions import descriptions
+from gapless.config.placeholders import spelled
 from gapless.config.project import ProjectConfig
 from gapless.config.signals import signal_name
+from gapless.config.variables import FACTS, SECRETS
 from gapless.config.verify_rates import RATE_KINDS
 
 _TITLES = {
@@ -135,9 +139,58 @@ merged, lists and values replace, `null` removes. See [Environments](../how-to/e
 """
 
 
+_PLACEHOLDERS = """
+## Placeholders
+
+*Checks* are `health`, `warm` and what `verify` asks. *Commands and balancers* are the commands of a
+service, the keys of balancers and the queries of `verify` that say so. An unknown placeholder in a
+check is refused; in a command other braces stay as they are, and what is close to a placeholder is
+refused.
+
+"""
+_MEANT = {
+    "host": "name of the host in the file",
+    "name": "its first label",
+    "address": "where it is reached",
+    "service": "name of the service",
+    "instance": "`SERVICE@HOST`",
+    "release": "name of the release",
+    "slot": "`a` or `b`, where two copies may be beside each other; `{slot:ONE|OTHER}` is ONE or"
+    " OTHER",
+}
+
+
 def generate() -> str:
     """The whole page."""
-    return page("Configuration", _INTRO, *(section(model) for model in sections(ProjectConfig)))
+    return page(
+        "Configuration",
+        _INTRO,
+        _placeholders(),
+        *(section(model) for model in sections(ProjectConfig)),
+    )
+
+
+def _placeholders() -> str:
+    """What may stand where, from the lists of the code that fills it in."""
+    rows = [
+        (
+            code(f"{{{field}}}"),
+            _MEANT[field],
+            _yes(field in CHECK_FIELDS),
+            _yes(field in COMMAND_FIELDS),
+        )
+        for field in dict.fromkeys((*CHECK_FIELDS, *COMMAND_FIELDS))
+    ]
+    facts = ", ".join(code(fact) for fact in FACTS)
+    return (
+        _PLACEHOLDERS
+        + table(("placeholder", "is", "in checks", "in commands and balancers"), rows)
+        + f"\n\nTemplates of `config` know these names: {facts}, `{SECRETS}.NAME`, and `variables`."
+    )
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def sections(model: type[Section]) -> Iterator[type[Section]]:
@@ -170,12 +223,13 @@ def title(model: type[Section]) -> str:
 
 def section(model: type[Section]) -> str:
     """Its heading and the table of its keys."""
+    said = descriptions(model).values()
     rows = [
-        (code(key), _type(hint), _default(field, hint), prose(field.description or ""))
-        for key, field, hint in keys(model)
+        (code(key), _type(hint), _default(field, hint), prose(text))
+        for (key, field, hint), text in zip(keys(model), said, strict=True)
         if (model, key) != (ProjectConfig, "environment")
     ]
-    about = prose(model.__doc__ or "")
+    about = prose(spelled(model.__doc__ or ""))
     heading = title(model)
     return f"## {heading}\n\n{about}\n\n" + table(("key", "type", "default", "meaning"), rows)
 

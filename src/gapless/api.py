@@ -22,7 +22,6 @@ from gapless.builds import BuildRow, build_all
 from gapless.catching_up import CatchUpOptions, make_catch_up, missed_now
 from gapless.config.definitions import from_definitions
 from gapless.config.project import ProjectConfig
-from gapless.doctor import examine_hosts
 from gapless.drivers.sinks.hub import SinkHub
 from gapless.engine.approvals import Approval, grant
 from gapless.engine.assembly import Assembly
@@ -308,6 +307,8 @@ async def status(project: Project, services: Sequence[str] = ()) -> list[StatusR
 
 async def doctor(project: Project, hosts: str | None = None) -> list[Finding]:
     """Findings about each host, with remedies; ``hosts`` as for ``--hosts``."""
+    from gapless.doctor import examine_hosts  # no other verb needs it
+
     inventory = Inventory(project.config)
     chosen = inventory.select(hosts) if hosts else tuple(project.config.hosts)
     async with assembled(project) as assembly:

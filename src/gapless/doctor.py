@@ -11,6 +11,7 @@ from gapless.config.project import ProjectConfig
 from gapless.drivers.checks import asking
 from gapless.drivers.runtimes.base import NOT_FOUND
 from gapless.drivers.runtimes.brought import brings
+from gapless.drivers.runtimes.paired import copy_of
 from gapless.drivers.transports.base import HostFacts, Transport
 from gapless.engine.claims import one_machine
 from gapless.engine.project_assembly import ProjectAssembly
@@ -18,7 +19,7 @@ from gapless.engine.steps.preflight import INSTALLED, forced
 from gapless.errors import GaplessError
 from gapless.finding import ASKED_OF_THE_HOST, Finding, examined, unit_remedy
 from gapless.inventory.inventory import Inventory
-from gapless.model import InstanceState, Verdict, VerdictStatus
+from gapless.model import Instance, InstanceState, Verdict, VerdictStatus
 from gapless.plans import Verb
 from gapless.release_doctor import examine_fetch, examine_sources
 
@@ -155,10 +156,11 @@ def _disk(host: str, path: str, free: int) -> Finding:
 async def _service(assembly: ProjectAssembly, service: str, host: str) -> list[Finding]:
     transport, runtime = assembly.transport(host), assembly.runtime(service)
     try:
+        runtime, instance = await copy_of(runtime, transport, Instance(service, host))
         verdicts = list(await runtime.preflight(transport))
         if await _to_be_installed(assembly, service, transport, verdicts):
             return [_not_yet(host, service), *await _fetched(assembly, service, transport)]
-        probes = assembly.health(service, host)
+        probes = assembly.health(instance)
         verdicts += await asking.once(transport, lambda: assembly.transport(""), probes)
         known = await transport.recall(f"{assembly.project}.{service}")
         fetched = await _fetched(assembly, service, transport)

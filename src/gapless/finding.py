@@ -48,13 +48,19 @@ def examined(
     if verdict.check in _QUESTIONS:
         look = f"journalctl -u {unit} -n 50 on {host}" if unit else f"gapless status {service}"
         return Finding(host, service, verdict, f"{look}; or the check asks the wrong thing")
+    if verdict.look:
+        remedy = f"{verdict.look} on {host}"
+        return Finding(host, service, verdict, _or_forced(remedy, verdict, forced))
     # what a runtime wants is its remedy: it is told once
     remedy = missing if verdict.check == "unit" and missing else verdict.wanted
-    if forced and forcible(verdict):
-        remedy = f"{remedy}; or: {forced}"
+    remedy = _or_forced(remedy, verdict, forced)
     return Finding(
         host, service, replace(verdict, wanted=""), remedy or f"gapless status {service}"
     )
+
+
+def _or_forced(remedy: str, verdict: Verdict, forced: str) -> str:
+    return f"{remedy}; or: {forced}" if forced and forcible(verdict) else remedy
 
 
 async def unit_remedy(transport: Transport, unit: str, verdicts: Sequence[Verdict]) -> str:

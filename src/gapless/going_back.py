@@ -15,6 +15,7 @@ from gapless.engine.standing import refuse_owned
 from gapless.engine.taking_back import Left, deployed_since, left_by, taken_back_by
 from gapless.errors import NoWayBack, UsageError
 from gapless.inventory.inventory import Inventory
+from gapless.planning.by_hand import opposite
 from gapless.plans import Plan, ServicePlan, StepKind, Verb
 from gapless.project import Project
 from gapless.undo import Targets, rollback_plan
@@ -178,7 +179,7 @@ def _nothing_left(
     return UsageError(
         f"rollout {record.id} left nothing to take back{where}",
         evidence=_why_nothing(project, record, plan, hosts),
-        next="gapless history",
+        next=opposite(plan) if plan.verb.by_hand else "gapless history",
     )
 
 

@@ -21,10 +21,16 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One running copy of a service on one host."""
+    """One running copy of a service on one host.
+
+    Where two copies of it may run beside each other, ``slot`` says which is meant: a or b. A copy
+    with an ``address`` of its own (a container) is reached there, any other at that of its host.
+    """
 
     service: str
     host: str
+    slot: str = ""
+    address: str = ""
 
     def __str__(self) -> str:
         return f"{self.service}@{self.host}"
@@ -91,7 +97,8 @@ class VerdictStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer of a check with its evidence: what was asked, what came back, what was wanted."""
+    """The answer of a check with its evidence: what was asked, what came back, what was wanted;
+    ``look`` is the command, typed on the host, that tells more of a FAIL."""
 
     status: VerdictStatus
     check: str
@@ -99,6 +106,7 @@ class Verdict:
     answer: str
     wanted: str = ""
     elapsed: float = 0.0
+    look: str = ""
 
     @property
     def passed(self) -> bool:
@@ -118,6 +126,7 @@ class Verdict:
             "answer": self.answer,
             "wanted": self.wanted,
             "elapsed": round(self.elapsed, 4),
+            **({"look": self.look} if self.look else {}),
         }
 
 

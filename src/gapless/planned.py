@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
+from gapless.balancer_answers import answers_of_nodes, answers_on_hosts, by_instance
 from gapless.balancer_delays import drain_delays
+from gapless.balancer_memory import KeptOutBy
 from gapless.drivers.checks import asking
 from gapless.drivers.releases.aside import cancellable
 from gapless.drivers.releases.base import Release, ReleaseRef
 from gapless.drivers.runtimes.brought import brought_digest
-from gapless.engine.left_out import who_drained
+from gapless.drivers.runtimes.paired import copy_of
 from gapless.engine.live_schema import NothingToAsk, live_version, question_of, schema_folder
 from gapless.engine.missed import Missed
 from gapless.engine.project_assembly import ProjectAssembly
@@ -30,6 +32,7 @@ from gapless.planning.survey import Drivers, Survey, survey
 from gapless.plans import Plan, Verb
 from gapless.project import Project, assembled
 from gapless.promoting import Promotion, promotion, refuse_another
+from gapless.strategies.lifecycle import has_something_new
 
 
 async def make_plan(
@@ -49,7 +52,8 @@ async def make_plan(
     promote_from: str = "",
     missed: Mapping[str, Sequence[Missed]] | None = None,
 ) -> Plan:
-    """What would be done, as data; asks every host what runs there now unless ``offline``.
+    """What would be done, as data; asks every host what runs there now, and the balancers
+    of what they have of it, unless ``offline``.
 
     ``hosts`` selects by name, group, glob or range (``web[1:3],!web2``); ``batch`` and ``canary``
     are numbers or shares (``25%``); ``promote_from`` is the environment whose releases a deploy
@@ -75,11 +79,12 @@ async def make_plan(
     async with assembled(project) as assembly:
         targets = await _targets(assembly, names, promoted, missed) if verb == "deploy" else {}
         targets = await with_config(assembly, inventory, targets, hosts)
-        found = (
-            None
-            if offline
-            else await _survey(project, assembly, inventory, names, targets, examined=not force)
-        )
+        found: Survey | None = None
+        if not offline:
+            found = await _survey(
+                project, assembly, inventory, names, targets,
+                examined=not force, steered=_steered(project, inventory, names, hosts, Verb(verb)),
+            )  # fmt: skip
     return compile_plan(
         project.loaded,
         verb=Verb(verb),
@@ -150,7 +155,11 @@ async def _survey(
     targets: Mapping[str, Target],
     *,
     examined: bool,
+    steered: Collection[Instance] = (),
 ) -> Survey:
+    """``steered``: instances that their balancers are asked for, too."""
+    kept_out = KeptOutBy(assembly, project.journal)
+
     def drivers(instance: Instance) -> Drivers:
         return Drivers(
             assembly.transport(instance.host),
@@ -158,9 +167,7 @@ async def _survey(
             assembly.release(instance.service),
             (lambda: _unfit(assembly, instance)) if examined else None,
             lambda: seen_config(assembly, instance, targets),
-            (lambda: _by_hand(assembly, instance))
-            if assembly.balancers(instance.service)
-            else None,
+            (lambda: kept_out.of(instance)) if assembly.balancers(instance.service) else None,
         )
 
     async def schema(name: str, answers: Survey) -> int | None:
@@ -172,10 +179,24 @@ async def _survey(
 
     instances = [instance for name in names for instance in inventory.instances(name)]
     at_once = project.config.defaults.connections
-    seen, delays = await asyncio.gather(
-        survey(instances, drivers, at_once=at_once, schema=schema), drain_delays(assembly, names)
+    seen, delays, shared = await asyncio.gather(
+        survey(instances, drivers, at_once=at_once, schema=schema),
+        drain_delays(assembly, names),
+        answers_of_nodes(assembly, steered),
     )
-    return replace(seen, delays=delays)
+    reached = [instance for instance in steered if not seen.seen[instance].error]
+    own = await answers_on_hosts(assembly, reached, at_once=at_once)
+    return replace(seen, delays=delays, traffic=by_instance([*shared, *own]))
+
+
+def _steered(
+    project: Project, inventory: Inventory, names: Sequence[str], hosts: str | None, verb: Verb
+) -> list[Instance]:
+    """Instances that a rollout may take out of traffic."""
+    wanted = inventory.hosts if hosts is None else frozenset(inventory.select(hosts))
+    services = project.config.services
+    chosen = [n for n in names if verb is not Verb.DEPLOY or has_something_new(services[n])]
+    return [i for name in chosen for i in inventory.instances(name) if i.host in wanted]
 
 
 def _live_first(name: str, answers: Survey) -> list[str]:
@@ -206,22 +227,16 @@ async def _schema(assembly: ProjectAssembly, name: str, host: str, answers: Surv
 async def _unfit(assembly: ProjectAssembly, instance: Instance) -> str:
     """Why a rollout would refuse to touch it now, asked once."""
     transport, runtime = assembly.transport(instance.host), assembly.runtime(instance.service)
-    probes = assembly.health(instance.service, instance.host)
     try:
         verdicts = list(await runtime.preflight(transport))
+        _, instance = await copy_of(runtime, transport, instance)
+        probes = assembly.health(instance)
         if worst(verdicts) is None:
             verdicts += await asking.once(transport, lambda: assembly.transport(""), probes)
     except GaplessError as error:
         return f"cannot be examined: {error.what}"
     finding = worst(verdicts)
     return f"{finding.check}: {finding.answer}" if finding else ""
-
-
-async def _by_hand(assembly: ProjectAssembly, instance: Instance) -> str:
-    """Who drained it by hand, and why, as its host remembers."""
-    known = await assembly.transport(instance.host).recall(f"{assembly.project}.{instance.service}")
-    told = known.get("by_hand")
-    return who_drained(told) if told else ""
 
 
 async def refuse_stale(project: Project, plan: Plan) -> None:

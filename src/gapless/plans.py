@@ -49,6 +49,7 @@ class StepKind(StrEnum):
     REJOIN = "rejoin"
     WARM = "warm"
     ADMIT = "admit"
+    RETIRE = "retire"
     SOAK = "soak"
     VERIFY = "verify"
     COMMIT = "commit"
@@ -115,6 +116,9 @@ class ServicePlan:
     replaced, which are refused while they are so, and others, which count as out."""
     by_hand: Mapping[str, str] = field(default_factory=dict)
     """Instances that a person drained, by whom and why: they are out and stay so."""
+    unsteered: tuple[str, ...] = ()
+    """Why its balancers could not steer it when the plan was made: it is refused while that is
+    so."""
     zones: Mapping[str, str] = field(default_factory=dict)
     """Zone of each host ("" = nobody knows) where never two of one zone are in work at once."""
     missed: str = ""
@@ -135,6 +139,11 @@ class ServicePlan:
     """What a reader must know: costs, what undo cannot do."""
 
     @property
+    def start_first(self) -> bool:
+        """Whether a new copy of an instance serves before the old one is stopped."""
+        return self.strategy != "rolling"
+
+    @property
     def hosts(self) -> tuple[str, ...]:
         """Hosts in the order they are replaced."""
         return tuple(host for batch in self.batches for host in batch.hosts)
@@ -143,6 +152,8 @@ class ServicePlan:
         """The first host that the floor would never let go, even if every replacement succeeds; ""
         when there is none. What is ``broken`` costs nothing to take out and serves once it is
         replaced; what is ``lost`` is not replaced and never serves."""
+        if self.start_first:  # whatever goes, another copy serves in its place
+            return ""
         out = {*broken, *lost, *self.installs}
         for batch in self.batches:
             hosts = [host for host in batch.hosts if host not in lost]
@@ -301,6 +312,7 @@ def _service_to_json(service: ServicePlan) -> dict[str, Any]:
         **({"absent": dict(service.absent)} if service.absent else {}),
         **({"unfit": dict(service.unfit)} if service.unfit else {}),
         **({"by_hand": dict(service.by_hand)} if service.by_hand else {}),
+        **({"unsteered": list(service.unsteered)} if service.unsteered else {}),
         **({"zones": dict(service.zones)} if service.zones else {}),
         **({"config": dict(service.config)} if service.config else {}),
         **({"config_from": dict(service.config_from)} if service.config_from else {}),
@@ -336,6 +348,7 @@ def _service_from_json(data: Mapping[str, Any]) -> ServicePlan:
         absent=data.get("absent", {}),
         unfit=data.get("unfit", {}),
         by_hand=data.get("by_hand", {}),
+        unsteered=tuple(data.get("unsteered", ())),
         zones=data.get("zones", {}),
         config=data.get("config", {}),
         config_from=data.get("config_from", {}),

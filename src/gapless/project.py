@@ -63,7 +63,10 @@ async def assembled(
 ) -> AsyncIterator[ProjectAssembly]:
     """The drivers of a project (or of another configuration for its hosts), closed after the
     body; kept connections stay open."""
-    assembly = ProjectAssembly(config or project.config, project.clock, project.connections)
+    written = project.loaded.problem if config is None else None
+    assembly = ProjectAssembly(
+        config or project.config, project.clock, project.connections, written
+    )
     try:
         yield assembly
     finally:

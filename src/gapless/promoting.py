@@ -6,7 +6,8 @@
 3. The same release is resolved by its name, and must have the digest and the artifact that were
    recorded.
 4. The kind of deployment is repeated: what was migrated there is migrated here, what was not is
-   not. A catch-up migrates nothing: that was done, or not, in the rollout that it catches up with.
+   not, and what else it brought is compared (promoting_kind.py). A catch-up migrates nothing: that
+   was done, or not, in the rollout that it catches up with.
 5. The checks of that rollout hold here as they were recorded (health, warm, verify, soak). Those
    in which the file itself makes the two environments differ stay as this one has them; the plan
    says so.
@@ -27,6 +28,7 @@ from gapless.errors import Refused, UsageError
 from gapless.inventory.inventory import Inventory
 from gapless.plans import Plan, ServicePlan, Verb
 from gapless.project import Project, assembled, load
+from gapless.promoting_kind import compare_kinds, kind_of
 
 CHECKS = ("health", "warm", "verify", "soak", "migrate")
 """Keys of a service that say how a deployment is judged, and what it does to the data."""
@@ -128,21 +130,25 @@ async def _recorded(there: Project, assembly: ProjectAssembly, name: str) -> Rec
 
 
 def _of(there: Project, rollout: str, plan: Plan, service: ServicePlan) -> Recorded:
+    first, kind = _caught_up_with(there, plan, service)
     return Recorded(
         there.loaded.environment,
         rollout,
         ReleaseRef.from_json(service.to),
-        service.kind,
+        kind,
         from_definitions(plan).services[service.name],
-        migrated=_migrated(there, plan, service),
+        migrated=not first.skip_migrations,
     )
 
 
-def _migrated(there: Project, plan: Plan, service: ServicePlan) -> bool:
+def _caught_up_with(
+    there: Project, plan: Plan, service: ServicePlan
+) -> tuple[Plan, tuple[str, ...]]:
+    """The plan that brought the release first, and of which kind it was."""
     while service.missed:
         _, plan = there.journal.load(service.missed)
         service = plan.service(service.name)
-    return not plan.skip_migrations
+    return plan, service.kind
 
 
 async def _live(there: Project, assembly: ProjectAssembly, name: str) -> ReleaseRef:
@@ -180,6 +186,13 @@ def _judged_alike(project: Project, there: Project, recorded: Mapping[str, Recor
         taken = {key: getattr(one.service, key) for key in CHECKS if key not in own}
         services[name] = here.model_copy(update=taken)
         kept = [f"{name}: {', '.join(own)} as this environment has it"] if own else []
-        notes[name] = (f"{name}: promoted from {one.origin}, with its checks", *kept)
+        kinds = compare_kinds(
+            name,
+            one.environment,
+            one.kind,
+            there=kind_of(now, one.ref, migrated=one.migrated),
+            here=kind_of(services[name], one.ref, migrated=one.migrated),
+        )
+        notes[name] = (f"{name}: promoted from {one.origin}, with its checks", *kept, *kinds)
     config = project.config.model_copy(update={"services": services})
     return Promotion(replace(project.loaded, project=config), recorded, notes)

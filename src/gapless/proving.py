@@ -11,10 +11,10 @@ from gapless.config.project import ProveConfig
 from gapless.engine.worker import Worker
 from gapless.errors import UsageError
 from gapless.events.event import Event
-from gapless.prove.prover import Prover
 
 if TYPE_CHECKING:
     from gapless.project import Project
+    from gapless.prove.prover import Prover
 
 BASELINE = 2.0
 """Seconds measured before the first step, to compare with."""
@@ -31,6 +31,8 @@ async def proved(
     if config is None:
         yield
         return
+    from gapless.prove.prover import Prover  # few rollouts are measured
+
     prover = Prover(config, project.clock)
     async with prover:
         await project.clock.sleep(BASELINE)

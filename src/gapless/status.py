@@ -9,6 +9,7 @@ from typing import Any
 
 from gapless.drivers.balancers.base import MemberState
 from gapless.drivers.checks import asking
+from gapless.drivers.runtimes.paired import copy_of
 from gapless.engine.missed import Missed
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.steps.health import worst
@@ -104,10 +105,11 @@ async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
     transport = assembly.transport(host)
     try:
         await transport.connect()
-        seen = await assembly.runtime(service).observe(transport)
+        runtime, instance = await copy_of(assembly.runtime(service), transport, instance)
+        seen = await runtime.observe(transport)
         release = assembly.release(service)
         current = await release.current(transport) if release else None
-        probes = assembly.health(service, host)
+        probes = assembly.health(instance)
         verdicts = await asking.once(transport, lambda: assembly.transport(""), probes)
         serving, up_in = await _serving(assembly, instance)
         by_hand = await _by_hand(assembly, instance)
@@ -120,7 +122,7 @@ async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
         return StatusRow(service, host, "unknown", verdict=unknown, error=str(error))
     verdict = worst(verdicts) or (verdicts[-1] if verdicts else None)
     if seen.state is InstanceState.UNKNOWN:  # then what the checks say is not all there is to say
-        verdict = _unknown(assembly.runtime(service).look(host), seen)
+        verdict = _unknown(runtime.look(host), seen)
     return StatusRow(
         service,
         host,

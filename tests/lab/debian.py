@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from . import paths
+from .locking import locked
 from .shell import LabError, sh
 
 # What the lab runs on the machine, and the package that brings it.
@@ -37,8 +39,17 @@ def missing_packages() -> list[str]:
 
 
 def install_missing_packages() -> None:
-    """Install what is missing, with no question asked and no service of ours started."""
-    missing = missing_packages()
+    """Install what is missing, with no question asked and no service of ours started.
+
+    Test workers begin together, and apt is for one at a time: the others find it done.
+    """
+    if not missing_packages():
+        return
+    with locked(paths.cache() / "apt.lock"):
+        _install(missing_packages())
+
+
+def _install(missing: list[str]) -> None:
     if not missing:
         return
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

@@ -63,6 +63,12 @@ def hosts(lab: Lab, _used_hosts: set[int]) -> list[LabHost]:
 
 
 @pytest.fixture
+def pair(lab: Lab, _used_hosts: set[int]) -> list[LabHost]:
+    """The first two, likewise."""
+    return _clean(lab, lab.hosts[:2], _used_hosts)
+
+
+@pytest.fixture
 def host(lab: Lab, _used_hosts: set[int]) -> LabHost:
     """One such host, for tests that need no more (about 0.5 s)."""
     return _clean(lab, [lab[1]], _used_hosts)[0]

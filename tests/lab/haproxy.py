@@ -53,6 +53,7 @@ class HAProxy:
         folder: Path,
         servers: Mapping[str, str],
         *,
+        address: str = "127.0.0.1",
         port: int | None = None,
         settings: HAProxySettings | None = None,
         cgroup: Cgroup | None = None,
@@ -60,7 +61,8 @@ class HAProxy:
         self.folder = folder
         self.servers = dict(servers)
         self.settings = settings or HAProxySettings()
-        self.port = port or free_port()
+        self.address = address
+        self.port = port or free_port(address)
         self.socket = folder / "admin.sock"
         self.config = folder / "haproxy.cfg"
         self._cgroup = cgroup
@@ -69,7 +71,7 @@ class HAProxy:
     @property
     def url(self) -> str:
         """Its front door."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     def __enter__(self) -> Self:
         self.start()
@@ -189,7 +191,7 @@ defaults
   timeout check 1s
 
 frontend door
-  bind 127.0.0.1:{self.port}
+  bind {self.address}:{self.port}
   default_backend {BACKEND}
 
 backend {BACKEND}
@@ -224,9 +226,9 @@ backend {BACKEND}
         return (self.folder / "haproxy.log").read_text(errors="replace")[-1000:]
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at the moment."""
+def free_port(address: str = "127.0.0.1") -> int:
+    """A port of `address` that nobody listens on at the moment."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         port: int = probe.getsockname()[1]
         return port

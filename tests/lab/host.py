@@ -16,6 +16,12 @@ from .process import ProcessId
 from .shell import LabError
 from .slot import Slot
 
+# Writes stdin to the file $1 of mode $2 and owner $3, with its folders, in one piece.
+_PUT = (
+    'mkdir -p "$(dirname "$1")" && cat > "$1.lab-new" && chmod "$2" "$1.lab-new"'
+    ' && chown "$3:" "$1.lab-new" && mv -f "$1.lab-new" "$1"'
+)
+
 
 class LabHost:
     """A real systemd with a real sshd, at an address of its own.
@@ -175,18 +181,15 @@ class LabHost:
         self, path: str, content: str | bytes, *, mode: str = "644", owner: str = "root"
     ) -> None:
         """Write a file there, with its folders, in one piece."""
-        script = (
-            'mkdir -p "$(dirname "$1")" && cat > "$1.lab-new" && chmod "$2" "$1.lab-new"'
-            ' && chown "$3:" "$1.lab-new" && mv -f "$1.lab-new" "$1"'
-        )
-        self.run(["sh", "-c", script, "sh", path, mode, owner], stdin=content)
+        self.run(["sh", "-c", _PUT, "sh", path, mode, owner], stdin=content)
 
     def install_unit(self, name: str, text: str, *, start: bool = False) -> None:
-        """Install a systemd unit as an admin would, and start it if asked."""
-        self.put_file(f"/etc/systemd/system/{name}", text)
-        self.run(["systemctl", "daemon-reload"])
+        """Install a systemd unit as an admin would, and start it if asked; one login for all."""
+        script = f"{_PUT} && systemctl daemon-reload"
         if start:
-            self.run(["systemctl", "start", name], timeout=120)
+            script += ' && exec systemctl start "$(basename "$1")"'
+        argv = ["sh", "-c", script, "sh", f"/etc/systemd/system/{name}", "644", "root"]
+        self.run(argv, stdin=text, timeout=120)
 
     def show(self, unit: str, *properties: str) -> dict[str, str]:
         """Properties of a unit, as systemd reports them."""

@@ -19,6 +19,9 @@ from .rootfs import ensure_rootfs
 from .shell import LabError
 from .slot import Record, Slot, find_kept
 
+_HAPROXY = 254
+"""Where the host number would stand in the address of a HAProxy: behind the last host."""
+
 
 class Lab:
     """A context manager for `count` running hosts, `lab[1]` to `lab[count]`.
@@ -99,11 +102,14 @@ class Lab:
         port: int | None = None,
         settings: HAProxySettings | None = None,
     ) -> HAProxy:
-        """A HAProxy of this lab, not yet started, on the machine itself."""
-        port = port or free_port()
+        """A HAProxy of this lab, not yet started, on the machine itself: 127.0.K.254."""
+        address = self._slot.address(_HAPROXY)
+        port = port or free_port(address)
         folder = self.folder / f"haproxy-{port}"
         cgroup = Cgroup(f"{self._slot.cgroup.name}/haproxy-{port}")
-        return HAProxy(folder, servers, port=port, settings=settings, cgroup=cgroup)
+        return HAProxy(
+            folder, servers, address=address, port=port, settings=settings, cgroup=cgroup
+        )
 
     @property
     def number(self) -> int:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .debian import mirror
+from . import debian
+from .debian import install_missing_packages, mirror
 from .shell import LabError
 
 DEB822 = """\
@@ -45,3 +46,16 @@ def test_a_disabled_source_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "sources.list.d" / "debian.sources").write_text("Enabled: no\n" + DEB822)
     with pytest.raises(LabError, match="no source for bookworm"):
         mirror("bookworm", tmp_path)
+
+
+def test_what_another_worker_has_installed_meanwhile_is_not_installed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([["haproxy"], []])
+    ran: list[object] = []
+    monkeypatch.setenv("GAPLESS_LAB_CACHE", str(tmp_path))
+    monkeypatch.setattr(debian, "missing_packages", lambda: next(answers))
+    monkeypatch.setattr(debian, "sh", lambda argv, **_: ran.append(argv))
+    install_missing_packages()
+    assert not ran
+    assert next(answers, None) is None, "looked again, behind the lock"

@@ -40,9 +40,9 @@ def test_each_host_runs_in_a_cgroup_of_its_own(hosts: list[LabHost]) -> None:
     assert not pids[0] & pids[1]
 
 
-def test_stopping_a_unit_does_not_touch_or_wait_for_its_namesake(hosts: list[LabHost]) -> None:
-    one, other = hosts[:2]
-    in_parallel(lambda host: host.install_unit("sleeper.service", SLEEPER, start=True), hosts[:2])
+def test_stopping_a_unit_does_not_touch_or_wait_for_its_namesake(pair: list[LabHost]) -> None:
+    one, other = pair
+    in_parallel(lambda host: host.install_unit("sleeper.service", SLEEPER, start=True), pair)
     one.run(["systemctl", "stop", "sleeper"], timeout=5)
     assert other.show("sleeper", "ActiveState") == {"ActiveState": "active"}
 
@@ -88,8 +88,8 @@ def test_a_powered_off_host_stops_its_units_in_order(host: LabHost) -> None:
     assert host.run(["test", "-e", "/srv/stopped"]).returncode == 0
 
 
-def test_a_frozen_host_answers_nothing_until_thawed(hosts: list[LabHost]) -> None:
-    frozen, other = hosts[:2]
+def test_a_frozen_host_answers_nothing_until_thawed(pair: list[LabHost]) -> None:
+    frozen, other = pair
     frozen.freeze()
     assert not answers(frozen)
     assert answers(other)
@@ -98,9 +98,9 @@ def test_a_frozen_host_answers_nothing_until_thawed(hosts: list[LabHost]) -> Non
 
 
 def test_a_cut_off_host_hears_nothing_and_says_nothing_but_reaches_itself(
-    hosts: list[LabHost],
+    pair: list[LabHost],
 ) -> None:
-    cut, other = hosts[:2]
+    cut, other = pair
     script = f"""\
 curl --silent --max-time 2 telnet://{cut.address}:22 </dev/null | head -c 3 >/srv/self
 curl --silent --max-time 2 telnet://{other.address}:22 </dev/null | head -c 3 >/srv/other

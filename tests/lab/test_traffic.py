@@ -15,10 +15,10 @@ from .shop import install_shop, release_shop
 
 
 @pytest.fixture
-def shops(hosts: list[LabHost]) -> list[LabHost]:
+def shops(pair: list[LabHost]) -> list[LabHost]:
     """Two hosts on which the shop runs."""
-    in_parallel(install_shop, hosts[:2])
-    return hosts[:2]
+    in_parallel(install_shop, pair)
+    return pair
 
 
 @pytest.fixture
@@ -43,6 +43,7 @@ def restart(host: LabHost) -> None:
     host.run(["systemctl", "restart", "shop-api"])
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("keep_alive", [False, True])
 def test_undisturbed_traffic_loses_nothing(door: HAProxy, keep_alive: bool) -> None:
     with Load(f"{door.url}/", rate=100, keep_alive=keep_alive) as load:
@@ -53,6 +54,7 @@ def test_undisturbed_traffic_loses_nothing(door: HAProxy, keep_alive: bool) -> N
     assert load.report.versions == {"1": load.report.sent}
 
 
+@pytest.mark.alone
 def test_a_bare_restart_loses_requests(shops: list[LabHost]) -> None:
     with Load(f"http://{shops[0].address}:3001/", rate=200) as load:
         time.sleep(0.5)
@@ -90,6 +92,7 @@ def test_haproxy_notices_a_dead_server_and_survives_a_reload(
     assert {"1"} == set(load.report.versions)
 
 
+@pytest.mark.alone
 def test_a_request_in_flight_survives_sigterm(shops: list[LabHost]) -> None:
     with Load(f"http://{shops[0].address}:3001/slow?seconds=1", rate=5) as load:
         time.sleep(0.5)

@@ -22,9 +22,9 @@ def site(tmp_path: Path, lab: Lab, hosts: list[LabHost]) -> Iterator[Site]:
 
 
 @pytest.fixture
-def small_site(tmp_path: Path, lab: Lab, hosts: list[LabHost]) -> Iterator[Site]:
+def small_site(tmp_path: Path, lab: Lab, pair: list[LabHost]) -> Iterator[Site]:
     """Two hosts behind HAProxy, for faults."""
-    made = make_site(tmp_path, lab, hosts[:2])
+    made = make_site(tmp_path, lab, pair)
     yield made
     made.proxy.stop()
 

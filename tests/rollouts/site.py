@@ -17,6 +17,7 @@ from demo.shop import API_PORT, build_release, install_api
 from gapless.engine.sqlite_journal import SqliteJournal
 from tests.lab import Lab, LabHost
 from tests.lab.haproxy import HAProxy
+from tests.lab.lab import in_parallel
 
 CONFIG = """\
 project: site
@@ -141,8 +142,7 @@ def make_site(
     extra: str = "",
 ) -> Site:  # fmt: skip
     """Version 1 running everywhere, HAProxy up, gapless.yaml written."""
-    for host in hosts:
-        install_api(host)
+    in_parallel(install_api, hosts)
     proxy = lab.haproxy({host.name: f"{host.address}:{API_PORT}" for host in hosts})
     proxy.start()
     proxy.wait_up(*(host.name for host in hosts))

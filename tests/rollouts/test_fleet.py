@@ -16,7 +16,7 @@ from tests.lab.haproxy import HAProxy, HAProxySettings
 from tests.lab.load import Load
 from tests.rollouts.site import Site
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.alone]
 APPS = 20
 RATE = 50
 """Requests per second to each front door, new connections and kept alive: 200 in all."""
@@ -54,19 +54,19 @@ class Balancer(HAProxy):
     """HAProxy on a host of the lab, under its systemd."""
 
     def __init__(self, host: LabHost, servers: dict[str, str]) -> None:
-        super().__init__(Path(SOCKET).parent, servers, port=DOOR, settings=HAProxySettings())
+        super().__init__(
+            Path(SOCKET).parent,
+            servers,
+            address=host.address,
+            port=DOOR,
+            settings=HAProxySettings(),
+        )
         self.host = host
 
     def install(self) -> None:
         """Write its configuration and start it."""
-        text = self.render().replace(f"127.0.0.1:{DOOR}", f"{self.host.address}:{DOOR}")
-        self.host.put_file("/etc/haproxy/haproxy.cfg", text)
+        self.host.put_file("/etc/haproxy/haproxy.cfg", self.render())
         self.host.run(["systemctl", "restart", "haproxy"])
-
-    @property
-    def url(self) -> str:
-        """Its front door."""
-        return f"http://{self.host.address}:{DOOR}"
 
 
 @pytest.fixture(scope="module")

@@ -163,6 +163,7 @@ def test_a_stop_ends_a_reload_that_is_under_way(web: Unit) -> None:
     assert not web.processes()
 
 
+@pytest.mark.alone
 def test_what_does_not_hear_a_stop_is_killed_at_its_limit(web: Unit) -> None:
     """And all that it started; by gapless, which knows the limit of each copy."""
     web.install("TimeoutStopSec=2", start=f"{START} --child")
@@ -290,6 +291,7 @@ def test_a_socket_that_is_not_wanted_any_more_is_really_closed(web: Unit) -> Non
 # What the program tells systemd
 
 
+@pytest.mark.alone
 def test_the_watchdog_hears_of_the_active_copy(web: Unit) -> None:
     web.adopted("WatchdogSec=2", "Restart=on-watchdog", "RestartSec=100ms")
     web.publish("2")

@@ -17,9 +17,10 @@ from gapless.drivers.config_files.marks import Marks
 from gapless.drivers.releases.base import Release, ReleaseRef
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.runtimes.systemd import SystemdRuntime
+from gapless.drivers.runtimes.systemd_pair import SystemdPair
 from gapless.drivers.transports.base import Probe, Transport
 from gapless.errors import ActionFailed
-from gapless.model import Command
+from gapless.model import Command, Instance
 from gapless.testing.fake_traffic import FakeBalancer
 from gapless.testing.fake_transport import FakeTransport
 from gapless.testing.world import World
@@ -91,7 +92,7 @@ class SimAssembly:
     def runtime(self, service: str) -> Runtime:
         systemd = self.service(service).systemd
         assert systemd is not None
-        return SystemdRuntime(systemd, service)
+        return (SystemdPair if systemd.paired else SystemdRuntime)(systemd, service)
 
     def release(self, service: str) -> Release | None:
         return SimRelease(f"/srv/{service}", self._release) if self._release else None
@@ -108,14 +109,14 @@ class SimAssembly:
             for name in names
         )
 
-    def health(self, service: str, host: str) -> Sequence[Probe]:
-        checks = self.service(service).health
-        return build_probes(checks, host=host, address=host, service=service)
+    def health(self, instance: Instance) -> Sequence[Probe]:
+        checks = self.service(instance.service).health
+        return build_probes(checks, instance, address=instance.host)
 
-    def warm(self, service: str, host: str) -> Sequence[Probe]:
+    def warm(self, instance: Instance) -> Sequence[Probe]:
         return ()
 
-    def verify(self, service: str, host: str) -> Sequence[Probe]:
+    def verify(self, instance: Instance) -> Sequence[Probe]:
         return ()
 
     def rates(self, service: str) -> tuple[tuple[JudgeConfig, RateSource], ...]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from gapless.engine.journal import RolloutState
 from gapless.events.event import Event
+from gapless.testing.fake_unit import FakeUnit
+from gapless.testing.world import Deed
 from tests.simulation.run import Course, conf
 from tests.simulation.scenario import SimService
 
@@ -22,11 +24,10 @@ def it_ends(course: Course) -> Iterator[str]:
     if not course.rollout:
         yield "no rollout was ever opened"
         return
-    record, _ = course.journal.load(course.rollout)
-    if record.state is not RolloutState.ENDED:
-        yield f"still {record.state} after {course.outcomes}"
-    elif record.outcome not in ENDINGS:
-        yield f"ended with {record.outcome!r}"
+    if course.record.state is not RolloutState.ENDED:
+        yield f"still {course.record.state} after {course.outcomes}"
+    elif course.record.outcome not in ENDINGS:
+        yield f"ended with {course.record.outcome!r}"
 
 
 def the_floor_holds(course: Course) -> Iterator[str]:
@@ -40,7 +41,7 @@ def done_means_every_instance_was_replaced_once_and_serves(course: Course) -> It
     if course.outcome != "done":
         return
     for service, host in _instances(course):
-        unit = course.world.hosts[host].units[f"{service.name}.service"]
+        unit = _unit(course, service.name, host)
         left_out = _left_out(course, service.name, host)
         if _failed(course, service.name, host):
             continue
@@ -51,7 +52,7 @@ def done_means_every_instance_was_replaced_once_and_serves(course: Course) -> It
         if course.scenario.deploys and unit.version != "v2":
             yield f"done, but {service.name}@{host} runs {unit.version}"
         # a host that rebooted in the middle has started it anew by itself
-        booted = course.world.deeds("boot", host=host, unit=f"{service.name}.service")
+        booted = [d for d in course.world.deeds("boot", host=host) if _is_of(d, service.name)]
         if not _restarts(course, service.name, host) and not booted:
             yield f"done, but {service.name}@{host} was never restarted"
 
@@ -65,7 +66,8 @@ def nothing_is_restarted_twice(course: Course) -> Iterator[str]:
         if len(forward) > 1:
             yield f"{service.name}@{host} was restarted {len(forward)} times"
         back = [d for d in _restarts(course, service.name, host) if d.what == "stop"]
-        if len(back) > 2:  # its own undo, and the rollback of the service
+        # its own undo, and the rollback of the service; a copy that is replaced is stopped, too
+        if len(back) > (4 if course.scenario.beside else 2):
             yield f"{service.name}@{host} was taken back {len(back)} times"
 
 
@@ -82,7 +84,7 @@ def restored_means_the_old_one_serves(course: Course) -> Iterator[str]:
     if course.outcome != "restored":
         return
     for service, host in _instances(course):
-        unit = course.world.hosts[host].units[f"{service.name}.service"]
+        unit = _unit(course, service.name, host)
         if not unit.serving:
             yield f"restored, but {service.name}@{host} does not serve"
         if _forgotten(course, service, host):
@@ -95,7 +97,7 @@ def restored_means_the_old_one_serves(course: Course) -> Iterator[str]:
 def _nothing_new_on_old(course: Course) -> Iterator[str]:
     """After an abort nothing is new; else nothing is that depends on what went back."""
     new = {s.name for s in course.scenario.services if "v2" in _versions(course, s)}
-    last = [event for event in course.journal.events(course.rollout) if "outcome" in event.data][-1]
+    last = [event for event in course.events if "outcome" in event.data][-1]
     for service in course.scenario.services:
         if service.name in new and last.type == "rollout.aborted":
             yield f"restored after an abort, but {service.name} runs v2"
@@ -104,7 +106,8 @@ def _nothing_new_on_old(course: Course) -> Iterator[str]:
 
 
 def _versions(course: Course, service: SimService) -> set[str]:
-    return {unit.version for unit in course.world.units(service.name)}
+    units = course.world.units(service.name)
+    return {unit.version for unit in units if unit.running or not course.scenario.beside}
 
 
 def _one_version(course: Course) -> Iterator[str]:
@@ -121,17 +124,32 @@ def code_and_configuration_are_of_one_deploy(course: Course) -> Iterator[str]:
     for service, host in _instances(course):
         if course.outcome == "done" and _failed(course, service.name, host):
             continue
-        version = course.world.hosts[host].units[f"{service.name}.service"].version
+        version = _unit(course, service.name, host).version
         found = course.world.hosts[host].files.read(conf(service.name)).decode()
         if found != f"release = {version} on {host}\n":
             yield f"{course.outcome}, but {service.name}@{host} runs {version} with {found!r}"
+
+
+def one_copy_of_each_is_left(course: Course) -> Iterator[str]:
+    """Neither doubled nor gone, and after a reboot the same one comes back."""
+    if not course.scenario.beside or course.outcome not in ("done", "restored", "refused"):
+        return
+    for service, host in _instances(course):
+        units = [u for u in course.world.units(service.name) if u.host.name == host]
+        running = [u.slot for u in units if u.running]
+        if course.outcome == "done" and _failed(course, service.name, host):
+            continue
+        if len(running) != 1:
+            yield f"{course.outcome}, but {service.name}@{host} runs in {running or 'no slot'}"
+        elif [u.slot for u in units if u.enabled] != running:
+            yield f"{course.outcome}, but a reboot of {host} would not start slot {running[0]}"
 
 
 def mixed_names_what_is_wrong(course: Course) -> Iterator[str]:
     """Exit 5 comes with the names of those a person must look at."""
     if course.outcome != "mixed":
         return
-    last = [e for e in course.journal.events(course.rollout) if "outcome" in e.data][-1]
+    last = [e for e in course.events if "outcome" in e.data][-1]
     if not last.data.get("failed") and not last.data.get("serving"):
         yield "mixed, and nobody is named"
 
@@ -151,14 +169,14 @@ def nobody_is_admitted_whose_gate_failed(course: Course) -> Iterator[str]:
     since = clock.now() - clock.monotonic()
     ready = [
         (event.service, event.host, event.ts - since)
-        for event in _events(course)
+        for event in course.events
         if event.type in ("step.succeeded", "step.observed") and event.step == "ready"
     ]
     for service, host in _instances(course):
         passed = [at for name, where, at in ready if (name, where) == (service.name, host)]
         begun = [deed.at for deed in _restarts(course, service.name, host)]
         for deed in course.world.deeds("admit", host=host):
-            if not deed.unit.startswith(f"{service.name}@"):
+            if not deed.unit.startswith((f"{service.name}@", f"{service.name}/")):
                 continue
             last = max((at for at in begun if at <= deed.at), default=None)
             if last is not None and not any(last <= at <= deed.at + 1e-6 for at in passed):
@@ -169,18 +187,27 @@ def nobody_is_replaced_in_traffic(course: Course) -> Iterator[str]:
     """Before a restart or stop of ours its balancer really sends it nothing, whatever it said."""
     for service, host in _instances(course):
         for deed in _restarts(course, service.name, host) if service.balanced else ():
+            copy = deed.unit.removeprefix(f"{service.name}@").partition(".")[0]
+            member = f"{service.name}/{copy}" if course.scenario.beside else service.name
             moved = [
                 d.what
                 for d in course.world.deeds("drain", "admit", host=host)
-                if d.unit == f"{service.name}@lb-{service.name}" and d.at <= deed.at
+                if d.unit == f"{member}@lb-{service.name}" and d.at <= deed.at
             ]
-            if moved[-1:] != ["drain"]:
+            if moved[-1:] != ["drain"] and not _never_ran(course, deed):
                 yield f"{service.name}@{host} got a {deed.what} in traffic"
+
+
+def _never_ran(course: Course, stop: Deed) -> bool:
+    """A copy that was never started is stopped all the same, to be sure."""
+    runs = course.world.deeds("restart", "start", "boot", host=stop.host, unit=stop.unit)
+    first = stop.unit.endswith("@a.service")  # runs from the beginning
+    return course.scenario.beside and not first and not any(run.at < stop.at for run in runs)
 
 
 def our_own_drain_is_never_taken_for_somebody_elses(course: Course) -> Iterator[str]:
     """Nobody drained anything before these rollouts began."""
-    for event in course.journal.events(course.rollout):
+    for event in course.events:
         if event.type == "instance.left_out" and "before this rollout" in event.data["why"]:
             yield f"{event.service}@{event.host} was left out as if it had been out before"
 
@@ -230,7 +257,7 @@ def never_two_of_a_zone_are_in_work(course: Course) -> Iterator[str]:
 def nothing_goes_on_unapproved(course: Course) -> Iterator[str]:
     """Behind an approval nothing is begun before it was granted, and it is asked for once."""
     for service in course.plan.services:
-        events = [e for e in course.journal.events(course.rollout) if e.service == service.name]
+        events = [e for e in course.events if e.service == service.name]
         asked = [e.data["batch"] for e in events if e.type == "approval.requested"]
         if len(set(asked)) < len(asked):
             yield f"{service.name}: asked for {asked}"
@@ -246,7 +273,7 @@ def nothing_goes_on_unapproved(course: Course) -> Iterator[str]:
 def _forward(course: Course, service: str) -> Iterator[Event]:
     """First steps and last words of its instances, of the rollout itself."""
     kinds = ("step.started", "instance.done", "instance.failed")
-    for event in course.journal.events(course.rollout):
+    for event in course.events:
         own = event.rollout == course.rollout and event.service == service and event.host
         if own and event.type in kinds and event.step != "migrate":
             yield event
@@ -259,6 +286,7 @@ RULES = (
     nothing_is_restarted_twice,
     refused_means_untouched,
     restored_means_the_old_one_serves,
+    one_copy_of_each_is_left,
     mixed_names_what_is_wrong,
     nobody_is_left_out_of_traffic_without_a_record,
     nobody_is_admitted_whose_gate_failed,
@@ -278,21 +306,25 @@ def _instances(course: Course) -> Iterator[tuple[SimService, str]]:
             yield service, host
 
 
-def _events(course: Course) -> Iterator[Event]:
-    """Of the rollout and of every one that took it back."""
-    if course.rollout:
-        yield from course.journal.events(course.rollout)
-        for record in course.journal.children(course.rollout):
-            yield from course.journal.events(record.id)
-
-
 def _restarts(course: Course, service: str, host: str):  # type: ignore[no-untyped-def]
-    return course.world.deeds("restart", "stop", host=host, unit=f"{service}.service")
+    found = course.world.deeds("restart", "stop", "start", host=host)
+    known = [d for d in found if _is_of(d, service)]
+    return [d for d in known if d.what != "start" or course.scenario.beside]
+
+
+def _is_of(deed: Deed, service: str) -> bool:
+    return deed.unit == f"{service}.service" or deed.unit.startswith(f"{service}@")
+
+
+def _unit(course: Course, service: str, host: str) -> FakeUnit:
+    """Of two copies the one that runs."""
+    units = [u for u in course.world.units(service) if u.host.name == host]
+    return next((u for u in units if u.running and course.world.in_traffic(u)), units[0])
 
 
 def _forgotten(course: Course, service: SimService, host: str) -> bool:
     """Healthy, out of traffic, and no event says so."""
-    unit = course.world.hosts[host].units[f"{service.name}.service"]
+    unit = _unit(course, service.name, host)
     out = unit.serving and not course.world.in_traffic(unit)
     return out and not _left_out(course, service.name, host)
 
@@ -304,12 +336,12 @@ def _left_out(course: Course, service: str, host: str) -> bool:
         (e.type == "instance.left_out" or admit in e.data.get("manual", ()))
         and e.service == service
         and e.host == host
-        for e in course.journal.events(course.rollout)
+        for e in course.events
     )
 
 
 def _failed(course: Course, service: str, host: str) -> bool:
     return any(
         e.type == "instance.failed" and e.service == service and e.host == host
-        for e in course.journal.events(course.rollout)
+        for e in course.events
     )

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from gapless.config.project import ProjectConfig
 from gapless.config.source import Loaded
 from gapless.engine.approvals import grant
-from gapless.engine.journal import RolloutState
+from gapless.engine.journal import RolloutRecord, RolloutState
 from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.engine.worker import Worker
 from gapless.events.event import Event
 from gapless.planning.make import make_plan
 from gapless.planning.options import PlanOptions, Target
 from gapless.plans import Plan, Verb
+from gapless.supervisor.spec import SLOTS
+from gapless.testing.fake_host import FakeHost
 from gapless.testing.fake_traffic import Traffic
+from gapless.testing.fake_unit import FakeUnit
 from gapless.testing.world import World
 from tests.simulation.assembly import SimAssembly, SimRelease
 from tests.simulation.killing import MortalJournal, was_kill
@@ -47,7 +52,17 @@ class Course:
         """The last word: what the journal holds, whoever lived to see it."""
         if not self.rollout:
             return "never opened"
-        return self.journal.load(self.rollout)[0].outcome or self.outcomes[-1]
+        return self.record.outcome or self.outcomes[-1]
+
+    @cached_property
+    def record(self) -> RolloutRecord:
+        """Of the rollout. Read once: ask when nothing goes on any more, as with ``events``."""
+        return self.journal.load(self.rollout)[0]
+
+    @cached_property
+    def events(self) -> Sequence[Event]:
+        """Of the rollout and of every one that took it back; none if it was never opened."""
+        return self.journal.events(self.rollout)
 
 
 async def play(scenario: Scenario) -> Course:
@@ -141,11 +156,11 @@ def _service(service: SimService, scenario: Scenario) -> dict[str, Any]:
         "release": release,
         "config": [_FILE | {"to": conf(service.name)}] if scenario.configures else [],
         "on": list(service.hosts),
-        "systemd": f"{service.name}.service",
+        "systemd": f"{service.name}@{{slot}}" if scenario.beside else f"{service.name}.service",
         "after": list(service.after),
         "soak": "3s",
         "health": {
-            "http": f"http://{{address}}:{PORTS[service.name]}/health",
+            "http": f"http://{{address}}:{_port(service, scenario)}/health",
             "timeout": "5s",
             "interval": "500ms",
             "retries": 1,
@@ -172,25 +187,43 @@ def _populate(world: World, scenario: Scenario) -> None:
                 fake.files.link("releases/v1", f"/srv/{service.name}/current")
             if scenario.configures:
                 fake.files.write(conf(service.name), f"release = v1 on {host}\n")
-            unit = fake.add_unit(
-                f"{service.name}.service",
-                service=service.name,
-                port=PORTS[service.name],
-                release_link=f"/srv/{service.name}/current" if scenario.deploys else "",
-            )
-            unit.run_already()
+            units = [_unit(fake, service, scenario, slot) for slot in _slots(scenario)]
+            units[0].run_already()
             bad = service.bad.get(host)
-            if bad is not None and scenario.deploys:
-                unit.behaviours["v2"] = bad
-            elif bad is not None:
-                unit.next_starts = [bad]
-        world.hold_floor(service.name, _floor(service))
+            for unit in units if bad else ():
+                if scenario.deploys:
+                    unit.behaviours["v2"] = bad
+                elif unit is units[-1]:
+                    unit.next_starts = [bad]
+        world.hold_floor(service.name, _floor(service, scenario))
         if service.balanced:
             Traffic(world, f"lb-{service.name}", (service.name,))
 
 
-def _floor(service: SimService) -> int:
+def _slots(scenario: Scenario) -> tuple[str, ...]:
+    return SLOTS if scenario.beside else ("",)
+
+
+def _port(service: SimService, scenario: Scenario) -> str:
+    port = PORTS[service.name]
+    return f"{{slot:{port}|{port + 1000}}}" if scenario.beside else str(port)
+
+
+def _unit(host: FakeHost, service: SimService, scenario: Scenario, slot: str) -> FakeUnit:
+    return host.add_unit(
+        f"{service.name}@{slot}.service" if slot else f"{service.name}.service",
+        service=service.name,
+        slot=slot,
+        port=PORTS[service.name] + (1000 if slot == SLOTS[-1] else 0),
+        release_link=f"/srv/{service.name}/current" if scenario.deploys else "",
+        enabled=slot != SLOTS[-1],
+    )
+
+
+def _floor(service: SimService, scenario: Scenario) -> int:
     """What the plan promises; one that never served by itself is counted against it."""
+    if scenario.beside:  # only a new copy that goes bad in traffic costs anything
+        return len(service.hosts) - len(service.bad)
     if len(service.hosts) == 1:
         return 0
     return len(service.hosts) - service.max_unavailable

@@ -63,6 +63,9 @@ class Scenario:
     zones: dict[str, str] = field(default_factory=dict)
     stop: int = 0
     """Event at which the first controller is told to stop after its batch; 0: never."""
+    beside: bool = False
+    """Whether each instance has two slots, so that a new copy starts before the old one is
+    stopped."""
 
     @property
     def configures(self) -> bool:

@@ -22,7 +22,7 @@ Web = Callable[..., Rig]
 
 @pytest.mark.parametrize("stage", ["checking", "settling"])
 def test_a_stop_ends_a_flip_that_is_under_way(web: Web, stage: str) -> None:
-    rig = web(settle=20.0).start(ready=False)
+    rig = web(settle=6.0).start(ready=False)
     until(rig.active, limit=30)
     rig.publish("2", "hang" if stage == "checking" else "")
     asked = rig.ask("flip")

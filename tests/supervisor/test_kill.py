@@ -17,7 +17,7 @@ STAGES = ("starting", "checking", "settling", "draining")
 
 def at_stage(web: Web, stage: str) -> tuple[Rig, int, int]:
     """A rig with a flip that stays where it is; old and new process (0: not there yet)."""
-    rig = web("--child", "session", "--linger", "60", settle=0.05, stop=Stop(timeout=30.0))
+    rig = web("--child", "session", "--linger", "60", settle=0.05, stop=Stop(timeout=10.0))
     if stage == "starting":
         # what is slow is the reading of its configuration
         rig.spec = _compiled_slowly(rig)

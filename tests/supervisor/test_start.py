@@ -12,6 +12,7 @@ import pytest
 
 from gapless.supervisor import processes, rundir
 from gapless.supervisor.spec import Listen
+from tests.supervisor.configured import compiler, configure, configured
 from tests.supervisor.rig import Rig, until
 
 Web = Callable[..., Rig]
@@ -75,6 +76,19 @@ def test_a_last_good_configuration_that_is_broken(web: Web, tmp_path: Path, text
     (tmp_path / "run").chmod(0o700)
     (folder / rundir.LAST_GOOD).write_text(text)
     assert web().start().version() == "1"
+
+
+def test_what_there_is_to_go_back_to_lives_through_a_stop(web: Web, tmp_path: Path) -> None:
+    rig = configured(web, tmp_path).start(environment=compiler(tmp_path))
+    wanted = configure(rig, settle=0.1)
+    assert rig.flip()["ok"]
+    rig.signal(signal.SIGTERM)
+    assert rig.ended() == 0
+    rig.spec = wanted
+    rig.start(environment=compiler(tmp_path))
+    assert rig.serves()["rollback_to"] == 0, "served before it was started"
+    reply = rig.ask("rollback").reply()
+    assert (reply["ok"], reply["settings_of"]) == (True, 0)
 
 
 def test_streams_that_are_closed(web: Web) -> None:

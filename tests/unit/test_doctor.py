@@ -14,7 +14,7 @@ from gapless.drivers.checks.probes import build_probes
 from gapless.drivers.transports.base import Probe, Transport
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.finding import Finding, examined, unit_remedy
-from gapless.model import Command, Completed, Verdict, VerdictStatus
+from gapless.model import Command, Completed, Instance, Verdict, VerdictStatus
 from gapless.testing.virtual_time import run_virtual
 from gapless.testing.world import World
 from tests.simulation.assembly import SimAssembly
@@ -37,8 +37,8 @@ CONFIG = ProjectConfig.model_validate(
 class Site(SimAssembly):
     """``here`` is the machine gapless runs on."""
 
-    def health(self, service: str, host: str) -> Sequence[Probe]:
-        return build_probes(CONFIG.services["api"].health, host=host, address=host, service=service)
+    def health(self, instance: Instance) -> Sequence[Probe]:
+        return build_probes(CONFIG.services["api"].health, instance, address=instance.host)
 
 
 def test_a_check_from_the_controller_is_asked_there() -> None:
@@ -96,6 +96,17 @@ def test_what_a_check_wants_is_no_remedy() -> None:
     assert "journalctl -u api.service" in finding.remedy
     assert "200-299" not in finding.remedy
     assert finding.verdict.wanted == "status 200-299"
+
+
+def test_where_nobody_can_tell_the_remedy_it_is_said_where_to_look() -> None:
+    answer = Verdict(
+        VerdictStatus.FAIL, "active", "systemctl is-active a", "in a crash loop", "active",
+        look="journalctl -u a -n 50",
+    )  # fmt: skip
+    finding = examined("web1", "api", "a", answer, "", "gapless restart api --force")
+    assert finding.remedy == "journalctl -u a -n 50 on web1; or: gapless restart api --force"
+    assert finding.verdict.wanted == "active"
+    assert finding.to_json()["verdict"]["look"] == "journalctl -u a -n 50"
 
 
 def test_sudo_is_told_once_and_without_the_documentation() -> None:

@@ -26,7 +26,7 @@ def test_the_report_of_a_long_rollout_knows_its_end(tmp_path: Path) -> None:
     )
     journal = SqliteJournal(tmp_path / "j")
     Suite().start(journal)
-    with journal._transaction(durable=False):
+    with journal._db.transaction(durable=False):
         for _ in range(10_100):
             journal._append(event("check.passed", "r1"))
     end = {"outcome": "done", "exit_code": 0}

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from gapless.config.descriptions import descriptions
 from gapless.config.project import ProjectConfig
 from gapless.config.quantities import format_duration
 from gapless.errors import GaplessError, UsageError
@@ -50,9 +51,8 @@ def key_docs(model: type[BaseModel] = ProjectConfig, prefix: str = "") -> Iterat
     for name, field in model.model_fields.items():
         key = f"{prefix}{field.alias or name}"
         inner = list(_sections(field.annotation))
-        text = (field.description or " ".join(_about(section) for section in inner)) + _default(
-            field
-        )
+        said = descriptions(model)[name] or " ".join(_about(section) for section in inner)
+        text = said + _default(field)
         if text:
             yield key, " ".join(text.split())
         for section in inner:

@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 from gapless.config.problems import did_you_mean
 from gapless.config.references import Finding, Path
+from gapless.config.slots import in_both
 
-CHECK_FIELDS = ("host", "name", "address", "service", "instance", "release")
+CHECK_FIELDS = ("host", "name", "address", "service", "instance", "release", "slot")
 """Placeholders that checks know."""
 
-COMMAND_FIELDS = ("host", "name", "service", "address")
+COMMAND_FIELDS = ("host", "name", "service", "address", "slot")
 """Placeholders that balancers and the commands of services know; other braces stay as they are
 there."""
 
@@ -37,7 +38,11 @@ class Objection(NamedTuple):
 
 
 def url_objection(url: str) -> Objection | None:
-    """What makes a URL one that nobody can ask; None when it may be asked."""
+    """What makes a URL one that nobody can ask, in either slot; None when it may be asked."""
+    return next(filter(None, map(_url_objection, in_both(url))), None)
+
+
+def _url_objection(url: str) -> Objection | None:
     filled = _FIELD.sub("x", _BRACKETED.sub("[::1]", url.strip()))
     scheme, found, _ = filled.partition("://")
     if not found:
@@ -62,7 +67,11 @@ def _bad_port(url: str, filled: str) -> Objection | None:
 
 
 def tcp_objection(address: str) -> Objection | None:
-    """What makes ``host:port`` one that nobody can connect to."""
+    """What makes ``host:port`` one that nobody can connect to, in either slot."""
+    return next(filter(None, map(_tcp_objection, in_both(address))), None)
+
+
+def _tcp_objection(address: str) -> Objection | None:
     filled = _FIELD.sub("x", _BRACKETED.sub("[::1]", address.strip()))
     if "://" in filled:
         return Objection(f"'{address}' is a URL", "write host:port")

@@ -25,8 +25,8 @@ class CaddyConfig(OnHosts):
     proxy: str
     """The ``@id`` of the reverse_proxy handler, or its path: ``/config/apps/http/servers/…``."""
     upstream: str
-    """``dial`` of an instance's upstream, for example ``{address}:3001``; {host}, {name} and
-    {service} are filled in, too."""
+    """``dial`` of an instance's upstream, for example ``{address}:3001``; <command fields> are
+    filled in."""
     timeout: Limit = 10.0
     """Limit of each question."""
 

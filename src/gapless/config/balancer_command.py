@@ -9,7 +9,7 @@ from gapless.config.quantities import Argv, Limit, Names
 
 
 class CommandBalancerConfig(OnHosts):
-    """Any balancer that has a command. {host}, {name}, {service}, {address} are filled in."""
+    """Any balancer that has a command. <command fields> are filled in."""
 
     holds_floor: ClassVar[bool] = False
 

@@ -25,7 +25,7 @@ class ConsulConfig(OnHosts):
     """Where the ACL token is read from; it needs ``agent:read``, ``node:read`` and
     ``service:write``."""
     service: str = "{service}"
-    """Name of the service in Consul. {host}, {name}, {service} and {address} are filled in."""
+    """Name of the service in Consul. <command fields> are filled in."""
     id: str = "{service}"
     """ID under which an instance is registered at its agent; as above."""
     settle: Duration = 10.0

@@ -17,7 +17,7 @@ class Elbv2Config(BalancerKind):
     target_group: Annotated[Names, Field(min_length=1)]
     """Name or ARN of the target group, or of several that all have the instances."""
     target: str = "{address}"
-    """What an instance is registered as; {host}, {name}, {service}, {address} are filled in."""
+    """What an instance is registered as; <command fields> are filled in."""
     targets: dict[str, str] = Field(default_factory=dict)
     """Target by host where that is something else, such as an instance id."""
     port: Port | None = None

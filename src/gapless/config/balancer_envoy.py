@@ -16,6 +16,6 @@ class EnvoyConfig(OnHosts):
     """Name of the cluster whose endpoints they are."""
     server: str
     """Address and port as in the file, such as ``{address}:3001``, or the ``hostname`` of the
-    endpoint; {host} is the host's full name, {name} its first label, {service} the service."""
+    endpoint; <command fields> are filled in."""
     admin: ApiUrl = "http://127.0.0.1:9901"
     """Admin interface, as the host reaches it."""

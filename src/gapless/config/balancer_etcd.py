@@ -29,7 +29,7 @@ class EtcdVerifyConfig(Section):
 
     url: str = ""
     """Address whose answer is ``enabled/up/pooled`` and the like (PyBal: ``/pools/POOL/{host}``),
-    or a word as ``command`` prints it."""
+    or a word as ``command`` prints it. <command fields> are filled in."""
     command: Argv | None = None
     """Prints up, drained, draining (with a number of connections, if known), down or missing."""
 
@@ -56,8 +56,8 @@ class EtcdConfig(OnHosts):
     endpoints: Annotated[tuple[ApiUrl, ...], OneOrMany(), Field(min_length=1)]
     """Addresses of etcd; when one is silent the next is asked."""
     key: str
-    """Key of an instance, ``/conftool/v1/pools/SITE/CLUSTER/SERVICE/{host}``. {host}, {name},
-    {service} and {address} are filled in; what is in the same folder is the pool."""
+    """Key of an instance, ``/conftool/v1/pools/SITE/CLUSTER/SERVICE/{host}``. <command fields>
+    are filled in; what is in the same folder is the pool."""
     tls: ApiTlsConfig = ApiTlsConfig()
     """For https endpoints."""
     login: EtcdLoginConfig | None = None

@@ -17,7 +17,7 @@ class HaproxyDynamicConfig(Section):
     leastconn)."""
 
     address: str
-    """Address of a server, ``{address}:3001``; placeholders as in ``server``, and {address}."""
+    """Address of a server, ``{address}:3001``; <command fields> are filled in."""
     options: Annotated[str, Field(pattern=r"^[^;\r\n]*$")] = "check inter 1s fall 3 rise 2"
     """What follows the address in ``add server``; default-server of haproxy.cfg does not apply."""
 
@@ -30,8 +30,7 @@ class HaproxyConfig(OnHosts):
     backend: str
     """Backend with one server line per instance."""
     server: str = "{name}"
-    """Server name in the backend; {host} is the host's full name, {name} its first label,
-    {service} the service."""
+    """Server name in the backend; <command fields> are filled in."""
     shutdown_sessions: Flag = False
     """Whether connections left at the drain limit are cut by HAProxy."""
     dynamic: HaproxyDynamicConfig | None = None

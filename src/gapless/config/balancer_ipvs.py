@@ -20,8 +20,8 @@ class IpvsConfig(OnHosts):
     protocol: Literal["tcp", "udp", "fwmark"] = "tcp"
     """What kind of virtual service it is."""
     server: str
-    """Real server of an instance as ipvsadm -n prints it, ``{address}:8080``; {host}, {name},
-    {service}, {address} are filled in."""
+    """Real server of an instance as ipvsadm -n prints it, ``{address}:8080``; <command fields>
+    are filled in."""
     weight: Weight = 1
     """Weight that an admit gives back: a drain is weight 0."""
     weights: dict[str, Weight] = Field(default_factory=dict)

@@ -15,8 +15,8 @@ class NginxConfig(OnHosts):
     upstream: str
     """NAME in those two lines."""
     server: str
-    """Address as the server line has it, such as ``{address}:3001``; {host} is the host's full
-    name, {name} its first label, {service} the service."""
+    """Address as the server line has it, such as ``{address}:3001``; <command fields> are
+    filled in."""
     test: Argv = ("nginx", "-t")
     """Refuses a configuration that cannot be loaded; runs before every reload."""
     reload: Argv = ("nginx", "-s", "reload")

@@ -16,8 +16,8 @@ class TraefikConfig(OnHosts):
     service: str
     """Name of the service in it, under ``http.services``."""
     server: str
-    """URL of the server as in the file, such as ``http://{address}:3001``; {host} is the host's
-    full name, {name} its first label, {service} the service of gapless."""
+    """URL of the server as in the file, such as ``http://{address}:3001``; <command fields>
+    are filled in."""
     api: ApiUrl = "http://127.0.0.1:8080"
     """Traefik's API, as the host reaches it."""
     settle: Duration = 5.0

@@ -16,6 +16,7 @@ from gapless.config.ranges import expand, is_range
 from gapless.config.references import Finding, Path
 from gapless.config.releases import ReleaseConfig
 from gapless.config.services import ServiceConfig
+from gapless.config.slot_rules import check_slots
 from gapless.config.system_folders import STATE, objection
 from gapless.config.verify import KINDS, VerifyConfig
 
@@ -29,6 +30,7 @@ def check_service(
     path: Path = ("services", name)
     yield from _amounts(path, service, total)
     yield from _reload(path, service)
+    yield from check_slots(path, service)
     yield from _questions(path, service)
     yield from _process((*path, "process"), service)
     if service.release:
@@ -62,6 +64,8 @@ def _amounts(path: Path, service: ServiceConfig, total: int) -> Iterator[Finding
     rollout = service.rollout
     if rollout.batch == 0:
         yield Finding((*path, "rollout", "batch"), "batch: 0 replaces nothing", "write 1 or more")
+    if service.strategy != "rolling":
+        return
     if rollout.max_unavailable == 0:
         text = "max_unavailable: 0 leaves nothing to replace in place"
         yield Finding((*path, "rollout", "max_unavailable"), text, "write 1 or more")

@@ -71,10 +71,10 @@ class Expect(Section):
 
 
 class HttpCheck(Section):
-    """Ask a URL. ``{host}``, ``{instance}`` and ``{release}`` are filled in."""
+    """Ask a URL."""
 
     url: str
-    """Where to ask; ``{host}``, ``{instance}`` and ``{release}`` are filled in."""
+    """Where to ask; <check fields> are filled in, here and in headers, unix and expect."""
     method: Literal["GET", "HEAD", "POST"] = "GET"
     """HTTP method."""
     headers: dict[str, str] = Field(default_factory=dict)
@@ -127,7 +127,8 @@ def form_of(value: Any) -> str:
 
 class HealthConfig(HealthTimings):
     """How to tell that an instance is healthy. Give at most one of http, tcp, unix, command;
-    without any the systemd state alone is asked (it always is, too)."""
+    without any the systemd state alone is asked (it always is, too). In all of them <check fields>
+    are filled in."""
 
     http: (
         Annotated[

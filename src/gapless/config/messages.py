@@ -37,7 +37,7 @@ def explain(error: ValidationError, root: Node, model: type[BaseModel], findings
 
 
 def _place(root: Node, path: tuple[str | int, ...], kind: str) -> Place:
-    at_key = kind in ("extra_forbidden", "missing")
+    at_key = kind in ("extra_forbidden", "missing") or path[-1:] == (_KEY,)
     key, value, node = locate(root, path[:-1] if kind == "missing" else path)
     return key if at_key or isinstance(node, Table) else value
 
@@ -65,7 +65,9 @@ def _name(path: tuple[str | int, ...]) -> str:
     return words[-1] if words else ""
 
 
-_TAGS = frozenset(("[key]", "address", "mapping"))
+_KEY = "[key]"
+"""Behind a key that is itself what is wrong."""
+_TAGS = frozenset((_KEY, "address", "mapping"))
 
 
 def _inside(path: tuple[str | int, ...]) -> str:

@@ -25,8 +25,10 @@ class GroupConfig(Section):
 class RolloutConfig(Section):
     """How the instances of a service are replaced."""
 
-    strategy: Literal["rolling"] = "rolling"
-    """In which order and how instances are replaced; rolling: in place, batch after batch."""
+    strategy: Literal["rolling", "start-first"] | None = None
+    """How instances are replaced. rolling: in place, batch after batch. start-first: the new copy
+    serves before the old one is stopped. Default: start-first where two copies can be beside each
+    other, else rolling."""
     canary: Canary = 0
     """Instances that go first, one after another; the rest follows only if they pass. A number, a
     share, or names of hosts and groups."""

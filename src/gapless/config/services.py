@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from gapless.config.base import Section
 from gapless.config.health import HealthConfig, HealthTimings
@@ -12,6 +13,7 @@ from gapless.config.process_service import ProcessRuntimeConfig
 from gapless.config.quantities import Argv, Duration, Limit, Names, OneOrMany, Positive
 from gapless.config.releases import MigrateConfig, ReleaseConfig
 from gapless.config.rollout import RolloutConfig
+from gapless.config.slots import in_both
 from gapless.config.templates import ConfigFileConfig
 from gapless.config.variables import Secrets, Variables
 from gapless.config.verify import VerifyConfig
@@ -26,17 +28,34 @@ def unit_name(name: str) -> str:
     return name if known or not name else f"{name}.service"
 
 
+_UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,255}")
+
+
+def _known_letters(unit: str) -> str:
+    """In both slots, where there are two."""
+    if not all(_UNIT.fullmatch(one) for one in in_both(unit)):
+        raise ValueError(f"'{unit}' is not the name of a unit")
+    return unit
+
+
 class SystemdConfig(Section):
     """A systemd unit."""
 
-    unit: Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.@\\-]{1,255}$")]
-    """Unit name; ``.service`` may be left out."""
+    unit: Annotated[str, AfterValidator(_known_letters)]
+    """Unit name; ``.service`` may be left out. With ``{slot}`` or ``{slot:ONE|OTHER}`` in it there
+    are two units, of which one runs: app@{slot} is app@a and app@b. A new one is started before the
+    old one is stopped."""
     reload: Literal["no", "try", "only"] = "no"
     """``try``: reload first and restart when that is not possible; ``only``: never restart."""
     file: str | None = None
     """Unit file on the machine gapless runs on, installed by deploy and taken back by rollback."""
     command_timeout: Limit = 10.0
     """Limit of each systemctl call; stop and start get the unit's own limits on top."""
+
+    @property
+    def paired(self) -> bool:
+        """Whether there are two units of it."""
+        return "{slot" in self.unit
 
     @model_validator(mode="before")
     @classmethod
@@ -49,8 +68,7 @@ class SystemdConfig(Section):
 
 
 class CommandRuntimeConfig(Section):
-    """Anything that has commands to start and stop it. {host}, {name}, {service}, {address} are
-    filled in."""
+    """Anything that has commands to start and stop it. <command fields> are filled in."""
 
     start: Argv
     """Starts it; must be harmless when it runs already."""
@@ -102,6 +120,16 @@ class ServiceConfig(Section):
     undoes the instance."""
     expected: Duration | None = None
     """Time one instance takes, for the plan's estimate until history knows better."""
+
+    @property
+    def paired(self) -> bool:
+        """Whether two copies of an instance can be beside each other."""
+        return self.systemd is not None and self.systemd.paired
+
+    @property
+    def strategy(self) -> str:
+        """How its instances are replaced."""
+        return self.rollout.strategy or ("start-first" if self.paired else "rolling")
 
     @model_validator(mode="after")
     def _one_runtime(self) -> Self:

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -57,6 +57,11 @@ class Loaded:
             return str(self.path)
         key, _, _ = locate(self.tree, path)
         return f"{self.path}:{key.line}:{key.column}"
+
+    def problem(self, path: Sequence[str | int], text: str, hint: str = "") -> Problem:
+        """What is wrong with a value, or with the nearest one above it, at its place."""
+        line, column = locate(self.tree, tuple(path))[1] if self.tree else (1, 1)
+        return Problem(str(self.path), line, column, text, hint)
 
 
 def load_config(path: str | Path = DEFAULT_FILE, environment: str | None = None) -> Loaded:

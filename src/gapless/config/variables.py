@@ -26,29 +26,33 @@ FACTS = (
 SECRETS = "secrets"
 """Under this name templates find secrets."""
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _JINJA = frozenset(
     ("true", "false", "none", "loop", "self", "super", "caller", "varargs", "kwargs")
 )
 
 
-def _named(table: dict[str, Any]) -> dict[str, Any]:
-    for name in table:
-        if not _NAME.fullmatch(name) or keyword.iskeyword(name) or name.lower() in _JINJA:
-            raise ValueError(f"'{name}' cannot be a name in a template: letters, digits and _")
-    return table
+def _named(name: str) -> str:
+    why = ""
+    if keyword.iskeyword(name) or name.lower() in _JINJA:
+        why = "it is a word of their language"
+    elif re.match(r"[0-9]", name):
+        why = "it begins with a digit"
+    elif not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        why = "letters, digits and _ make one"
+    if why:
+        raise ValueError(f"cannot be a name in templates: {why}")
+    return name
 
 
-def _free(table: dict[str, Any]) -> dict[str, Any]:
-    for name in table:
-        if name in FACTS or name == SECRETS:
-            raise ValueError(f"'{name}' is known to every template already; use another name")
-    return _named(table)
+def _free(name: str) -> str:
+    if name in FACTS or name == SECRETS:
+        raise ValueError("is known to every template already; use another name")
+    return _named(name)
 
 
-Variables = Annotated[dict[str, Any], AfterValidator(_free)]
+Variables = dict[Annotated[str, AfterValidator(_free)], Any]
 """Values by name: text, numbers, booleans, null, lists and mappings."""
-Secrets = Annotated[dict[str, Secret], AfterValidator(_named)]
+Secrets = dict[Annotated[str, AfterValidator(_named)], Secret]
 """References by name."""
 
 

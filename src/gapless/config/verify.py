@@ -33,7 +33,7 @@ class EndpointsConfig(Section):
     """Addresses that are all asked; one wrong answer fails the instance, and all are told."""
 
     base: ServerUrl | None = None
-    """What paths are added to, as ``http://{host}:7231``."""
+    """What paths are added to, as ``http://{host}:7231``; <check fields> are filled in."""
     ask: tuple[EndpointCheck, ...]
     """Paths and URLs, each alone or as a mapping with url, method, headers, expect …"""
 
@@ -70,7 +70,7 @@ class OpenapiConfig(Section):
 
     spec: str
     """URL of the description on the instance, as ``http://{host}:7231/?spec`` (JSON), or a file on
-    the machine gapless runs on (YAML or JSON)."""
+    the machine gapless runs on (YAML or JSON); <check fields> are filled in."""
     base: ServerUrl | None = None
     """What the paths in it are added to; default: what it says itself."""
     headers: dict[str, str] = Field(default_factory=dict)

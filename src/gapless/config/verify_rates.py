@@ -93,8 +93,7 @@ class LogsConfig(JudgeConfig):
     journal: str | None = None
     """Folder whose journal files are read in place of the host's own, as ``journalctl -D`` does."""
     files: Names = ()
-    """Files in place of the journal; \\* is filled in, and so are ``{host}``, ``{name}``,
-    ``{service}`` and ``{address}``."""
+    """Files in place of the journal; \\* is filled in, and so are <command fields>."""
     level: Literal["warning", "error", "fatal", "none"] = "error"
     """Lines of this level and above are counted; ``none``: those of patterns only."""
     patterns: dict[Annotated[str, Field(pattern=_NAME)], LogPattern] = Field(default_factory=dict)
@@ -122,8 +121,7 @@ class PrometheusConfig(SourceConfig):
     see what a new process counted before it was first asked."""
 
     errors: Selector
-    """Counter of errors on one host, by name and labels; ``{host}``, ``{name}``, ``{service}`` and
-    ``{address}`` are filled in."""
+    """Counter of errors on one host, by name and labels; <command fields> are filled in."""
     total: Selector | None = None
     """Counter of all requests that the errors are a part of."""
 
@@ -132,7 +130,8 @@ class GraphiteConfig(SourceConfig):
     """Series in Graphite whose points are counts, as statsd writes them."""
 
     errors: str
-    """Target whose points are added up, as ``sumSeries(stats_counts.shop.{name}.5xx)``."""
+    """Target whose points are added up, as ``sumSeries(stats_counts.shop.{name}.5xx)``;
+    <command fields> are filled in."""
     total: str | None = None
     """Target of all requests that the errors are a part of."""
 
@@ -143,7 +142,8 @@ class ElasticsearchConfig(SourceConfig):
     index: str = "logstash-*"
     """Index, alias or pattern that is searched."""
     errors: str
-    """Query string of errors on one host, as ``host:"{name}" AND level:(ERROR OR FATAL)``."""
+    """Query string of errors on one host, as ``host:"{name}" AND level:(ERROR OR FATAL)``;
+    <command fields> are filled in."""
     total: str | None = None
     """Query string of all requests that the errors are a part of."""
     alive: str | None = None
@@ -166,7 +166,8 @@ class LokiConfig(SourceConfig):
     """Lines in Loki."""
 
     errors: str
-    """LogQL of the lines that are errors on one host, as ``{host="{name}"} |= "ERROR"``."""
+    """LogQL of the lines that are errors on one host, as ``{host="{name}"} |= "ERROR"``;
+    <command fields> are filled in, other braces stay."""
     total: str | None = None
     """LogQL of the lines that are requests, where there is one for each."""
     alive: str | None = None

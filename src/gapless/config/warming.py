@@ -22,7 +22,7 @@ class WarmConfig(Section):
         ]
         | None
     ) = None
-    """URL, or a mapping with url, headers, expect … ``{host}`` and ``{address}`` are filled in."""
+    """URL, or a mapping with url, headers, expect … <check fields> are filled in."""
     command: Argv | None = None
     """Program that warms it and exits 0."""
     times: Positive = 10

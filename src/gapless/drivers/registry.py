@@ -27,6 +27,7 @@ TRANSPORTS: Mapping[str, str] = {
 }
 RUNTIMES: Mapping[str, str] = {
     "systemd": "gapless.drivers.runtimes.systemd:SystemdRuntime",
+    "systemd pair": "gapless.drivers.runtimes.systemd_pair:SystemdPair",
     "process": "gapless.drivers.runtimes.process:ProcessRuntime",
     "command": "gapless.drivers.runtimes.command:CommandRuntime",
 }
@@ -82,6 +83,8 @@ def runtime(
     """What starts and stops a service; ``address`` gives the address of a host, ``state`` the
     folder in which it keeps what is ours."""
     kind, settings = _chosen(RUNTIMES, config)
+    if config.systemd is not None and config.systemd.paired:
+        kind = "systemd pair"
     more: dict[str, Any] = {"command": {"address": address}, "process": {"state": state}}
     made: Runtime = _driver(RUNTIMES, kind)(settings, name, **more.get(kind, {}))
     return made

@@ -6,7 +6,8 @@
    ways are open; the first answer counts.
 3. Where nobody can be asked, or the answer is no, the service waits. The rest of the rollout goes
    on to its end; then the rollout pauses. What is granted until then lets the service go on.
-4. What was granted is granted for good. The time a person takes is no part of the deadline.
+4. What was granted is granted for good. The time a person takes is no part of the deadline; where
+   several are waited for at once it counts once.
 """
 
 from __future__ import annotations
@@ -40,9 +41,8 @@ async def approved(ctx: RolloutContext, gate: Gatekeeper, approval: Approval) ->
         return True
     if ctx.interrupts.approver is None:
         return False
-    began = ctx.clock.monotonic()
-    answer = await _answer(ctx, gate, approval, ctx.interrupts.approver)
-    gate.extend(ctx.clock.monotonic() - began)
+    with gate.deadline.stands_still():
+        answer = await _answer(ctx, gate, approval, ctx.interrupts.approver)
     if answer is not None and answer.granted and not _granted(ctx, approval):
         ctx.granted.add(approval.place)
         event = granting(approval, ctx.record.id, answer, ctx.clock.now())

@@ -13,6 +13,7 @@ from gapless.drivers.config_files.files import ConfigFiles
 from gapless.drivers.releases.base import Release
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.transports.base import Probe, Transport
+from gapless.model import Instance
 
 
 class Assembly(Protocol):
@@ -51,15 +52,15 @@ class Assembly(Protocol):
         """What sends traffic to it."""
         ...
 
-    def health(self, service: str, host: str) -> Sequence[Probe]:
-        """Its health checks as asked on a host."""
+    def health(self, instance: Instance) -> Sequence[Probe]:
+        """Its health checks as asked on its host."""
         ...
 
-    def warm(self, service: str, host: str) -> Sequence[Probe]:
+    def warm(self, instance: Instance) -> Sequence[Probe]:
         """Its warm-up requests, one for each of its configuration."""
         ...
 
-    def verify(self, service: str, host: str) -> Sequence[Probe]:
+    def verify(self, instance: Instance) -> Sequence[Probe]:
         """Its checks after the soak."""
         ...
 

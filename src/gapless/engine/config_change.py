@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapless.drivers.config_files import host as on_host
-from gapless.drivers.config_files.base import Written
+from gapless.drivers.config_files.base import ABSENT, Written, staged
 from gapless.drivers.config_files.files import ConfigFiles, LiveConfig
 from gapless.drivers.config_files.seen import in_the_way
 from gapless.engine.context import InstanceContext
@@ -138,12 +138,14 @@ def staged_paths(ctx: InstanceContext) -> tuple[str, ...]:
 
 
 async def config_reached(ctx: InstanceContext) -> bool:
-    """Whether the files on the host are those the instance goes to; what was marked with a key
-    that is gone cannot be told, and counts."""
+    """Whether the files on the host are those the instance goes to. A mark made with a key that is
+    gone says nothing; then the host's own copies do: those staged, or those kept."""
     files = files_of(ctx)
     goal = _goal(ctx)
-    if files is None or not goal or not files.marks.knows(goal):
+    if files is None or not goal:
         return True
+    if not files.marks.knows(goal):
+        goal = await files.copied(ctx.transport, _copies(ctx))
     return (await files.live(ctx.transport)).mark == goal
 
 
@@ -204,6 +206,15 @@ async def unstage_config(ctx: InstanceContext) -> None:
 def _kept(ctx: InstanceContext) -> Mapping[str, Any]:
     found: Mapping[str, Any] = ctx.service.snapshots.get(ctx.host, {}).get("config") or {}
     return found
+
+
+def _copies(ctx: InstanceContext) -> dict[str, str]:
+    """Path to where what is to be there lies as well."""
+    if ctx.rollout.plan.verb is not Verb.ROLLBACK:
+        return {path: staged(path) for path in staged_paths(ctx)}
+    kept = _kept(ctx)
+    there = (file["path"] for file in kept["files"] if file["kind"] != ABSENT)
+    return {path: kept["stored"] + path for path in there}
 
 
 def _goal(ctx: InstanceContext) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gapless.clock import Clock
 from gapless.config.services import ServiceConfig
 from gapless.drivers.checks.secret_headers import KeptSecrets
 from gapless.drivers.runtimes.base import Runtime
+from gapless.drivers.runtimes.paired import CopyRuntime, Paired
 from gapless.drivers.transports.base import Transport
 from gapless.engine.assembly import Assembly
 from gapless.engine.floor import Floor
@@ -128,11 +129,19 @@ class InstanceContext:
     """What the steps so far found out, from the journal after a crash."""
     undoing: bool = False
     """Whether these are the steps of its way back."""
+    slot: str = ""
+    """Which of two copies is meant (see ``copies``), "" where there is but one."""
+    address: str = ""
+    """Where that copy is reached, "" where it has no address of its own."""
+
+    def of(self, slot: str, address: str = "") -> InstanceContext:
+        """The same instance by one of its copies; what is found out is shared."""
+        return replace(self, slot=slot, address=address)
 
     @property
     def instance(self) -> Instance:
         """Its name."""
-        return Instance(self.service.name, self.host)
+        return Instance(self.service.name, self.host, self.slot, self.address)
 
     @property
     def transport(self) -> Transport:
@@ -142,7 +151,16 @@ class InstanceContext:
     @property
     def runtime(self) -> Runtime:
         """What starts and stops it."""
+        if self.slot:
+            return self.copy
         return self.rollout.assembly.runtime(self.service.name)
+
+    @property
+    def copy(self) -> CopyRuntime:
+        """The copy that is meant."""
+        runtime = self.rollout.assembly.runtime(self.service.name)
+        assert isinstance(runtime, Paired), "only copies have slots"
+        return runtime.copy(self.slot)
 
     @property
     def config(self) -> ServiceConfig:

@@ -21,7 +21,7 @@ def count(
     ctx: RolloutContext, service: ServicePlan, batch: Batch, instances: Mapping[str, Replaced]
 ) -> None:
     """What failed of a batch that is over."""
-    failed = {(service.name, host) for host in batch.hosts if not instances[host].good}
+    failed = {(service.name, host) for host in batch.hosts if instances[host].failed}
     ctx.failed.update(failed - ctx.accepted)
 
 
@@ -35,7 +35,15 @@ def too_many_failed(
     broken = any(r.outcome is InstanceOutcome.BROKEN for r in instances.values())
     ours = any(name == service.name for name, _ in ctx.failed)
     too_many = ours and len(ctx.failed) > service.max_failed
-    return canary_failed or broken or too_many or _as_a_whole(ctx, service, batch, instances)
+    lifted = bool(lifted_above(ctx, service))
+    whole = _as_a_whole(ctx, service, batch, instances)
+    return canary_failed or broken or too_many or lifted or whole
+
+
+def lifted_above(ctx: RolloutContext, service: ServicePlan) -> tuple[str, ...]:
+    """Hosts that failed and whose old release was bumped on its way back: the schema of the new one
+    is too low for the data as soon as that runs, so nothing more of the new one can be brought."""
+    return tuple(host for host in service.hosts if (service.name, host) in ctx.bumped & ctx.failed)
 
 
 def _as_a_whole(

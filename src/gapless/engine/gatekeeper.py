@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gapless.engine.context import RolloutContext
+from gapless.engine.deadline import Deadline
 
 LISTEN_EVERY = 0.5
 """Seconds between two looks for requests while paused."""
@@ -15,12 +16,8 @@ class Gatekeeper:
         self._ctx = ctx
         self._read = _heard(ctx)
         self._paused = False
-        self._since = 0.0
-        """When it was paused."""
         self.aborted = ""
-        self._deadline = (
-            ctx.clock.monotonic() + ctx.plan.deadline if ctx.plan.deadline else None
-        )  # fmt: skip
+        self.deadline = Deadline(ctx.clock, ctx.plan.deadline)
 
     @property
     def stopped(self) -> bool:
@@ -36,15 +33,10 @@ class Gatekeeper:
             if self._paused:
                 await self._ctx.clock.sleep(LISTEN_EVERY)
                 continue
-            if self._deadline is not None and self._ctx.clock.monotonic() > self._deadline:
+            if self.deadline.over:
                 self.aborted = f"the rollout was not done within {self._ctx.plan.deadline:g} s"
                 return False
             return True
-
-    def extend(self, seconds: float) -> None:
-        """Time that a person took is no part of the deadline."""
-        if self._deadline is not None:
-            self._deadline += seconds
 
     async def wait(self, seconds: float) -> None:
         """The pause between batches; ended early by somebody who wants out."""
@@ -62,11 +54,12 @@ class Gatekeeper:
         for request in ctx.journal.requests(ctx.record.id, self._read):
             self._read = request.seq
             if request.signal == "pause" and not self._paused:
-                self._paused, self._since = True, ctx.clock.monotonic()
+                self._paused = True
+                self.deadline.stop()
                 ctx.emit("rollout.paused", reason=f"asked for by {request.actor}")
             elif request.signal in ("resume", "promote") and self._paused:
                 self._paused = False
-                self.extend(ctx.clock.monotonic() - self._since)
+                self.deadline.go_on()
                 ctx.emit("rollout.resumed", reason=f"asked for by {request.actor}")
             elif request.signal == "abort":
                 self.aborted = f"asked for by {request.actor}"

@@ -31,6 +31,7 @@ from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.gatekeeper import Gatekeeper
 from gapless.engine.header_secrets import read_secrets
 from gapless.engine.journal import RolloutState
+from gapless.engine.moving_back import move_back
 from gapless.engine.opening import examine_again, examine_all
 from gapless.engine.outcome import Ending, ending_of
 from gapless.engine.perform import failure_data
@@ -172,6 +173,9 @@ async def _take_back(
     """Roll back the failed services that say so; an abort takes everything back, and a rollback
     that a crash interrupted is finished whatever is decided now."""
     gate.listen()
+    if ctx.plan.verb.by_hand:
+        await move_back(ctx, gate, results)
+        return results
     recall_rollbacks(ctx, results)
     doomed = [
         name
@@ -182,8 +186,7 @@ async def _take_back(
             and ctx.plan.service(name).on_failure == "rollback"
         )
     ]
-    if gate.aborted:
-        await _take_held_back(ctx, results)
+    await _take_held_back(ctx, doomed, results)
     if doomed or interrupted_rollback(ctx) is not None:
         await roll_back(ctx, doomed, results, run_services)
         for name in doomed:
@@ -194,9 +197,12 @@ async def _take_back(
     return results
 
 
-async def _take_held_back(ctx: RolloutContext, results: dict[str, ServiceResult]) -> None:
+async def _take_held_back(
+    ctx: RolloutContext, doomed: list[str], results: dict[str, ServiceResult]
+) -> None:
     """What waits for a person's judgement is no longer judged."""
-    for name, result in results.items():
+    for name in doomed:
+        result = results[name]
         for held in result.held:
             instance = InstanceContext(ctx, ctx.plan.service(name), held.host)
             result.instances[held.host] = await take_held_back(instance)

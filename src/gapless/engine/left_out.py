@@ -105,6 +105,23 @@ async def forget_by_hand(ctx: InstanceContext) -> None:
         await ctx.transport.remember(ctx.fence, {"by_hand": None, "left_out": False})
 
 
+_REMEMBERED = ("by_hand", "left_out")
+
+
+async def remembered_of_it(ctx: InstanceContext) -> dict[str, Any]:
+    """What the host remembers of its being out of traffic, as it is remembered."""
+    if ctx.fence is None:
+        return {}
+    known = await ctx.transport.recall(ctx.fence.service)
+    return {key: known[key] for key in _REMEMBERED if known.get(key)}
+
+
+async def remember_again(ctx: InstanceContext, remembered: Mapping[str, Any]) -> None:
+    """An admit by hand came to nothing: the host knows again for whom it is out."""
+    if ctx.fence is not None and remembered:
+        await ctx.transport.remember(ctx.fence, dict(remembered))
+
+
 async def was_not_by_hand(ctx: InstanceContext) -> None:
     """A drain by hand came to nothing; what else left it out still does."""
     if ctx.fence is not None:

@@ -2,7 +2,8 @@
 
 1. The rollouts of the environment are looked through, newest first. A release counts as verified
    for a service when a deploy ended, the service succeeded in it and an instance was done, whatever
-   happened to others; one that was taken back, by an abort, a failure or a person, does not count.
+   happened to others; one that was taken back, by an abort, a failure or a person, does not count,
+   and neither does one whose health gates were skipped.
 2. A host that was done in such a deploy, verified or not, missed nothing: what it runs was brought
    on purpose. The deploy that brought it last decides, and no older one.
 3. A host that the deploy was to touch, or that was not fit when its plan was made, and that was not
@@ -78,7 +79,7 @@ def _look(journal: Journal, record: RolloutRecord, search: _Search) -> None:
     if not names:
         return
     _, plan = journal.load(record.id)
-    verified = _verified(journal, record)
+    verified = () if plan.force else _verified(journal, record)
     steps = journal.steps(record.id)
     for name in names:
         service = plan.service(name)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from gapless.engine.config_change import refuse_hindered
 from gapless.engine.context import InstanceContext, RolloutContext
+from gapless.engine.copies import on_live
 from gapless.engine.first_install import removes
 from gapless.engine.floor import Floor
 from gapless.engine.left_out import drained_by_hand, who_drained
@@ -160,6 +161,7 @@ async def _examine(
         try:
             if not touched:
                 await instance.transport.connect()
+            instance = await on_live(instance)
             finding = worst(await examine(instance))
             hindered = finding is None or not touched or await hinders(instance, finding)
             by_hand = await _drained_by_hand(instance)

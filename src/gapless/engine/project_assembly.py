@@ -21,14 +21,17 @@ from gapless.drivers.checks.rates import RateSource
 from gapless.drivers.checks.reach import Reach
 from gapless.drivers.checks.secret_headers import KeptSecrets
 from gapless.drivers.config_files.files import ConfigFiles, ConfigSecrets
+from gapless.drivers.config_files.rendering import Written
 from gapless.drivers.releases.base import Release
 from gapless.drivers.releases.workshop import Workshop
 from gapless.drivers.runtimes.base import Runtime
+from gapless.drivers.runtimes.paired import copies_of
 from gapless.drivers.transports.base import Probe, Transport
 from gapless.drivers.transports.held import Held
 from gapless.engine.config_key import config_marks
 from gapless.engine.connections import Connections
 from gapless.engine.state_home import release_store
+from gapless.model import Instance
 
 
 def this_machine() -> HostConfig:
@@ -39,16 +42,22 @@ def this_machine() -> HostConfig:
 
 class ProjectAssembly:
     """Makes each driver once; connections open at first use. ``kept`` connections are somebody
-    else's: they are used and left open."""
+    else's: they are used and left open. ``written`` tells where gapless.yaml says what is wrong,
+    for what is made from it and not from a plan."""
 
     def __init__(
-        self, config: ProjectConfig, clock: Clock, kept: Connections | None = None
+        self,
+        config: ProjectConfig,
+        clock: Clock,
+        kept: Connections | None = None,
+        written: Written | None = None,
     ) -> None:
         self.config = config
         self._clock = clock
         self._local = this_machine()
         self._groups = groups_of(config.hosts)
         self._kept = kept
+        self._written = written
         self._connections = kept or Connections(config.defaults)
         self._transports: dict[str, Transport] = {}
         self._runtimes: dict[str, Runtime] = {}
@@ -101,7 +110,7 @@ class ProjectAssembly:
             return None
         if service not in self._config_files:
             self._config_files[service] = ConfigFiles(
-                self.config, service, config_marks(), self._config_secrets
+                self.config, service, config_marks(), self._config_secrets, self._written
             )
         return self._config_files[service]
 
@@ -116,18 +125,18 @@ class ProjectAssembly:
             )
         return self._balancers[name]
 
-    def health(self, service: str, host: str) -> Sequence[Probe]:
-        """Its health checks as asked on a host."""
-        return self._probes(self.service(service).health, service, host)
+    def health(self, instance: Instance) -> Sequence[Probe]:
+        """Its health checks as asked on its host."""
+        return self._probes(self.service(instance.service).health, instance)
 
-    def warm(self, service: str, host: str) -> Sequence[Probe]:
+    def warm(self, instance: Instance) -> Sequence[Probe]:
         """Its warm-up requests, one for each of its configuration."""
-        checks = [warm.check for warm in self.service(service).warm]
-        return self._probes(checks, service, host)
+        checks = [warm.check for warm in self.service(instance.service).warm]
+        return self._probes(checks, instance)
 
-    def verify(self, service: str, host: str) -> Sequence[Probe]:
+    def verify(self, instance: Instance) -> Sequence[Probe]:
         """Its checks after the soak."""
-        return self._probes(self.service(service).verify, service, host)
+        return self._probes(self.service(instance.service).verify, instance)
 
     def rates(self, service: str) -> tuple[tuple[JudgeConfig, RateSource], ...]:
         """What counts its errors from the switch on, and how the counts are judged."""
@@ -146,6 +155,7 @@ class ProjectAssembly:
             clock=self._clock,
             secrets=self._secrets,
             references=partial(self._references, service),
+            copies=partial(copies_of, self.runtime(service)),
         )
 
     def _references(self, service: str, host: str) -> Iterable[str]:
@@ -158,8 +168,8 @@ class ProjectAssembly:
             yield from evidence.secret_references
         yield from references_for(self.config, service, host).values()
 
-    def _probes(self, checks: Sequence[HealthConfig], service: str, host: str) -> Sequence[Probe]:
-        return build_probes(checks, host=host, address=self._address(host), service=service)
+    def _probes(self, checks: Sequence[HealthConfig], instance: Instance) -> Sequence[Probe]:
+        return build_probes(checks, instance, address=self._address(instance.host))
 
     def _workshop(self) -> Workshop:
         """Where releases are made: what one environment brought, another one has."""

@@ -23,7 +23,7 @@ _VERDICTS = {"service.succeeded": True, "service.failed": False}
 
 
 def recall(ctx: RolloutContext) -> None:
-    """Fill ``ctx.judged``, ``ctx.accepted``, ``ctx.failed`` and the approvals, before any service
+    """Fill ``judged``, ``accepted``, ``failed``, ``bumped`` and the approvals, before any service
     runs."""
     waiting: Collection[str] = ()
     for event in _told(ctx):
@@ -34,6 +34,8 @@ def recall(ctx: RolloutContext) -> None:
         elif event.type == "rollout.resumed":
             _accept(ctx, waiting)
             waiting = ()
+        elif event.type == "migration.bumped":
+            ctx.bumped.add((event.service, event.host))
         elif event.type in (REQUESTED, GRANTED):
             of = ctx.requested if event.type == REQUESTED else ctx.granted
             of.add(Approval.of(event).place)

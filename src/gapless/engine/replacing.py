@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from gapless.engine.context import InstanceContext
+from gapless.engine.copies import order, replaces_beside, speaking_of
 from gapless.engine.first_install import NOTHING_TO_ASK, removes, stay_out, was_absent
 from gapless.engine.held import Held, held_data, hold
 from gapless.engine.journal import StepState
@@ -19,6 +20,7 @@ from gapless.engine.steps.health import worst
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.engine.steps.preflight import examine
 from gapless.engine.undoing import NOT_TOUCHED, give_up, tell_by_hand, undo_instance
+from gapless.engine.undoing_beside import undo_beside
 from gapless.errors import (
     FailureKind,
     FenceRefused,
@@ -67,6 +69,11 @@ class Replaced:
     def good(self) -> bool:
         """Whether it is DONE."""
         return self.outcome is InstanceOutcome.DONE
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is not DONE, and does not wait for a person either."""
+        return self.outcome not in (InstanceOutcome.DONE, InstanceOutcome.HELD)
 
 
 async def replace_instance(ctx: InstanceContext, migrating: asyncio.Lock) -> Replaced:
@@ -134,6 +141,15 @@ async def take_held_back(ctx: InstanceContext) -> Replaced:
     return result
 
 
+async def move_instance_back(ctx: InstanceContext) -> Replaced:
+    """An instance that was drained or admitted by hand is again what it was before."""
+    started = ctx.rollout.clock.monotonic()
+    result = await _back(ctx, UndoRequested("it was aborted", where=ctx.host))
+    serves = result.outcome is InstanceOutcome.UNTOUCHED and ctx.rollout.plan.verb is Verb.DRAIN
+    _record(ctx, result, ctx.rollout.clock.monotonic() - started, serves=serves)
+    return result
+
+
 async def lose_instance(ctx: InstanceContext, error: GaplessError) -> Replaced:
     """Its host cannot be reached. Nothing was done to it, or an earlier controller began: then it
     is left half-done, and a person gets the commands. Either is its last word in this rollout."""
@@ -165,11 +181,12 @@ async def _forward(ctx: InstanceContext, migrating: asyncio.Lock) -> None:
     out = False
     try:
         async with asyncio.timeout(ctx.rollout.plan.host_deadline or None) as limit:
-            for kind in ctx.service.steps:
+            for kind in order(ctx):
                 if ctx.rollout.interrupts.undo.is_set():
                     raise UndoRequested("the undo of the current batch was asked for")
                 if kind in OUT_OF_SERVICE and not out:
-                    if not removes(ctx):  # what goes for good was no part of the floor before
+                    # what goes for good was no part of the floor before
+                    if not removes(ctx) and not replaces_beside(ctx):
                         async with _no_part_of(limit):
                             await floor.leave(ctx.host)
                     out = True
@@ -181,11 +198,11 @@ async def _forward(ctx: InstanceContext, migrating: asyncio.Lock) -> None:
                     async with _no_part_of(limit):
                         await migrating.acquire()
                     try:
-                        ctx.facts[kind] = await perform(STEPS[kind], ctx)
+                        ctx.facts[kind] = await perform(STEPS[kind], speaking_of(ctx, kind))
                     finally:
                         migrating.release()
                 else:
-                    ctx.facts[kind] = await perform(STEPS[kind], ctx)
+                    ctx.facts[kind] = await perform(STEPS[kind], speaking_of(ctx, kind))
     except TimeoutError:
         raise StepError(
             f"the instance was not done within {ctx.rollout.plan.host_deadline:g} s",
@@ -213,7 +230,7 @@ async def _back(ctx: InstanceContext, error: GaplessError) -> Replaced:
         failed = await give_up(ctx, error)
         return Replaced(ctx.host, InstanceOutcome.BROKEN, _not_restored(failed, error), cancelled)
     try:
-        restored = await undo_instance(ctx)
+        restored = await (undo_beside if replaces_beside(ctx) else undo_instance)(ctx)
     except NotRestored as failed:
         told = {**_not_restored(failed, error), **await _standing(ctx, touched=touched)}
         return Replaced(ctx.host, InstanceOutcome.BROKEN, told, cancelled)

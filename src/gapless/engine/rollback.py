@@ -172,6 +172,7 @@ def _child(
         failed=set(),
         accepted=set(),
         judged={},
+        held=set(),  # what waits for a person keeps nothing else from going back
         interrupts=Interrupts(),
     )
 

@@ -8,7 +8,10 @@
    no host is left behind another.
 3. It runs in the old release's folder as part of the critical switch, before that goes live; what
    is bumped already is bumped again without harm.
-4. Instances that were never switched, or whose switch came to nothing, run the old release as it
+4. What is bumped is above the new release: where that runs its data refuses the new one. So one
+   instance that goes back like this is one failure too many, whatever ``max_failed`` says; one that
+   failed before its switch runs the old release as it was, and is not bumped while others are new.
+5. Instances that were never switched, or whose switch came to nothing, run the old release as it
    was and would be refused at their next start: theirs is bumped, too, when the others are back.
 """
 

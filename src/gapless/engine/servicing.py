@@ -4,11 +4,13 @@
    anything was done to them from the beginning; what a person accepted with ``promote`` counts no
    more.
 2. A service stops when a canary failed, when an instance of its own failed and more than its
-   ``max_failed`` have in the whole rollout, and when a whole batch of two or more failed, whatever
-   ``max_failed`` says. A batch of which nothing could be begun says nothing about the release.
+   ``max_failed`` have in the whole rollout; whatever ``max_failed`` says, when a whole batch of two
+   or more failed, or one whose old release had to be bumped over the schema of the new one. A batch
+   of which nothing could be begun says nothing about the release.
 3. Between two batches it waits as long as ``pause`` or the group says, and for a person where the
    group wants one. After a crash it waits for the rest of the time only.
-4. An instance that waits for a person's judgement of its evidence (held.py) holds the service, too.
+4. An instance that waits for a person's judgement of its evidence (held.py) holds the service, too,
+   unless the service goes back whatever that person says: one failure too many waits for nobody.
 5. Of a service that an earlier controller judged, or that depends on one that is not done any more,
    nothing new is begun: what was begun is brought to its end.
 """
@@ -22,7 +24,7 @@ from enum import StrEnum
 from gapless.engine.approving import approval_after, approved
 from gapless.engine.begun import closed, last_begun, was_begun
 from gapless.engine.context import InstanceContext, RolloutContext
-from gapless.engine.counting import count, count_lost, too_many_failed
+from gapless.engine.counting import count, count_lost, lifted_above, too_many_failed
 from gapless.engine.gatekeeper import Gatekeeper
 from gapless.engine.opening import absent, floor_of
 from gapless.engine.rates import open_benches
@@ -63,8 +65,7 @@ class ServiceResult:
     @property
     def failed(self) -> list[Replaced]:
         """Instances that are not DONE, and not waiting for a person either."""
-        fine = (InstanceOutcome.DONE, InstanceOutcome.HELD)
-        return [replaced for replaced in self.instances.values() if replaced.outcome not in fine]
+        return [replaced for replaced in self.instances.values() if replaced.failed]
 
     @property
     def held(self) -> list[Replaced]:
@@ -97,24 +98,28 @@ async def run_service(
             begun = tuple(host for host in batch.hosts if was_begun(ctx, service, host))
             await _run_batch(ctx, service, Batch(batch.name, begun), migrating, result)
             continue
-        if result.held:
-            break
         count(ctx, service, batch, result.instances)
         judging = judged is None and number >= reached
         if judging and too_many_failed(ctx, service, batch, result.instances):
             result.outcome = ServiceOutcome.FAILED
-            result.why = _reason(result)
+            result.why = _reason(ctx, service, result)
+            break
+        if result.held:
             break
         if not held and not await _go_on(ctx, service, number, gate, result):
             break
     if judged is False:
         result.outcome = ServiceOutcome.FAILED
-        result.why = _reason(result)
-    if result.held:
+        result.why = _reason(ctx, service, result)
+    if result.held and not _goes_back(service, result):
         result.outcome = ServiceOutcome.HELD
         result.why = "; ".join(f"{r.host}: {r.error['what']}" for r in result.held)
     _tell(ctx, service, result)
     return result
+
+
+def _goes_back(service: ServicePlan, result: ServiceResult) -> bool:
+    return result.outcome is ServiceOutcome.FAILED and service.on_failure == "rollback"
 
 
 async def _go_on(
@@ -192,11 +197,13 @@ async def _give_up_absent(ctx: RolloutContext, service: ServicePlan, result: Ser
         ctx.failed.update({(service.name, host)} - ctx.accepted)
 
 
-def _reason(result: ServiceResult) -> str:
+def _reason(ctx: RolloutContext, service: ServicePlan, result: ServiceResult) -> str:
     if not result.failed:
         return "taken back"
     first = result.failed[0]
-    return f"{first.host}: {first.error.get('what', first.outcome.value)}"
+    why = f"{first.host}: {first.error.get('what', first.outcome.value)}"
+    lifted = ", ".join(lifted_above(ctx, service))
+    return f"{why}; the old release on {lifted} is bumped above the new one" if lifted else why
 
 
 def _tell(ctx: RolloutContext, service: ServicePlan, result: ServiceResult) -> None:

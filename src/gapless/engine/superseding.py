@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from gapless.engine.context import RolloutContext
 from gapless.engine.journal import RolloutState
-from gapless.engine.outcome import Ending, left_alone, serving_now
+from gapless.engine.outcome import Ending
 from gapless.engine.replacing import InstanceOutcome, Replaced
 from gapless.engine.rollback import after, interrupted_rollback, recall_rollbacks
 from gapless.engine.servicing import ServiceOutcome, ServiceResult
+from gapless.engine.serving import left_alone, serving_now
 from gapless.engine.standing import ways_on
 from gapless.errors import FenceRefused, LockHeld
 from gapless.plans import ServicePlan, StepKind

@@ -19,10 +19,11 @@ from gapless.drivers.releases.base import ReleaseRef
 from gapless.drivers.runtimes.base import RuntimeSnapshot
 from gapless.engine.config_change import config_commands, unstage_config
 from gapless.engine.context import InstanceContext
+from gapless.engine.copies import new_of, replaces_beside, speaking_of
 from gapless.engine.first_install import stay_out, was_absent
 from gapless.engine.interrupts import Interrupts
 from gapless.engine.journal import StepState
-from gapless.engine.left_out import remember_left_out
+from gapless.engine.left_out import remember_again, remember_left_out
 from gapless.engine.perform import action_key, close_open, failure_data, perform, reconnect
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.engine.steps.migrate import began_on
@@ -40,27 +41,27 @@ _NOTHING_KEPT: Mapping[str, Any] = {"runtime": {}, "release": None}
 async def undo_instance(ctx: InstanceContext) -> str:
     """Take the instance back; returns what was restored in words. Raises NotRestored."""
     try:
-        await _settle_open(ctx)
+        await settle_open(ctx)
     except GaplessError as error:
         raise await give_up(ctx, error) from error
-    if not _begun(ctx, StepKind.SWITCH) or await _came_to_nothing(ctx):
-        return await _leave_as_it_was(ctx)
+    if not begun(ctx, StepKind.SWITCH) or await _came_to_nothing(ctx):
+        return await leave_as_it_was(ctx)
     ctx.emit("rollback.started", "switch", hosts=[ctx.host])
     started = ctx.rollout.clock.monotonic()
-    back = _way_back(ctx)
+    back = way_back(ctx)
     try:
         await _restore(ctx, back)
     except FenceRefused:
         raise
     except GaplessError as error:
         raise await give_up(ctx, error) from error
-    restored = _restored(ctx)
+    restored = restored_to(ctx)
     seconds = round(ctx.rollout.clock.monotonic() - started, 3)
     ctx.emit("rollback.succeeded", "switch", seconds=seconds, restored=restored)
     return restored
 
 
-async def _settle_open(ctx: InstanceContext) -> None:
+async def settle_open(ctx: InstanceContext) -> None:
     """Actions that run apart from a session that died are waited for before they are undone."""
     migration = ctx.rollout.steps.get(ctx.key(StepKind.MIGRATE))
     if migration is not None and began_on(ctx, migration) is ctx:
@@ -95,7 +96,8 @@ async def _came_to_nothing(ctx: InstanceContext) -> bool:
         return False  # it cannot be told: the whole way back finds out
 
 
-def _begun(ctx: InstanceContext, step: StepKind) -> bool:
+def begun(ctx: InstanceContext, step: StepKind) -> bool:
+    """Whether the journal holds the intent of a step."""
     return ctx.key(step) in ctx.rollout.steps
 
 
@@ -106,31 +108,57 @@ def drain_ordered(ctx: InstanceContext) -> bool:
     return record is not None and bool(record.before)
 
 
-async def _leave_as_it_was(ctx: InstanceContext) -> str:
+async def leave_as_it_was(ctx: InstanceContext) -> str:
+    """Nothing was switched: admit what was drained, remove what was staged."""
     if ctx.rollout.plan.verb is Verb.ADMIT:
         await _out_again(ctx)
     elif drain_ordered(ctx) and was_absent(_snapshot(ctx)):
         await stay_out(ctx)
     elif drain_ordered(ctx):
         try:
+            if _may_have_gone_bad(ctx):
+                await perform(STEPS[StepKind.READY], _calm(ctx), ctx.key("undo-ready"))
             await perform(STEPS[StepKind.ADMIT], _calm(ctx), ctx.key("undo-admit"))
         except FenceRefused:
             raise
         except GaplessError as error:
             raise await give_up(ctx, error) from error
-    if _begun(ctx, StepKind.STAGE) and ctx.service.to:
-        await _unstage(ctx)
-    if _begun(ctx, StepKind.STAGE):
-        await unstage_config(ctx)
+    await clear_stage(ctx)
     return NOT_TOUCHED
 
 
+async def clear_stage(ctx: InstanceContext) -> None:
+    """Remove what was staged and is not live."""
+    if begun(ctx, StepKind.STAGE) and ctx.service.to:
+        await _unstage(ctx)
+    if begun(ctx, StepKind.STAGE):
+        await unstage_config(ctx)
+
+
+def _may_have_gone_bad(ctx: InstanceContext) -> bool:
+    """A drain by hand that is taken back long after it began: nobody looked at what it goes back
+    to since. What was out everywhere before is not let in."""
+    late = ctx.rollout.again or _came_through(ctx)
+    balancers = {balancer.name for balancer in ctx.rollout.assembly.balancers(ctx.service.name)}
+    record = ctx.rollout.steps[ctx.key(StepKind.DRAIN)]
+    lets_in = not balancers <= set(record.before.get("out_before", ()))
+    return ctx.rollout.plan.verb is Verb.DRAIN and late and lets_in
+
+
+def _came_through(ctx: InstanceContext) -> bool:
+    record = ctx.rollout.steps.get(ctx.key("outcome"))
+    return record is not None and record.good
+
+
 async def _out_again(ctx: InstanceContext) -> None:
-    """An admit by hand that failed somewhere: nobody may find it in traffic later."""
-    if not _begun(ctx, StepKind.ADMIT):
+    """An admit by hand that failed somewhere, or that is taken back: nobody may find it in traffic
+    later, unless it was in before."""
+    record = ctx.rollout.steps.get(ctx.key(StepKind.ADMIT))
+    if record is None or not any(record.before.values()):
         return
     try:
         await perform(STEPS[StepKind.DRAIN], _calm(ctx), ctx.key("undo-drain"))
+        await remember_again(ctx, record.before.get("remembered", {}))
     except FenceRefused:
         raise
     except GaplessError as error:
@@ -149,7 +177,7 @@ async def _unstage(ctx: InstanceContext) -> None:
         ctx.emit("step.skipped", "stage", why=f"the staged release was left: {error.what}")
 
 
-def _way_back(ctx: InstanceContext) -> InstanceContext:
+def way_back(ctx: InstanceContext) -> InstanceContext:
     """The same instance seen as a rollback of one, with its snapshot as the goal."""
     calm = _calm(ctx)
     snapshot = _snapshot(ctx)
@@ -174,7 +202,7 @@ def _snapshot(ctx: InstanceContext) -> Mapping[str, Any]:
 
 
 async def _restore(ctx: InstanceContext, back: InstanceContext) -> None:
-    if StepKind.DRAIN in ctx.service.steps and _begun(ctx, StepKind.ADMIT):
+    if StepKind.DRAIN in ctx.service.steps and begun(ctx, StepKind.ADMIT):
         await perform(STEPS[StepKind.DRAIN], back, ctx.key("undo-drain"))
     back.facts.pop(StepKind.STAGE, None)
     await perform(STEPS[StepKind.SWITCH], back, ctx.key("undo-switch"))
@@ -189,7 +217,8 @@ async def _restore(ctx: InstanceContext, back: InstanceContext) -> None:
     await perform(STEPS[StepKind.SOAK], back, ctx.key("undo-soak"))
 
 
-def _restored(ctx: InstanceContext) -> str:
+def restored_to(ctx: InstanceContext) -> str:
+    """What it went back to, in words."""
     if was_absent(_snapshot(ctx)):
         return NOT_INSTALLED
     release = _snapshot(ctx).get("release")
@@ -210,11 +239,13 @@ def tell_by_hand(ctx: InstanceContext, error: GaplessError) -> list[str]:
 def _commands(ctx: InstanceContext) -> list[str]:
     """Stop, put everything back, start."""
     snapshot = RuntimeSnapshot.from_json(_snapshot(ctx).get("runtime", {}))
-    manual = list(ctx.runtime.manual(snapshot))
+    manual = list(speaking_of(ctx, StepKind.SNAPSHOT).runtime.manual(snapshot))
     sudo = "" if snapshot.facts.get("privileged") is False else "sudo "
-    back = _way_back(ctx)
+    back = way_back(ctx)
     moves = (*release_commands(back), *config_commands(back))
     manual[1:1] = [f"{sudo}{command}" for command in moves]
+    if replaces_beside(ctx) and begun(ctx, StepKind.SWITCH):
+        manual += [_admit(ctx), new_of(ctx).copy.end_by_hand()]
     return manual
 
 
@@ -225,7 +256,7 @@ def _admit(ctx: InstanceContext) -> str:
 def _only_drained(ctx: InstanceContext) -> bool:
     """It runs as it ran before. A rollback is on its way to another state, so it is not meant."""
     was_there = ctx.rollout.plan.verb is not Verb.ROLLBACK and not was_absent(_snapshot(ctx))
-    return was_there and drain_ordered(ctx) and not _begun(ctx, StepKind.SWITCH)
+    return was_there and drain_ordered(ctx) and not begun(ctx, StepKind.SWITCH)
 
 
 def _was_taken_out(ctx: InstanceContext) -> bool:
@@ -269,8 +300,11 @@ def _into_traffic(ctx: InstanceContext) -> str:
 
 def _neither_in_nor_out(ctx: InstanceContext, error: GaplessError) -> NotRestored:
     """Drained or admitted by hand, in some balancers perhaps: the same command once more ends it
-    either way."""
-    again = f"gapless {ctx.rollout.plan.verb.value} {ctx.instance}"
+    either way; what had come through wants the opposite."""
+    verb = ctx.rollout.plan.verb
+    if _came_through(ctx):
+        verb = Verb.ADMIT if verb is Verb.DRAIN else Verb.DRAIN
+    again = f"gapless {verb.value} {ctx.instance}"
     ctx.emit("rollback.failed", "switch", **failure_data(error), manual=[again])
     return NotRestored(
         f"the way back failed: {error.what}",

@@ -12,6 +12,7 @@ from gapless.config.rollout import GroupConfig, RolloutConfig
 from gapless.errors import UsageError
 from gapless.inventory import Inventory
 from gapless.planning.options import PlanOptions
+from gapless.strategies import start_first
 from gapless.strategies.rolling import First, Group, Sizes, sizes
 
 
@@ -42,6 +43,7 @@ class Arranging:
     everywhere: Sequence[str]
     chosen: frozenset[str]
     out: int
+    strategy: str = "rolling"
 
     def arranged(self) -> Arranged:
         """Groups in their order, hosts in none last. Raises UsageError for canaries that nobody
@@ -90,9 +92,12 @@ class Arranging:
         """Shares are of ``of``; what may be out is out of all."""
         if self.options.batch is not None:
             of, batch = self.everywhere, self.options.batch
+        wanted = resolve_amount(batch, len(of), at_least=1)
+        if self.strategy != "rolling":
+            return start_first.sizes(len(self.everywhere), batch=wanted, out=self.out)
         return sizes(
             len(self.everywhere),
-            batch=resolve_amount(batch, len(of), at_least=1),
+            batch=wanted,
             max_unavailable=self.rollout.max_unavailable,
             out=self.out,
         )

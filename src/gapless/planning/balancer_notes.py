@@ -54,8 +54,10 @@ def capabilities(name: str, project: ProjectConfig) -> Capabilities:
 
 
 def _of_changes(can: Capabilities) -> Iterator[str]:
-    if can.resets_keepalives:
-        yield "each drain and each admit reloads it, which resets idle keep-alive connections"
+    if can.resets_keepalives or can.loses_new:
+        resets = ["resets idle keep-alive connections"] if can.resets_keepalives else []
+        loses = ["may lose a few connections that are just being opened"] if can.loses_new else []
+        yield f"each drain and each admit reloads it, which {' and '.join([*resets, *loses])}"
 
 
 def _of_drains(can: Capabilities, limit: float, delay: float | None) -> Iterator[str]:

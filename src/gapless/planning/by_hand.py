@@ -64,6 +64,12 @@ def plan_by_hand(
     )
 
 
+def opposite(plan: Plan) -> str:
+    """The command that undoes a drain or an admit by hand."""
+    verb = Verb.ADMIT if plan.verb is Verb.DRAIN else Verb.DRAIN
+    return f"gapless {verb.value} {' '.join(f'{s.name}@{host}' for s, host in plan.instances())}"
+
+
 def meant(
     inventory: Inventory,
     services: Mapping[str, ServiceConfig],

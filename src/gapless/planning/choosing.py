@@ -15,7 +15,7 @@ from gapless.model import InstanceState
 from gapless.planning.options import Target
 from gapless.planning.survey import Seen, Survey
 from gapless.plans import NOT_ASKED_FOR, Untouched, Verb
-from gapless.strategies.rolling import has_something_new
+from gapless.strategies.lifecycle import has_something_new
 
 NO_RELEASE = "has no release to deploy"
 

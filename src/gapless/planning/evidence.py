@@ -11,11 +11,14 @@ from gapless.config.verify import VerifyConfig
 from gapless.plans import StepKind
 
 
-def evidence_notes(name: str, service: ServiceConfig, steps: Collection[StepKind]) -> Iterator[str]:
-    """One sentence, where there is anything to say."""
+def evidence_notes(
+    name: str, service: ServiceConfig, steps: Collection[StepKind], *, judged: bool
+) -> Iterator[str]:
+    """One sentence, where there is anything to say. ``judged``: whether its errors are."""
     parts = [*_warmed(service, steps)]
     if StepKind.VERIFY in steps:
-        parts += [*_asked(service.verify), *_watched(service.verify, service.soak or 0.0)]
+        parts += [*_asked(service.verify)]
+        parts += [*_watched(service.verify, service.soak or 0.0)] if judged else []
     if parts:
         yield f"{name}: {'; '.join(parts)}"
 

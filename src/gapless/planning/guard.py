@@ -32,6 +32,7 @@ def guard_schema(
     survey: Survey | None,
     *,
     touched: Collection[str],
+    max_failed: int,
     skip_migrations: bool,
     no_way_back: bool,
 ) -> tuple[str, ...]:
@@ -56,6 +57,7 @@ def guard_schema(
         stuck = _stuck(name, live, release.schema, survey)
         return (
             *_forward(name, service, release, live, stuck, given_up=no_way_back),
+            *_intolerable(name, service, stuck, max_failed),
             *_beyond(name, service, stuck, touched, survey),
         )
     return ()
@@ -118,6 +120,22 @@ def _forward(
     )
 
 
+def _intolerable(
+    name: str, service: ServiceConfig, stuck: Collection[str], max_failed: int
+) -> tuple[str, ...]:
+    """A failure that cannot be tolerated, although some may be."""
+    down = service.migrate is not None and service.migrate.down is not None
+    if not stuck or down or not max_failed or not _bumps(service):
+        return ()
+    what = "an instance that fails once it was switched stops it, whatever max_failed says"
+    return (f"{name}: {what}: the old release there is bumped above the new one",)
+
+
+def _bumps(service: ServiceConfig) -> bool:
+    declared = service.release.schema_ if service.release else None
+    return declared is not None and declared.bump is not None
+
+
 def _beyond(
     name: str,
     service: ServiceConfig,
@@ -126,14 +144,13 @@ def _beyond(
     survey: Survey | None,
 ) -> tuple[str, ...]:
     """Hosts that no abort of this plan will bump, for it does not touch them."""
-    declared = service.release.schema_ if service.release else None
     hosts = [
         instance.host
         for instance, seen in (survey.seen if survey else {}).items()
         if instance.service == name and seen.release and seen.release.name in stuck
         and instance.host not in touched
     ]  # fmt: skip
-    if not hosts or declared is None or declared.bump is None:
+    if not hosts or not _bumps(service):
         return ()
     some = ", ".join(hosts[:3]) + (f" and {len(hosts) - 3} more" if len(hosts) > 3 else "")
     what = f"{some} not in this plan: the old release there is not bumped, and its next start"

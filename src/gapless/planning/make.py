@@ -42,8 +42,9 @@ from gapless.planning.notes import drained_notes, notes_of
 from gapless.planning.options import PlanOptions, Target
 from gapless.planning.refusals import counted, failing_now, refusals
 from gapless.planning.survey import Seen, Survey
+from gapless.planning.traffic import with_traffic
 from gapless.plans import Plan, ServicePlan, StepKind, Untouched, Verb
-from gapless.strategies import rolling
+from gapless.strategies import STRATEGIES, rolling
 
 NO_OPTIONS = PlanOptions()
 
@@ -70,7 +71,8 @@ def make_plan(
     wanted = None if hosts is None else frozenset(inventory.select(hosts))
     wish = _Wish(verb, wanted, options, targets or {}, survey, history)
     parts = [_part(name, loaded.project.services[name], inventory, wish) for name in chosen]
-    planned = _warned(_in_order([part for part, _ in parts if part], loaded), wish)
+    steered = [with_traffic(part, survey, force=options.force) for part, _ in parts if part]
+    planned = _warned(_in_order(steered, loaded), wish)
     planned = with_costs(planned, loaded.project, survey)
     untouched = [left for _, lefts in parts for left in lefts]
     if not planned and untouched and all(left.why == NO_RELEASE for left in untouched):
@@ -155,15 +157,15 @@ def _service_plan(
     max_failed = rollout.max_failed if options.max_failed is None else options.max_failed
     release = _release(name, service, wish)
     guarded = guard_schema(
-        name, service, release, wish.survey, touched=frozenset(hosts),
+        name, service, release, wish.survey, touched=frozenset(hosts), max_failed=max_failed,
         skip_migrations=options.skip_migrations, no_way_back=options.no_way_back,
     )  # fmt: skip
     out = _out(name, everywhere, frozenset(hosts), wish.survey)
     order = Arranging(
-        name, rollout, options, inventory, everywhere, frozenset(hosts), len(out)
+        name, rollout, options, inventory, everywhere, frozenset(hosts), len(out), service.strategy
     ).arranged()
     size = order.size
-    steps = rolling.steps(service, wish.verb, migrate=not options.skip_migrations)
+    steps = STRATEGIES[service.strategy](service, wish.verb, migrate=not options.skip_migrations)
     seconds, known = estimate(name, service, steps, wish.history)
     installs = installs_now(name, service, wish.verb, hosts, wish.survey)
     batches = rolling.batches(
@@ -187,7 +189,7 @@ def _service_plan(
         pause=rollout.pause,
         expected=seconds,
         known=known,
-        strategy=rollout.strategy,
+        strategy=service.strategy,
         to=release.to_json() if release else {},
         from_=releases_now(name, hosts, wish.survey),
         fingerprints=fingerprints_now(name, hosts, wish.survey),
@@ -205,7 +207,7 @@ def _service_plan(
             *order.notes_of(name),
             *notes,
             *drained_notes(name, by_hand),
-            *(() if options.force else evidence_notes(name, service, steps)),
+            *evidence_notes(name, service, steps, judged=not options.force),
         ),
         by_hand=by_hand,
         installs=installs,

@@ -31,7 +31,9 @@ def notes_of(
         yield f"{name}: installs {what} (not on {where} yet); undo removes it"
         if others:
             yield f"{name}: {_named(installs)} first, so that more serve before others go out"
-    if service.process is not None:
+    if service.strategy != "rolling":
+        yield f"{name}: {_doubled(most)}"
+    elif service.process is not None:
         pass  # the old copy serves until the new one does
     elif size.total == 1 and not installs:
         yield f"{name} has one instance: it is down during its restart"
@@ -52,6 +54,11 @@ def _without_floor(total: int, most: int) -> str:
     if most >= total:
         return f"all {total} instances are down at once"
     return f"none of {total} instances has to keep serving; {most} at once are replaced"
+
+
+def _doubled(most: int) -> str:
+    whom = "each instance" if most == 1 else f"up to {most} instances at once"
+    return f"two copies of {whom} while it is replaced: memory and connections for both"
 
 
 def drained_notes(name: str, by_hand: Mapping[str, str]) -> Iterator[str]:

@@ -27,6 +27,8 @@ def refusals(services: Sequence[ServicePlan]) -> Mapping[str, str]:
         if service.kept_in(out, {*unfit, *service.by_hand}):
             least = f"{service.floor} of {service.total} have to serve"
             told.setdefault(service.name, []).append(f"no other instance may go out, {least}")
+        if service.unsteered:
+            told.setdefault(service.name, []).extend(service.unsteered)
     return {name: f"{AS_THINGS_ARE}: {'; '.join(why)}" for name, why in told.items()}
 
 

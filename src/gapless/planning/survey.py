@@ -11,6 +11,7 @@ from gapless.drivers.config_files.seen import SeenConfig
 from gapless.drivers.releases.base import Release, ReleaseRef
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.transports.base import Transport
+from gapless.engine.in_balancers import InBalancer
 from gapless.errors import (
     AuthenticationFailed,
     DeadlineExceeded,
@@ -26,6 +27,15 @@ ANSWER_WITHIN = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class KeptOut:
+    """What a host remembers of an instance that is out of traffic: ``by_hand`` who drained it, and
+    why; ``left_out``: a rollout left it so, and the next one that succeeds lets it in."""
+
+    by_hand: str = ""
+    left_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Drivers:
     """What an instance is asked through."""
 
@@ -36,8 +46,8 @@ class Drivers:
     """Tells why it is not fit to be touched, "" when it is; None: nobody wants to know."""
     config: Callable[[], Awaitable[SeenConfig | None]] | None = None
     """Looks at its configuration files."""
-    by_hand: Callable[[], Awaitable[str]] | None = None
-    """Tells who drained it by hand, and why, "" when nobody did; None: nothing sends it traffic."""
+    kept_out: Callable[[], Awaitable[KeptOut]] | None = None
+    """Tells what its host remembers of that; None: nothing sends it traffic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,8 @@ class Seen:
     """Its configuration files; None where a deploy brings none."""
     by_hand: str = ""
     """Who drained it by hand, and why."""
+    left_out: bool = False
+    """Whether a rollout left it out of traffic."""
 
     @property
     def running(self) -> bool:
@@ -80,15 +92,21 @@ class Seen:
 @dataclass(frozen=True, slots=True)
 class Survey:
     """Answers of instances; ``schemas`` holds live schema versions of services, where known;
-    ``delays`` seconds each drain lasts in balancers that say so themselves."""
+    ``delays`` seconds each drain lasts in balancers that say so themselves; ``traffic`` how
+    instances stand in their balancers."""
 
     seen: Mapping[Instance, Seen] = field(default_factory=dict)
     schemas: Mapping[str, int] = field(default_factory=dict)
     delays: Mapping[str, float] = field(default_factory=dict)
+    traffic: Mapping[Instance, tuple[InBalancer, ...]] = field(default_factory=dict)
 
     def of(self, service: str, host: str) -> Seen | None:
         """What was seen of one instance; None when it was not asked."""
         return self.seen.get(Instance(service, host))
+
+    def in_balancers(self, service: str, host: str) -> tuple[InBalancer, ...]:
+        """How one instance stands in its balancers; none that was not asked."""
+        return self.traffic.get(Instance(service, host), ())
 
     def none_live(self, service: str) -> bool:
         """Whether all its instances were asked and none has a release yet."""
@@ -178,8 +196,11 @@ async def _answers(drivers: Drivers) -> Seen:
     unfit = "" if missing or drivers.examine is None else await drivers.examine()
     config = await drivers.config() if drivers.config else None
     unfit = unfit or (config.hindered if config else "")
-    by_hand = await drivers.by_hand() if drivers.by_hand else ""
-    return Seen(observation, fingerprint, release, unfit=unfit, config=config, by_hand=by_hand)
+    kept = await drivers.kept_out() if drivers.kept_out else KeptOut()
+    return Seen(
+        observation, fingerprint, release, unfit=unfit, config=config,
+        by_hand=kept.by_hand, left_out=kept.left_out,
+    )  # fmt: skip
 
 
 async def _schemas(

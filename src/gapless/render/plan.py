@@ -118,7 +118,10 @@ def _kept(service: ServicePlan) -> int:
 
 
 def _flips(service: ServicePlan, plan: Plan) -> bool:
-    """Whether its old copies serve until the new ones do; behind a balancer they are taken out."""
+    """Whether its old copies serve until the new ones do; behind a balancer those of a flip are
+    taken out."""
+    if service.start_first:
+        return True
     return _supervised(service, plan) and StepKind.DRAIN not in service.steps
 
 

@@ -9,6 +9,7 @@ from gapless.model import NOT_INSTALLED
 from gapless.render import failure
 from gapless.render.gap import gap
 from gapless.render.layout import INDENT, WIDTH, head, labelled, screen
+from gapless.render.unjudged import unjudged
 from gapless.render.words import LISTED, hosts, plural, seconds
 from gapless.report.outcome import Outcome
 from gapless.report.report import Report, ServiceReport
@@ -32,6 +33,7 @@ def _done(report: Report, verbose: bool, width: int) -> Iterator[str]:
         yield from head("✓", text, width=width)
     yield from failure.schemas(report.schemas, width)
     yield from gap(report.gap, width)
+    yield from unjudged(report, width)
     yield from failure.now(report, width)
     yield from _rest(report, width)
     yield from _forced(report, width)
@@ -55,6 +57,7 @@ def _failed(report: Report, verbose: bool, width: int) -> Iterator[str]:
     yield from failure.left_out(report.left_out, width)
     yield from failure.schemas(report.schemas, width)
     yield from gap(report.gap, width)
+    yield from unjudged(report, width)
     yield from failure.now(report, width)
     yield from _rest(report, width)
     yield from _forced(report, width)
@@ -154,6 +157,7 @@ def _standing(report: Report, verbose: bool, width: int) -> Iterator[str]:
     yield from failure.not_restored(report, width)
     yield from failure.left_out(report.left_out, width)
     yield from gap(report.gap, width)
+    yield from unjudged(report, width)
     yield from failure.now(report, width)
     yield from _rest(report, width)
     yield from _forced(report, width)

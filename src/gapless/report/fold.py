@@ -8,6 +8,7 @@ from typing import Any
 
 from gapless.errors import FailureKind
 from gapless.events.event import Event
+from gapless.plans import StepKind
 from gapless.report.parse import (
     failure_of,
     gap_of,
@@ -114,6 +115,8 @@ def _step_started(progress: Progress, event: Event) -> None:
     item = progress.instance(event.service, event.host)
     item.step, item.since, item.answer = event.step, event.ts, ""
     item.touched = item.touched or event.step in TOUCHING
+    if event.step == StepKind.VERIFY:
+        item.undecided, item.let_through = (), False
     if item.stage in (Stage.WAITING, Stage.DONE):
         item.stage = Stage.RUNNING  # the steps of an undo do not make it new again
 
@@ -122,6 +125,7 @@ def _step_done(progress: Progress, event: Event) -> None:
     if event.host:
         item = progress.instance(event.service, event.host)
         item.touched = item.touched or event.step in TOUCHING
+        item.let_through = item.let_through or event.step == StepKind.VERIFY
 
 
 def _answered(progress: Progress, event: Event) -> None:
@@ -133,6 +137,15 @@ def _answered(progress: Progress, event: Event) -> None:
     item.answer = str(verdict)
     if event.step == "ready":
         item.verdict = verdict
+
+
+def _inconclusive(progress: Progress, event: Event) -> None:
+    """Also what may be let through so: of a check that may not, the failure tells."""
+    _answered(progress, event)
+    verdict = parse_verdict(event.data.get("verdict"))
+    if verdict is not None and event.host and event.step == StepKind.VERIFY:
+        item = progress.instance(event.service, event.host)
+        item.undecided = (*item.undecided, verdict)
 
 
 def _contact(progress: Progress, event: Event) -> None:
@@ -155,6 +168,12 @@ def _instance_done(progress: Progress, event: Event) -> None:
     """It is new, even where a person has to judge its evidence."""
     item = progress.instance(event.service, event.host)
     item.stage, item.touched = Stage.DONE, True
+
+
+def _held(progress: Progress, event: Event) -> None:
+    _instance_done(progress, event)
+    item = progress.instance(event.service, event.host)
+    item.accepted = item.accepted or event.data.get("reason") == "insufficient"
 
 
 def _instance_failed(progress: Progress, event: Event) -> None:
@@ -262,7 +281,7 @@ HANDLERS: Mapping[str, Handler] = {
     "contact.back": _contact,
     "check.passed": _answered,
     "check.failed": _answered,
-    "check.inconclusive": _answered,
+    "check.inconclusive": _inconclusive,
     "instance.done": _instance_done,
     "instance.failed": _instance_failed,
     "migration.failed": _migration_failed,
@@ -272,7 +291,7 @@ HANDLERS: Mapping[str, Handler] = {
     "rollback.started": _undo_started,
     "rollback.succeeded": _undo_ended,
     "rollback.failed": _undo_ended,
-    "instance.held": _instance_done,
+    "instance.held": _held,
     "instance.left_out": _left_out,
     "prove.reading": _reading,
     "prove.finished": _reading,

@@ -50,6 +50,12 @@ class InstanceProgress:
     """Since when its host does not answer; 0 while it does."""
     verdict: Verdict | None = None
     """Last answer while it was to become ready."""
+    undecided: tuple[Verdict, ...] = ()
+    """Rates that could not tell when it was verified last."""
+    let_through: bool = False
+    """Whether it went on with these."""
+    accepted: bool = False
+    """Whether a person was asked, and said so."""
 
 
 @dataclass(slots=True)

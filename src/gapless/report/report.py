@@ -58,6 +58,18 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A rate that decided nothing on an instance which is new all the same: a person ``accepted``
+    it so, else ``on_insufficient: pass`` let it through. ``why`` is the arithmetic."""
+
+    service: str
+    host: str
+    source: str
+    why: str
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SchemaBack:
     """The data of a service that went back: the version it has again, or why it stays; with
     ``bumped`` the version ``was`` stays, and older releases were lifted to that."""
@@ -140,6 +152,7 @@ class Report:
     failures: tuple[Failure, ...] = ()
     undone: tuple[Undone, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    unjudged: tuple[Unjudged, ...] = ()
     schemas: tuple[SchemaBack, ...] = ()
     gap: Gap | None = None
     what: str = ""
@@ -189,6 +202,7 @@ class Report:
         plain["failures"] = tuple(_load(Failure, f) for f in data.get("failures", ()))
         plain["undone"] = tuple(_load(Undone, u) for u in data.get("undone", ()))
         plain["left_out"] = tuple(_load(LeftOut, item) for item in data.get("left_out", ()))
+        plain["unjudged"] = tuple(_load(Unjudged, item) for item in data.get("unjudged", ()))
         plain["schemas"] = tuple(_load(SchemaBack, item) for item in data.get("schemas", ()))
         plain["gap"] = _load(Gap, data["gap"]) if data.get("gap") else None
         plain["sinks"] = tuple(data.get("sinks", ()))
@@ -216,4 +230,5 @@ def parse_verdict(data: Any) -> Verdict | None:
         str(data.get("answer", "")),
         str(data.get("wanted", "")),
         float(data.get("elapsed") or 0.0),
+        str(data.get("look", "")),
     )

@@ -14,7 +14,7 @@ from gapless.report.fold import apply
 from gapless.report.outcome import EXIT_CODES, Outcome, parse_outcome
 from gapless.report.parse import texts
 from gapless.report.progress import InstanceProgress, Progress, Stage
-from gapless.report.report import Report, ServiceReport, Undone
+from gapless.report.report import Report, ServiceReport, Undone, Unjudged
 
 
 def summarize(plan: Plan | None, events: Iterable[Event], sinks: tuple[str, ...] = ()) -> Report:
@@ -44,6 +44,7 @@ def report_of(progress: Progress, sinks: tuple[str, ...] = ()) -> Report:
         failures=tuple(progress.failures),
         undone=tuple(_named(undone, data) for undone in progress.undone.values()),
         left_out=tuple(progress.left_out),
+        unjudged=tuple(_unjudged(progress)),
         schemas=tuple(progress.schemas),
         gap=progress.gap,
         what=_why_it_ended(progress),
@@ -176,6 +177,16 @@ def _end(item: InstanceProgress) -> Stage:
     if item.touched or item.stage not in (Stage.RUNNING, Stage.FAILED):
         return item.stage
     return Stage.WAITING if item.stage is Stage.RUNNING else Stage.KEPT
+
+
+def _unjudged(progress: Progress) -> Iterator[Unjudged]:
+    """Of those that are new: what went back is as it was before anybody asked."""
+    for item in progress.instances.values():
+        if item.stage is Stage.DONE and item.let_through:
+            for verdict in item.undecided:
+                yield Unjudged(
+                    item.service, item.host, verdict.check, verdict.answer, item.accepted
+                )
 
 
 def _untouched_names(plan: Plan | None, data: Mapping[str, Any]) -> tuple[str, ...]:

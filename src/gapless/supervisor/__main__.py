@@ -66,7 +66,7 @@ def _go_on(fd: int) -> int:
 
 def _check(fd: int) -> int:
     from gapless.supervisor import upgrade
-    from gapless.supervisor.supervisor import rehearse
+    from gapless.supervisor.rehearsal import rehearse
 
     state = upgrade.read(fd)
     os.close(fd)

@@ -67,7 +67,7 @@ class Traffic:
 
     def sends_to(self, unit: FakeUnit) -> bool:
         """Whether requests reach the unit."""
-        return self.slot(Instance(unit.service, unit.host.name)).open
+        return self.slot(unit.instance).open
 
     def take_out(self, instance: Instance) -> None:
         """No new requests; open connections end in their own time."""
@@ -85,7 +85,8 @@ class Traffic:
             self._tell(instance, "admit")
 
     def _tell(self, instance: Instance, what: str) -> None:
-        self.world.record(instance.host, f"{instance.service}@{self.name}", what)
+        copy = f"/{instance.slot}" if instance.slot else ""
+        self.world.record(instance.host, f"{instance.service}{copy}@{self.name}", what)
         self.world.changed(instance.host, f"{what} in {self.name}")
 
 
@@ -143,7 +144,7 @@ class FakeBalancer:
         """How many of them are reported up."""
         await self._ask("serving", None)
         known = [unit for name in self._traffic.services for unit in self._world.units(name)]
-        asked = [unit for unit in known if Instance(unit.service, unit.host.name) in instances]
+        asked = [unit for unit in known if unit.instance in instances]
         return sum(unit.serving and self._traffic.sends_to(unit) for unit in asked)
 
     async def examine(self, instances: Collection[Instance]) -> Mapping[str, tuple[Verdict, ...]]:
@@ -230,7 +231,7 @@ class FakeBalancer:
     def _healthy(self, instance: Instance) -> bool:
         host = self._world.hosts.get(instance.host)
         units = host.units.values() if host else ()
-        return any(unit.service == instance.service and unit.serving for unit in units)
+        return any(unit.instance == instance and unit.serving for unit in units)
 
     def _report(self, instance: Instance) -> tuple[Member, ...]:
         slot = self._traffic.slot(instance)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from gapless.model import Instance
 
 if TYPE_CHECKING:
     from gapless.testing.fake_host import FakeHost
@@ -46,6 +49,7 @@ class Behaviour:
     """Lines it writes into the journal when it starts."""
 
 
+_TEMPLATE = re.compile(r"@[^.@]+\.")
 HEALTHY = Behaviour()
 NEVER_READY = Behaviour(healthy_after=None)
 NEVER_STARTS = Behaviour(start_fails=True)
@@ -60,6 +64,7 @@ class FakeUnit:
         name: str,
         *,
         service: str = "",
+        slot: str = "",
         behaviour: Behaviour = HEALTHY,
         type: str = "notify",  # noqa: A002 - systemd's word
         restart: bool = True,
@@ -75,6 +80,7 @@ class FakeUnit:
         self.host = host
         self.name = name
         self.service = service or name.removesuffix(".service")
+        self.slot = slot
         self.normal = behaviour
         self.behaviours: dict[str, Behaviour] = {}
         self.next_starts: list[Behaviour] = []
@@ -92,7 +98,7 @@ class FakeUnit:
         self.requires = requires
         self.extra: dict[str, str] = {}
         """Properties told instead of the simulated ones."""
-        self.fragment = f"/etc/systemd/system/{name}"
+        self.fragment = f"/etc/systemd/system/{_TEMPLATE.sub('@.', name)}"
         self.loaded: dict[str, bytes] = {}
         self._seen: tuple[int, dict[str, bytes]] = (-1, {})
         self.active, self.sub, self.result = "inactive", "dead", "success"
@@ -106,6 +112,11 @@ class FakeUnit:
         """Its journal: the host's wall clock, the incarnation, a line as it was written."""
         self._timers: list[asyncio.TimerHandle] = []
         self._starts: list[float] = []
+
+    @property
+    def instance(self) -> Instance:
+        """The copy it is."""
+        return Instance(self.service, self.host.name, self.slot)
 
     @property
     def running(self) -> bool:

@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 from gapless.drivers.runtimes.base import Replacement, Runtime, RuntimeSnapshot
+from gapless.drivers.runtimes.paired import copy_of
 from gapless.drivers.transports.base import Transport
-from gapless.model import CriticalAction, InstanceState, Observation
+from gapless.model import CriticalAction, Instance, InstanceState, Observation
 
 
 class RuntimeBench(Protocol):
@@ -125,9 +126,10 @@ class RuntimeSuite:
         self.play(case)
 
     def test_what_must_not_change_is_told_by_name(self) -> None:
-        """And holds right after it was taken."""
+        """And holds right after it was taken; of two copies it is that of the one that serves."""
 
         async def case(bench: RuntimeBench, transport: Transport, runtime: Runtime) -> None:
+            runtime, _ = await copy_of(runtime, transport, Instance("", transport.host))
             identity = runtime.soak_identity(await runtime.observe(transport))
             if not runtime.unit:
                 assert not identity

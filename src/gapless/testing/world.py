@@ -124,8 +124,10 @@ class World:
         ]
 
     def serving(self, service: str) -> int:
-        """Instances that get traffic (where a balancer decides) and answer it well."""
-        return sum(unit.serving and self.in_traffic(unit) for unit in self.units(service))
+        """Instances that get traffic (where a balancer decides) and answer it well; of two copies
+        of one either will do."""
+        units = (unit for unit in self.units(service) if unit.serving and self.in_traffic(unit))
+        return len({unit.host.name for unit in units})
 
     def exposed(self, service: str) -> list[str]:
         """Hosts that a balancer sends traffic to and that do not answer well: lost requests."""

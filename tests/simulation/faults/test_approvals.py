@@ -155,6 +155,41 @@ def test_the_time_a_person_takes_is_no_part_of_the_deadline() -> None:
     run_virtual(course())
 
 
+def test_the_time_of_two_questions_at_once_counts_once() -> None:
+    """Both take five minutes, the same five; what is then worked too long for is taken back."""
+
+    async def course() -> None:
+        groups = [{"group": "h1", "then": "approve"}, {"group": "h2", "then": "5m"}]
+        goes = Goes(
+            service("s0", "h1 h2 h3", order={"groups": groups}),
+            service("s1", "h4 h5", order={"groups": [{"group": "h4", "then": "approve"}]}),
+            deadline=120.0,
+        )
+        terminal = Terminal(goes, 300.0)
+        assert ended(await goes.go(approver=terminal)) == ("restored", 4)
+        assert {a.service for a in terminal.asked} == {"s0", "s1"}
+        (aborted,) = [e for e in goes.told if e.type == "rollout.aborted"]
+        assert aborted.reason == "the rollout was not done within 120 s"
+        assert goes.versions("s0") == ["v1"] * 3
+
+    run_virtual(course())
+
+
+def test_what_goes_on_meanwhile_is_not_late_because_a_person_is_asked() -> None:
+    """One waits for an hour; the other begins batches all the time."""
+
+    async def course() -> None:
+        slow = {"groups": [{"group": f"h{n}", "then": "60s"} for n in (3, 4, 5)]}
+        goes = Goes(
+            service("s0", "h1 h2", order=APPROVE),
+            service("s1", "h3 h4 h5 h6", order=slow),
+            deadline=120.0,
+        )
+        assert ended(await goes.go(approver=Terminal(goes, 3600.0))) == ("done", 0)
+
+    run_virtual(course())
+
+
 def test_ctrl_c_at_the_question_leaves_it_open() -> None:
     async def course() -> None:
         goes = Goes(service("s0", "h1 h2", order=APPROVE))

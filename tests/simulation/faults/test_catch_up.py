@@ -202,6 +202,48 @@ def test_a_release_that_came_up_nowhere_is_not_verified(shop: Shop) -> None:
     shop.all_serve(old)
 
 
+FORCED = ("--force", "--reason", "it must go out")
+
+
+def test_what_was_forced_is_not_verified(tolerant: Shop) -> None:
+    """Its health gates were skipped: nobody is brought it, and nobody told to catch up with it."""
+    shop, old = tolerant, tolerant.live()[0]
+    away(shop, "web3")
+    forced = shop.release("2")
+    ended = shop.gapless("deploy", "--yes", *FORCED, code=5)
+    assert "catch-up" not in ended.text
+    assert "gapless doctor --hosts web3; then gapless deploy api --hosts web3" in ended.text
+    back(shop, "web3")
+    assert "missed" not in shop.gapless("status", code=0).text
+    assert "Nothing to do" in shop.gapless("catch-up", "--yes", code=0).text
+    assert shop.live() == [forced, forced, old]
+
+
+def test_before_what_was_forced_the_verified_release_is_still_due(tolerant: Shop) -> None:
+    """web3 missed both: it gets the one that was verified."""
+    shop = tolerant
+    away(shop, "web3")
+    verified = source_holds(shop, "v2")
+    shop.gapless("deploy", "--yes", code=5)
+    forced = source_holds(shop, "v3")
+    shop.gapless("deploy", "--yes", *FORCED, code=5)
+    back(shop, "web3")
+    assert f"api on web3 missed {verified}" in shop.gapless("status", code=0).text
+    shop.gapless("catch-up", "--yes", code=0)
+    assert shop.live() == [forced, forced, verified]
+
+
+def test_a_forced_catch_up_brings_it_all_the_same(tolerant: Shop) -> None:
+    shop = tolerant
+    away(shop, "web3")
+    verified = shop.release("2")
+    shop.gapless("deploy", "--yes", code=5)
+    back(shop, "web3")
+    shop.gapless("catch-up", "--yes", *FORCED, code=0)
+    shop.all_serve(verified)
+    assert "Nothing to do" in shop.gapless("catch-up", "--yes", code=0).text
+
+
 def test_a_commit_that_was_missed_while_the_branch_went_on(shop: Shop) -> None:
     repository = make(shop.folder / "shop.git")
     tree = shop.folder / "tree"

@@ -64,6 +64,27 @@ def test_configuration_alone_is_a_deploy(configured: Shop) -> None:
     shop.world.check()
 
 
+def test_owner_and_mode_alone_are_a_deploy(configured: Shop) -> None:
+    shop = configured
+    shop.gapless("deploy", "--yes", code=0)
+    shop.host("web2").files.write(APP, wanted("web2", 4), 0o600, "www:www")
+    shop.edit("        mode: 0640\n        owner: api\n", "        mode: 0600\n")
+    shown = " ".join(shop.gapless("plan", "deploy", code=0).text.split())
+    assert f"{APP} on web1 web3: mode 0640 → 0600; owner api → root" in shown
+    drifted = "changed on the host since gapless wrote it; owner www → root"
+    assert f"{APP} on web2: {drifted}" in shown
+    before, restarts = contents(shop), shop.changed()
+    ended = shop.gapless("deploy", "--yes", code=0)
+    assert "Deployed api: 3 instances" in ended.text
+    assert contents(shop) == before
+    for host in HOSTS:
+        node = shop.host(host).files.node(APP)
+        assert node is not None
+        assert (node.mode, node.owner) == (0o600, "root:root")
+    assert shop.changed() == [*restarts, *(f"{host} restart" for host in HOSTS)]
+    assert "Nothing to do" in shop.gapless("deploy", "--yes", code=0).text
+
+
 def test_rollback_puts_the_files_back_byte_for_byte(configured: Shop) -> None:
     shop, before = configured, files(configured)
     shop.gapless("deploy", "--yes", code=0)

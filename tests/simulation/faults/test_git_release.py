@@ -23,6 +23,7 @@ def test_ref_that_does_not_exist(here: GitLocal) -> None:
     told = here.gapless("deploy", "--yes", code=2)
     assert "there is no branch, tag or commit 'mian'" in told
     assert "did you mean main?" in told
+    assert f"where api, release from {here.repository}" in " ".join(told.split())
     assert here.untouched()
     told = " ".join(here.gapless("doctor", code=3).split())
     assert "there is no branch, tag or commit 'mian'; did you mean main?" in told
@@ -78,7 +79,7 @@ def test_git_server_gone_in_mid_rollout(here: GitLocal) -> None:
     here.repository.rename(here.folder / "gone.git")
     told = here.gapless("deploy", "plan.json", "--yes", code=4)
     assert "git ended with status 128 on the host" in told
-    assert "release.fetch: controller" in told
+    assert "release.fetch: controller" in " ".join(told.split())
     assert here.live() == {"app": "0"}
     assert not list((here.folder / "srv" / "releases").glob("*.incoming"))
 

@@ -177,9 +177,13 @@ def test_without_data_the_policy_decides(shop: Shop, policy: str, code: int) -> 
         accepted = next(e.ts for e in shop.events("instance.done") if e.host == "web1")
         assert accepted - began < 30, "a person accepted it, and it was waited for again"
         shop.gapless("resume", code=7)
-        shop.gapless("resume", code=0)
+        ended = shop.gapless("resume", code=0)
         code = 0
     shop.all_serve(new if code == 0 else old)
+    said = " ".join(ended.text.split())
+    by = {"pass": "let through by on_insufficient: pass", "pause": "accepted by a person"}
+    known = f"decided nothing on 3 of 3 instances (web[1:3]), {by.get(policy)}: no data since the"
+    assert (known in said) is (code == 0)
 
 
 def test_a_metrics_server_that_is_down_is_never_a_pass(shop: Shop) -> None:

@@ -77,6 +77,48 @@ def test_a_migration_that_was_skipped_there_is_skipped_here(staged: Shop) -> Non
     assert schema.ran == ["web1 up", "web2 up"]
 
 
+PROMOTE = ("promote", "-e", "production", "--from", "staging", "--yes")
+FILE = "    config: [{file: extra.conf, to: /etc/api/extra.conf}]\n"
+
+
+def test_what_it_would_bring_besides_was_not_verified(staged: Shop) -> None:
+    """The file has configuration by now, and staging was deployed without."""
+    (staged.folder / "extra.conf").write_text("extra 1\n")
+    staged.edit("    balancer: edge\n", f"    balancer: edge\n{FILE}")
+    live = staged.live()
+    ended = staged.gapless(*PROMOTE, code=3)
+    assert "would not be deployed here as it was in staging: config is brought" in ended.text
+    assert "verified in staging: code here: code, config" in ended.text
+    assert "gapless deploy -e staging api, then promote again" in ended.text
+    assert staged.live() == live
+    staged.gapless("deploy", "-e", "staging", "--yes", code=0)
+    staged.gapless(*PROMOTE, code=0)
+    staged.all_serve(live[0])
+
+
+def test_what_it_would_not_bring_any_more_is_refused_too(staged: Shop) -> None:
+    (staged.folder / "extra.conf").write_text("extra 1\n")
+    staged.edit("    balancer: edge\n", f"    balancer: edge\n{FILE}")
+    staged.release("3")
+    staged.gapless("deploy", "-e", "staging", "--yes", code=0)
+    staged.edit(FILE, "")
+    ended = staged.gapless(*PROMOTE, code=3)
+    assert "config is not brought by now" in ended.text
+
+
+def test_what_the_environments_bring_differently_is_told(staged: Shop) -> None:
+    """Only production has the file, on purpose."""
+    (staged.folder / "extra.conf").write_text("extra 1\n")
+    own = "on: [web2, web3], config: [{file: extra.conf, to: /etc/api/extra.conf}]"
+    staged.edit("on: [web2, web3]", own)
+    new = staged.live()[0]
+    plan = staged.gapless(*PROMOTE[:-1], "--dry-run", code=0)
+    told = "api: config is brought here, and not in staging, as the file says"
+    assert told in plan.text
+    staged.gapless(*PROMOTE, code=0)
+    staged.all_serve(new)
+
+
 def test_staging_that_runs_something_nobody_verified(staged: Shop) -> None:
     host = staged.host("web1")
     other = f"/srv/api/releases/{staged.live()[1]}"

@@ -71,3 +71,19 @@ def test_no_sudo(shop: Shop, verb: str) -> None:
     assert "may not act as root" in ended.text
     assert "sudo" in ended.text
     nothing_happened(shop, before)
+
+
+def test_a_crash_loop_is_told_with_the_command_that_tells_why(shop: Shop) -> None:
+    async def crash() -> None:
+        shop.unit("web2").restarts = 7
+        shop.unit("web2").crash()
+
+    shop.do(crash())
+    ended = shop.gapless("restart", "--yes", code=3)
+    text = " ".join(ended.text.split())
+    assert "in a crash loop: systemd has restarted it 7 times" in text
+    assert (
+        "wanted active, without being restarted next journalctl -u api.service -n 50 on web2"
+        in text
+    )
+    assert shop.changed() == []

@@ -40,6 +40,14 @@ def test_nothing_heavy_is_imported(words: tuple[str, ...]) -> None:
     assert not imported(*words) & set(HEAVY)
 
 
+def test_a_rollout_imports_only_what_rollouts_need() -> None:
+    """What one verb needs, the sources of descriptions and the HTTP client of webhooks are left."""
+    program = "import sys, gapless.api\nprint('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    rare = {"gapless.config.descriptions", "gapless.doctor", "gapless.prove.prover", "http.client"}
+    assert not rare & set(done.stdout.decode().split())
+
+
 def test_help_imports_no_verb() -> None:
     assert not {m for m in imported("--help") if m.startswith("gapless.cli.verbs")}
 

@@ -82,3 +82,20 @@ def test_what_nobody_may_look_into_is_not_there(
         monkeypatch.setattr(Path, name, refused)
     monkeypatch.setattr(os, "stat", refused)
     assert len(told(file)) == 3
+
+
+@pytest.mark.parametrize("key", ["[a.lock, '*.sum']", "'*.sum'"])
+def test_lock_files_that_are_not_in_the_release_are_told_with_their_place(
+    tmp_path: Path, key: str
+) -> None:
+    build = f"build: {{run: make, keep: out, key: {key}}}"
+    file = write(tmp_path, service(release=f"{{directory: dist, to: /srv/api, {build}}}"))
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "a.lock").touch()
+    (problem,) = told(file)
+    line, at, rest = problem.split(":", 2)
+    text = file.read_text().splitlines()[int(line) - 1]
+    assert text[int(at) - 1 :].startswith("'*.sum'")
+    assert rest.startswith(f" key: nothing in '{tmp_path}/dist' matches *.sum")
+    (tmp_path / "dist" / "b.sum").touch()
+    assert told(file) == []

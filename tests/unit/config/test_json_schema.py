@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gapless.config.base import Section
+from gapless.config.descriptions import descriptions
 from gapless.config.health import HealthConfig
 from gapless.config.json_schema import json_schema
 from gapless.config.keys import keys_at, keys_of
@@ -35,7 +36,7 @@ def references(value: Any) -> Iterator[str]:
 @pytest.mark.parametrize("section", sorted(set(sections()), key=str))
 def test_every_key_says_what_it_is(section: type[Section]) -> None:
     assert section.__doc__, section
-    missing = [name for name, field in section.model_fields.items() if not field.description]
+    missing = [name for name, text in descriptions(section).items() if not text]
     assert not missing
 
 

@@ -73,9 +73,17 @@ def test_secrets_have_the_same_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ("variables: {host: a}", "7:1: variables: 'host' is known to every template already"),
-        ("variables: {a-b: a}", "7:1: variables: 'a-b' cannot be a name in a template"),
-        ("variables: {if: a}", "variables: 'if' cannot be a name in a template"),
+        ("variables: {host: a}", "7:13: host: is known to every template already"),
+        ("variables: {a-b: a}", "7:13: a-b: cannot be a name in templates: letters, digits and _"),
+        ("variables: {if: a}", "7:13: if: cannot be a name in templates: it is a word of their"),
+        ("variables: {a: 1, 1x: 2}", "7:19: 1x: cannot be a name in templates: it begins with a"),
+        ("secrets: {1x: 'env:A'}", "7:11: 1x: cannot be a name in templates: it begins with a"),
+        (
+            "    variables: {1x: a}",
+            "7:17: 1x: cannot be a name in templates: it begins with a digit",
+        ),
+        ("groups: {all: {variables: {1x: a}}}", "7:28: 1x: cannot be a name in templates"),
+        ("environments: {a: {variables: {1x: a}}}", "7:32: 1x: cannot be a name in templates"),
         ("secrets: {db: hunter2}", "a secret is a reference"),
         ("groups: {wbe: {}}", "7:10: no host is in group 'wbe'"),
         ("    config: [{to: /etc/a}]", "7:14: config: give exactly one of template, file"),

@@ -14,6 +14,7 @@ from docs.generators.markdown import code
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.group import cli as root
 from gapless.config.base import Section
+from gapless.config.descriptions import descriptions
 from gapless.config.process import ProcessConfig
 from gapless.config.project import ProjectConfig
 from gapless.events.event import TYPES
@@ -54,11 +55,11 @@ def test_every_config_key_is_documented(page: str, root: type[Section]) -> None:
     text = (REFERENCE / page).read_text("utf-8")
     for model in config.sections(root):
         section = text.split(f"\n## {config.title(model)}\n")[1].split("\n## ")[0]
-        for key, field, _ in config.keys(model):
+        for (key, *_), said in zip(config.keys(model), descriptions(model).values(), strict=True):
             if key == "environment":
                 continue
             assert f"| {code(key)} |" in section, f"{model.__name__}.{key}"
-            assert field.description, f"{model.__name__}.{key} has no description"
+            assert said, f"{model.__name__}.{key} has no description"
 
 
 def test_every_verb_and_option_is_documented() -> None:

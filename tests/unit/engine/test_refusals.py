@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gapless.drivers.transports.ssh_errors import Target, connection_error
+from gapless.drivers.transports.ssh_way import Way
 from gapless.engine.opening import _refusal
 from gapless.engine.outcome import Ending
 from gapless.errors import GaplessError, PreflightFailed
@@ -52,11 +53,11 @@ def test_an_answer_is_told_once_with_what_was_asked_and_wanted() -> None:
 
 
 def test_a_refused_connection_is_said_in_words_once() -> None:
-    target = Target("web1", "web1", 22, "deploy", "known_hosts", 10.0)
+    target = Target("web1", "web1", 22, Way("web1", user="deploy"), "known_hosts", 10.0)
     error = connection_error(target, ConnectionRefusedError(111, "Connect call failed ('::1', 22)"))
     assert error.what == "cannot connect to web1: Connection refused"
     assert error.evidence == ""
-    assert error.next.endswith("By hand: ssh -p 22 deploy@web1")
+    assert error.next.endswith("By hand: ssh deploy@web1")
 
 
 @pytest.mark.parametrize(("count", "told"), [(6, True), (21, False)])

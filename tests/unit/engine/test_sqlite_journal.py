@@ -93,7 +93,7 @@ def test_a_killed_controllers_liveness_is_free_at_once(tmp_path: Path) -> None:
 def test_what_a_power_cut_must_not_forget_is_forced_to_the_disk(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "j")
     told: list[str] = []
-    journal._db.set_trace_callback(told.append)
+    journal._db.connection.set_trace_callback(told.append)
 
     def forced() -> bool:
         modes = [line for line in told if line.startswith("PRAGMA synchronous")]
@@ -135,6 +135,17 @@ class Paged(SqliteJournal):
         return super().events(rollout, after, min(limit, 3))
 
 
+def test_a_step_that_was_never_begun_is_over_as_it_begins(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "j")
+    TestSqliteJournal().start(journal)
+    told = event("step.skipped", "r1")
+    journal.finish("r1", "api/web1/warm", 1, StepState.SKIPPED, {"why": "no warm-up"}, told)
+    record = journal.steps("r1")["api/web1/warm"]
+    assert (record.state, record.result) == (StepState.SKIPPED, {"why": "no warm-up"})
+    assert record.begun == record.ended == told.ts
+
+
 def test_only_critical_steps_are_forced_to_the_disk() -> None:
     critical = {kind for kind, step in STEPS.items() if step.critical}
-    assert critical == {StepKind.MIGRATE, StepKind.DRAIN, StepKind.SWITCH, StepKind.ADMIT}
+    moves = {StepKind.DRAIN, StepKind.ADMIT}
+    assert critical == {StepKind.MIGRATE, StepKind.SWITCH, StepKind.RETIRE, *moves}

@@ -85,6 +85,16 @@ def test_resets_of_keep_alive_connections_are_told(
     )
 
 
+def test_new_connections_that_a_reload_may_lose_are_told(tmp_path: Path) -> None:
+    caddy = "{caddy: {proxy: shop, upstream: '{address}:80'}}"
+    assert notes(tmp_path, caddy)["api"] == (
+        "edge (caddy): each drain and each admit reloads it, which resets idle keep-alive"
+        " connections and may lose a few connections that are just being opened",
+    )
+    nginx = "{nginx: {include: /etc/nginx/shop.conf, upstream: shop, server: '{address}:80'}}"
+    assert not any("being opened" in note for note in notes(tmp_path, nginx)["api"])
+
+
 def test_every_kind_has_a_driver_and_every_driver_a_kind() -> None:
     from gapless.config.balancers import kinds
 

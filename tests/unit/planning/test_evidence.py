@@ -69,3 +69,12 @@ def test_what_asks_nothing_says_nothing(tmp_path: Path) -> None:
     assert notes(tmp_path, "verify: {logs: {}}", force="it is known") == (
         "api: health gates are skipped: it is known",
     )
+
+
+def test_what_is_forced_is_warmed_and_asked_all_the_same(tmp_path: Path) -> None:
+    warm = "warm: {http: 'http://localhost/', times: 20}"
+    verify = f"verify: [{{{ASKED}}}, {{logs: {{}}}}]"
+    assert notes(tmp_path, warm, verify, force="it is known") == (
+        "api: health gates are skipped: it is known",
+        "api: warms with 20 requests; asks 2 endpoints",
+    )

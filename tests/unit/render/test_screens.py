@@ -35,6 +35,7 @@ ENDINGS = {
     "environment": (streams.environment, Outcome.PAUSED),
     "approval": (streams.waits_for_approval, Outcome.PAUSED),
     "forced": (streams.forced, Outcome.DONE),
+    "unjudged": (streams.unjudged, Outcome.DONE),
 }
 
 

@@ -15,7 +15,15 @@ from tests.unit.render import streams
 
 MAKERS = {
     name: getattr(streams, name)
-    for name in ("success", "not_ready", "lost_contact", "rollback_failed", "paused", "interrupted")
+    for name in (
+        "success",
+        "unjudged",
+        "not_ready",
+        "lost_contact",
+        "rollback_failed",
+        "paused",
+        "interrupted",
+    )
 }
 
 
@@ -82,6 +90,34 @@ def test_each_failure_is_told_once() -> None:
     """step.failed, migration.failed and the record of the instance are one failure."""
     for make in (streams.migration_failed, streams.not_ready, streams.rollback_failed):
         assert len(summarize(streams.shop_plan(), make()).failures) == 1
+
+
+def test_what_decided_nothing_and_was_let_through_is_in_the_report() -> None:
+    report = summarize(streams.shop_plan(), streams.unjudged())
+    told = [(u.service, u.host, u.source, u.accepted) for u in report.unjudged]
+    assert told == [
+        ("shop.api", "web1", "balancer edge", False),
+        ("shop.api", "web2", "balancer edge", False),
+        ("shop.api", "web3", "balancer edge", False),
+        ("shop.api", "web4", "logs", True),
+    ], "once each, though web4 was judged twice"
+    assert report.unjudged[0].why.startswith("too little data: 0 of 3 requests failed in 60 s")
+    assert report.to_json()["unjudged"][3]["why"] == "no data since the switch"
+    assert report.outcome is Outcome.DONE
+
+
+def test_what_still_waits_for_a_person_was_not_let_through() -> None:
+    events = streams.unjudged()
+    held = next(n for n, event in enumerate(events) if event.type == "instance.held")
+    report = summarize(streams.shop_plan(), events[: held + 1])
+    assert [u.host for u in report.unjudged] == ["web1", "web2", "web3"]
+
+
+def test_what_went_back_is_not_told_as_unjudged() -> None:
+    stream = streams.Stream(events=streams.unjudged()[:-2])
+    stream.restored("web1").lost("web2", {"what": "x"})
+    report = summarize(streams.shop_plan(), stream.events)
+    assert [u.host for u in report.unjudged] == ["web3", "web4"]
 
 
 def test_a_linked_rollback_marks_its_instances_restored() -> None:

@@ -19,7 +19,7 @@ from gapless.cli.options import (
 @services_argument
 @choice_option
 @click.option("--reason", default="", help="Why; needed with --force.")
-@click.option("--offline", is_flag=True, help="Ask no host.")
+@click.option("--offline", is_flag=True, help="Ask no host and no balancer.")
 @click.option("--exit-code", is_flag=True, help="Exit 10 when there is something to do.")
 @click.option("-o", "--output", help="Write it to a file for restart or deploy.")
 @click.option("-v", "--verbose", is_flag=True, help="Steps, and what they are made of.")

@@ -59,6 +59,8 @@ class Capabilities:
     """Whether what it was told still holds after it read its configuration again."""
     resets_keepalives: bool = False
     """Whether each drain and each admit closes idle keep-alive connections of clients."""
+    loses_new: bool = False
+    """Whether each drain and each admit may lose a few connections that clients just open."""
     nodes: int = 1
     drain_evidence: Evidence = Evidence.TIMED
     """The best it can have."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from gapless.clock import Clock
@@ -19,15 +19,16 @@ from gapless.drivers.balancers.fanout import Fanout
 from gapless.drivers.balancers.haproxy_figures import counted
 from gapless.drivers.balancers.haproxy_node import HaproxyNode
 from gapless.drivers.balancers.haproxy_orders import MOST_WEIGHT
+from gapless.drivers.balancers.of_nodes import OfNodes
 from gapless.drivers.balancers.sight import together
 from gapless.drivers.balancers.weighing import weigh
 from gapless.drivers.fill import own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import TrafficError
-from gapless.model import Fence, Instance, Verdict
+from gapless.model import Fence, Instance
 
 
-class HaproxyBalancer:
+class HaproxyBalancer(OfNodes):
     """Servers of one backend on every node of ``config.haproxy.on``.
 
     ``transports`` gives the transport of a host, and for "" one to the machine gapless runs on
@@ -38,7 +39,8 @@ class HaproxyBalancer:
     ``load-server-state-from-file`` in haproxy.cfg, ``show servers state`` written to it before the
     reload); a drain that got lost is noticed and ordered again while we wait. Sticky sessions
     (cookies) still reach a drained server: HAProxy means it so. Drain and admit leave weights and
-    agents alone.
+    agents alone. Admitted is a server that reports UP by a check that passed since; one without
+    checks as soon as it is up, and its member says ``checked`` False and "no check" in ``raw``.
 
     Dynamic servers do not survive a reload at all. With ``dynamic`` a server that is missing counts
     as out, and is added again when it is admitted; write it into haproxy.cfg as well, so that it is
@@ -56,26 +58,15 @@ class HaproxyBalancer:
     ) -> None:
         if config.haproxy is None:
             raise ValueError(f"balancer {name} is not HAProxy")
-        self._name = name
+        hosts = config.haproxy.on or ("",)
         self._haproxy = config.haproxy
         self._clock = clock
         self._admit_timeout = config.admit_timeout
-        self._hosts = config.haproxy.on or ("",)
         self._nodes = [
             HaproxyNode(name, host, config.haproxy, partial(transports, host), address)
-            for host in self._hosts
+            for host in hosts
         ]
-        self._fanout = Fanout(name, config, self._nodes, clock)
-
-    @property
-    def name(self) -> str:
-        """Name in gapless.yaml."""
-        return self._name
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """Hosts of its nodes, "" for this machine; fences are given in this order."""
-        return self._hosts
+        super().__init__(name, hosts, self._nodes, Fanout(name, config, self._nodes, clock))
 
     def capabilities(self) -> Capabilities:
         """Counted drains, weights; dynamic servers where they are configured."""
@@ -87,39 +78,16 @@ class HaproxyBalancer:
             drain_evidence=Evidence.COUNTED,
         )
 
-    async def members(self, instance: Instance) -> tuple[Member, ...]:
-        """The instance as every node sees it now."""
-        return tuple(sight.member for sight in await self._fanout.look(instance))
-
-    async def serving(self, instances: Collection[Instance]) -> int:
-        """Least number of their servers that are up, and not only optimistically, on any node."""
-        return min(await together(node.serving(instances) for node in self._nodes))
-
-    async def examine(self, instances: Collection[Instance]) -> Mapping[str, tuple[Verdict, ...]]:
-        """The socket answers, backend and servers are there."""
-        found = await together(node.examine(instances) for node in self._nodes)
-        return dict(zip(self._hosts, found, strict=True))
-
     async def drain(self, instance: Instance, fences: Sequence[Fence]) -> Drained:
         """Out on every node, until each counts no session and no queued request for it.
 
         When HAProxy was replaced by another process meanwhile, the connections of the old one
         cannot be counted: they get all of ``drain_timeout`` and the evidence is TIMED.
         """
-        drained = await self._fanout.drain(instance, fences)
+        drained = await super().drain(instance, fences)
         if drained.left and self._haproxy.shutdown_sessions:
-            guards = self._fanout.guards(fences)
-            pairs = zip(self._nodes, guards, strict=True)
-            await together(node.cut(instance, fence) for node, fence in pairs)
+            await together(node.cut(instance, fence) for node, fence in self._guarded(fences))
         return drained
-
-    async def admit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
-        """In on every node, until each reports UP by a check that passed after this call.
-
-        A server without checks is accepted as soon as it is up; its member says ``checked`` False
-        and "no check" in ``raw``.
-        """
-        return await self._fanout.admit(instance, fences)
 
     async def weights(
         self, wanted: Mapping[Instance, int], fences: Sequence[Fence]
@@ -132,14 +100,12 @@ class HaproxyBalancer:
 
     async def add(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
         """A server of it on every node, in maintenance; one that is there stays as it is."""
-        guards = self._fanout.guards(fences)
-        pairs = zip(self._nodes, guards, strict=True)
-        await together(node.add(instance, fence) for node, fence in pairs)
+        await together(node.add(instance, fence) for node, fence in self._guarded(fences))
         return await self.members(instance)
 
     async def remove(self, instance: Instance, fences: Sequence[Fence]) -> None:
         """No server of it on any node; refused while one sends it anything."""
-        guards = self._fanout.guards(fences)
+        guarded = self._guarded(fences)
         sights = await self._fanout.look(instance)
         busy = [sight for sight in sights if not (sight.out and sight.idle)]
         if busy:
@@ -149,12 +115,18 @@ class HaproxyBalancer:
                 evidence="\n".join(map(str, busy)),
                 next=f"gapless drain {instance}",
             )
-        there = [sight.member.state is not MemberState.MISSING for sight in sights]
-        found = zip(self._nodes, guards, there, strict=True)
-        await together(node.remove(instance, fence) for node, fence, is_there in found if is_there)
+        await together(
+            node.remove(instance, fence)
+            for (node, fence), sight in zip(guarded, sights, strict=True)
+            if sight.member.state is not MemberState.MISSING
+        )
 
     async def counters(self, instance: Instance) -> Counters:
         """Requests and errors (5xx, failed connections and responses) of each HAProxy process since
         it started."""
         found = await together(node.counted(instance) for node in self._nodes)
         return counted(dict(zip((node.label for node in self._nodes), found, strict=True)))
+
+    def _guarded(self, fences: Sequence[Fence]) -> list[tuple[HaproxyNode, Fence | None]]:
+        """Every node with the fence of its orders."""
+        return list(zip(self._nodes, self._fanout.guards(fences), strict=True))

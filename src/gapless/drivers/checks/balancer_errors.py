@@ -22,7 +22,6 @@ from gapless.drivers.balancers.base import Balancer, Counters
 from gapless.drivers.checks.rates import Count, RateSource
 from gapless.drivers.checks.reach import Reach
 from gapless.errors import GaplessError, SourceUnavailable
-from gapless.model import Instance
 
 _BEFORE = 60.0
 """Seconds before a window from which a sample is still good for its beginning: an instance that is
@@ -41,7 +40,7 @@ def make_sources(config: BalancerErrorsConfig, reach: Reach) -> tuple[RateSource
 class _Sample:
     at: float
     parts: tuple[Counters, ...]
-    """Of each balancer that counts."""
+    """Of each balancer that counts, for each copy."""
 
     @property
     def requests(self) -> int:
@@ -101,10 +100,10 @@ class BalancerRate:
 
     async def _sample(self, host: str, at: float) -> _Sample | None:
         """All balancers' counters at once; None where none of them counts."""
-        instance = Instance(self._reach.service, host)
         chosen = [one for one in self._reach.balancers() if self._wanted(one)]
+        copies = self._reach.instances(host)
         try:
-            found = await asyncio.gather(*(one.counters(instance) for one in chosen))
+            found = await asyncio.gather(*(b.counters(copy) for b in chosen for copy in copies))
         except GaplessError as error:
             raise SourceUnavailable(
                 f"the balancer's counters cannot be read: {error.what}",

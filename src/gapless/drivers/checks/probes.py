@@ -13,23 +13,30 @@ from gapless.drivers.checks.openapi_file import read_description
 from gapless.drivers.checks.placeholders import fill
 from gapless.drivers.checks.secret_headers import SECRETS
 from gapless.drivers.transports.base import Probe
+from gapless.model import Instance
+from gapless.supervisor.spec import filled as in_slot
 
 Filled = Callable[[str], str]
 
 
 def build_probes(
-    checks: Sequence[HealthConfig], *, host: str, address: str, service: str, release: str = ""
+    checks: Sequence[HealthConfig], instance: Instance, *, address: str, release: str = ""
 ) -> tuple[Probe, ...]:
-    """One probe per check that asks something besides the systemd state."""
+    """One probe per check that asks something besides the systemd state. ``address`` is that of
+    the host."""
     values = {
-        "host": host,
-        "name": host.partition(".")[0],
-        "address": address,
-        "service": service,
-        "instance": f"{service}@{host}",
+        "host": instance.host,
+        "name": instance.host.partition(".")[0],
+        "address": instance.address or address,
+        "service": instance.service,
+        "instance": str(instance),
         "release": release,
     }
-    return tuple(_asked_from(check, probe) for check in checks for probe in _probes(check, values))
+
+    def filled(text: str) -> str:
+        return fill(in_slot(text, instance.slot) if instance.slot else text, values)
+
+    return tuple(_asked_from(check, probe) for check in checks for probe in _probes(check, filled))
 
 
 def _asked_from(check: HealthConfig, probe: Probe) -> Probe:
@@ -39,10 +46,7 @@ def _asked_from(check: HealthConfig, probe: Probe) -> Probe:
     return replace(probe, spec={**probe.spec, FROM: check.ask_from})
 
 
-def _probes(check: HealthConfig, values: Mapping[str, str]) -> Iterator[Probe]:
-    def filled(text: str) -> str:
-        return fill(text, values)
-
+def _probes(check: HealthConfig, filled: Filled) -> Iterator[Probe]:
     one = _probe(check, filled)
     if one is not None:
         yield one

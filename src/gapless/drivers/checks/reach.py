@@ -26,6 +26,12 @@ class Reach:
     clock: Clock
     secrets: KeptSecrets
     references: Callable[[str], Iterable[str]]
+    copies: Callable[[Instance], tuple[Instance, ...]] = lambda instance: (instance,)
+    """The copies that an instance may have beside each other."""
+
+    def instances(self, host: str) -> tuple[Instance, ...]:
+        """What of the service there may be on a host."""
+        return self.copies(Instance(self.service, host))
 
     def filled(self, text: str, host: str) -> str:
         """``text`` with {host}, {name}, {service} and {address} of a host; other braces stay."""

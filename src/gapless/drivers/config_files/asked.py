@@ -8,11 +8,13 @@ from gapless.errors import Problem
 
 
 class NotRendered(Exception):
-    """Why a template came to nothing, at its place."""
+    """Why a template came to nothing, at its place. ``key``: what is wrong is not in the template
+    but what gapless.yaml says of it, under this key."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, key: str = "") -> None:
         super().__init__(str(problem))
         self.problem = problem
+        self.key = key
 
 
 class SecretNames:

@@ -14,7 +14,7 @@ FILE, LINK, ABSENT, OTHER = "file", "link", "absent", "other"
 @dataclass(frozen=True, slots=True)
 class RenderedFile:
     """One file as it is to be. ``shown`` is what a person may see of it, secrets taken out; None
-    when it is no text, or nobody's to read. ``owner`` "" leaves it to the host."""
+    when it is no text, or nobody's to read. ``owner`` "" is who writes it: the login, or root."""
 
     path: str
     content: bytes = field(repr=False)
@@ -29,7 +29,9 @@ class RenderedFile:
 @dataclass(frozen=True, slots=True)
 class LiveFile:
     """One path of a host. ``kind``: file, link, absent, other (a folder, a socket …); ``sha256`` of
-    a file's content; ``target`` of a link; ``missing`` folders above it, the outermost first."""
+    a file's content; ``target`` of a link; ``missing`` folders above it, the outermost first.
+    ``owner`` is told as far as it was asked for, and where it is not the ``writer``, whose a file
+    is when nobody is asked for."""
 
     path: str
     kind: str
@@ -38,6 +40,7 @@ class LiveFile:
     sha256: str = ""
     target: str = ""
     missing: tuple[str, ...] = ()
+    writer: str = field(default="", compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """What a journal may hold of it: nothing of the content."""

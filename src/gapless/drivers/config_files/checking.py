@@ -16,7 +16,7 @@ _RELEASE = "release"
 def template_problems(loaded: Loaded) -> Iterator[Problem]:
     """Of every file on every host."""
     project = loaded.project
-    rendering, groups = Rendering(project), groups_of(project.hosts)
+    rendering, groups = Rendering(project, written=loaded.problem), groups_of(project.hosts)
     for name, service in project.services.items():
         for host in hosts_on(service.on, project.hosts, groups) if service.config else ():
             rendering.files(name, host, _RELEASE if service.release else "")

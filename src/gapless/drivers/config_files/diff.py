@@ -72,8 +72,16 @@ def _notes(new: RenderedFile, live: LiveFile, *, drifted: bool) -> Iterator[str]
     else:
         if live.mode != new.mode:
             yield f"mode {live.mode:04o} → {new.mode:04o}"
-        if live.owner != new.owner:
-            yield f"owner {live.owner} → {new.owner}"
+        yield from _owned(live, new.owner)
+
+
+def _owned(live: LiveFile, owner: str) -> Iterator[str]:
+    (user, _, group), (wanted, _, its_group) = live.owner.partition(":"), owner.partition(":")
+    wanted = wanted or live.writer
+    if user and user != wanted:
+        yield f"owner {user} → {wanted}"
+    if group != its_group:
+        yield f"group {group} → {its_group}"
 
 
 def _old_side(

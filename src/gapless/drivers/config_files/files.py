@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gapless.config.project import ProjectConfig
 from gapless.config.secrets import SecretValue, resolve_secrets
 from gapless.config.template_names import references_for
-from gapless.drivers.config_files.base import LiveFile, RenderedFile
+from gapless.drivers.config_files.base import ABSENT, LiveFile, RenderedFile
 from gapless.drivers.config_files.host import look
 from gapless.drivers.config_files.marks import Marks
-from gapless.drivers.config_files.rendering import Rendering, needed
+from gapless.drivers.config_files.rendering import Rendering, Written, needed
 from gapless.drivers.secret_forms import secret_forms
 from gapless.drivers.transports.base import Transport
 from gapless.hostside.veil import veil
@@ -51,15 +51,21 @@ class ConfigSecrets:
 
 
 class ConfigFiles:
-    """Renders, and looks; ``secrets`` are shared by the services of a rollout."""
+    """Renders, and looks; ``secrets`` are shared by the services of a rollout. ``written``: see
+    ``Rendering``."""
 
     def __init__(
-        self, project: ProjectConfig, service: str, marks: Marks, secrets: ConfigSecrets
+        self,
+        project: ProjectConfig,
+        service: str,
+        marks: Marks,
+        secrets: ConfigSecrets,
+        written: Written | None = None,
     ) -> None:
         self._project = project
         self._service = service
         self._secrets = secrets
-        self._rendering = Rendering(project, secrets.value)
+        self._rendering = Rendering(project, secrets.value, written)
         self._owners = {f.to: f.owner or "" for f in project.services[service].config}
         self.marks = marks
 
@@ -77,6 +83,16 @@ class ConfigFiles:
         """What is there now."""
         files = await look(transport, self._owners)
         return LiveConfig(self.marks.of_live(files), files)
+
+    async def copied(self, transport: Transport, copies: Mapping[str, str]) -> str:
+        """The mark of files of which copies lie elsewhere on the host, as if they were in their
+        places. ``copies``: path to where its copy lies; the other paths had nothing there."""
+        owners = {copy: self._owners[path] for path, copy in copies.items()}
+        found = {file.path: file for file in await look(transport, owners)} if owners else {}
+        return self.marks.of_live(
+            replace(found[copies[path]], path=path) if path in copies else LiveFile(path, ABSENT)
+            for path in self._owners
+        )
 
     def veiled(self, host: str, text: str) -> str:
         """What a program said about a file, without the secrets that may be in it."""

@@ -30,15 +30,17 @@ from gapless.errors import ActionFailed, HostFault
 from gapless.model import Command, Completed
 
 _TYPES = {"f": FILE, "l": LINK}
+_SELF = "/proc/self/"
+"""Belongs to who looks, who is also the one that writes."""
 _MOVE = 30.0
 """Seconds one small file may take to be copied, renamed or removed."""
 
 
 async def look(transport: Transport, owners: Mapping[str, str]) -> tuple[LiveFile, ...]:
-    """What is at these paths. ``owners``: path to the owner that is asked for: only that part of
-    the owner is told, so that what nobody asked for makes no difference."""
+    """What is at these paths. ``owners``: path to the owner that is asked for. Where none is, it is
+    to be the one who writes; a group that nobody asked for makes no difference."""
     above = dict.fromkeys(folder for path in owners for folder in _folders(path))
-    argv = ("find", *above, *owners, "-maxdepth", "0", "-printf", r"%p\t%y\t%m\t%u:%g\t%l\n")
+    argv = ("find", _SELF, *above, *owners, "-maxdepth", "0", "-printf", r"%p\t%y\t%m\t%u:%g\t%l\n")
     done = await transport.run(Command(argv, env={"LC_ALL": "C"}))
     if "Permission denied" in done.stderr:  # else its status only says that something is missing
         raise HostFault(
@@ -49,11 +51,16 @@ async def look(transport: Transport, owners: Mapping[str, str]) -> tuple[LiveFil
     seen = {line.split("\t")[0]: line.split("\t")[1:] for line in done.stdout.splitlines()}
     files = [path for path in owners if path in seen and seen[path][0] == "f"]
     digests = await transport.digest(files) if files else {}
-    return tuple(_live(path, owners[path], seen, digests) for path in owners)
+    writer = seen[_SELF][2].partition(":")[0] if _SELF in seen else ""
+    return tuple(_live(path, owners[path], writer, seen, digests) for path in owners)
 
 
 def _live(
-    path: str, owner: str, seen: Mapping[str, Sequence[str]], digests: Mapping[str, str]
+    path: str,
+    asked: str,
+    writer: str,
+    seen: Mapping[str, Sequence[str]],
+    digests: Mapping[str, str],
 ) -> LiveFile:
     if path not in seen:
         missing = tuple(folder for folder in _folders(path) if folder not in seen)
@@ -63,15 +70,15 @@ def _live(
         return LiveFile(path, LINK, target=target)
     if kind != "f":
         return LiveFile(path, OTHER)
-    return LiveFile(path, FILE, int(mode, 8), _as_asked(owned, owner), digests.get(path, ""))
+    owner = _as_asked(owned, asked, writer)
+    return LiveFile(path, FILE, int(mode, 8), owner, digests.get(path, ""), writer=writer)
 
 
-def _as_asked(owned: str, asked: str) -> str:
+def _as_asked(owned: str, asked: str, writer: str) -> str:
     """The owner that was found, as far as the one that was asked for goes."""
-    (user, _, group), (wanted, both, its_group) = owned.partition(":"), asked.partition(":")
-    if not both:
-        return user if wanted else ""
-    return f"{user if wanted else ''}:{group if its_group else ''}"
+    (user, _, group), (wanted, both, _) = owned.partition(":"), asked.partition(":")
+    told = user if wanted or user != (writer or user) else ""
+    return f"{told}:{group}" if both else told
 
 
 def _folders(path: str) -> list[str]:

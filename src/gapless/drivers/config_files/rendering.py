@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,15 +30,24 @@ _OTHERS = 0o004
 
 Values = Callable[[str], str]
 """The value of a secret by its reference."""
+Written = Callable[[Sequence[str | int], str, str], Problem]
+"""A problem with what gapless.yaml says: path of the value, text, hint."""
 
 
 class Rendering:
     """The files of a project; each template is read once. ``values`` None: no secret is read, and
-    the files are fit for checking only."""
+    the files are fit for checking only. ``written`` tells where gapless.yaml says what is wrong;
+    None: a rollout, whose plan was made from what the file said then."""
 
-    def __init__(self, project: ProjectConfig, values: Values | None = None) -> None:
+    def __init__(
+        self,
+        project: ProjectConfig,
+        values: Values | None = None,
+        written: Written | None = None,
+    ) -> None:
         self._project = project
         self._values = values
+        self._written = written
         self._templates: dict[str, LoadedTemplate] = {}
         self._copied: dict[str, bytes] = {}
         self._problems: dict[Problem, dict[str, None]] = {}
@@ -46,12 +55,21 @@ class Rendering:
     def files(self, service: str, host: str, release: str) -> tuple[RenderedFile, ...]:
         """Of one instance, without those that cannot be rendered: see ``raise_if_any``."""
         found = []
-        for config in self._project.services[service].config:
+        for index, config in enumerate(self._project.services[service].config):
             try:
                 found.append(self._file(config, service, host, release))
             except NotRendered as error:
-                self._problems.setdefault(error.problem, {})[host] = None
+                problem = self._placed(error, ("services", service, "config", index))
+                self._problems.setdefault(problem, {})[host] = None
         return tuple(found)
+
+    def _placed(self, error: NotRendered, entry: tuple[str | int, ...]) -> Problem:
+        """Where a person mends it: in the template, or at the key of its entry."""
+        found = error.problem
+        if not error.key or self._written is None:
+            return found
+        text = f"{error.key}: {found.file}: {found.text}"
+        return self._written((*entry, error.key), text, found.hint)
 
     def raise_if_any(self) -> None:
         """ConfigError with every problem so far."""
@@ -79,8 +97,8 @@ class Rendering:
             mode = CLOSED if secret else OPEN
         if secret and mode & _OTHERS:
             what = f"it has a secret in it, and mode {mode:04o} lets everybody read it"
-            hint = f"services.{service}.config: mode: 0640, or less"
-            raise NotRendered(Problem(config.source, 1, 1, what, hint))
+            hint = "mode: 0640, or less"
+            raise NotRendered(Problem(config.source, 1, 1, what, hint), "mode")
         if not config.template and not mode & _OTHERS:
             shown = None
         return RenderedFile(
@@ -117,7 +135,7 @@ class Rendering:
             try:
                 self._copied[path] = _limited(path, Path(path).read_bytes())
             except OSError as error:
-                raise NotRendered(Problem(path, 1, 1, f"{error.strerror}")) from None
+                raise NotRendered(Problem(path, 1, 1, f"{error.strerror}"), "file") from None
         return self._copied[path]
 
 

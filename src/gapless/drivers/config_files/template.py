@@ -61,7 +61,7 @@ class LoadedTemplate:
         try:
             return cls(path, _environment(place.parent).from_string(place.read_text("utf-8")))
         except OSError as error:
-            raise NotRendered(Problem(path, 1, 1, f"{error.strerror}")) from None
+            raise NotRendered(Problem(path, 1, 1, f"{error.strerror}"), "template") from None
         except UnicodeDecodeError:
             what = "a template must be UTF-8 text; copy other files with file:"
             raise NotRendered(Problem(path, 1, 1, what)) from None

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from gapless.config.building import BuildConfig
@@ -34,6 +34,7 @@ from gapless.model import Command, Completed
 _LINES = 20
 _SLACK = 600.0
 _SHOWN = 12
+_NAMED = 10
 
 
 class Building:
@@ -85,14 +86,18 @@ class Building:
         for pattern in self._config.key:
             found = sorted(str(path.relative_to(source)) for path in source.glob(pattern))
             if not found:
-                there = sorted(path.name for path in source.iterdir())
-                raise UsageError(
-                    f"build.key: there is no {pattern} in the release's source",
-                    where=self._service,
-                    evidence="the source holds " + ", ".join(there[:10]),
-                    next="gapless check",
-                )
+                raise self._without(pattern, sorted(path.name for path in source.iterdir()))
             yield from found
+
+    def _without(self, pattern: str, there: Sequence[str]) -> UsageError:
+        more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
+        held = f"{', '.join(there[:_NAMED])}{more}" if there else "nothing"
+        return UsageError(
+            f"release.build.key: nothing in the release matches {pattern}",
+            where=self._service,
+            evidence=f"looked for {', '.join(self._config.key)}\nthe release holds {held}",
+            next=f"correct release.build.key, then gapless build {self._service}",
+        )
 
     def _place(self) -> Place:
         if self._config.on is None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +31,7 @@ from gapless.drivers.releases.excludes import take_out
 from gapless.drivers.releases.kept_store import KeptStore, Record
 from gapless.drivers.releases.origin import Identity, Origin
 from gapless.drivers.releases.workshop import Workshop, explained, short_hash
-from gapless.errors import ReleaseGone, StalePlan
+from gapless.errors import GaplessError, ReleaseGone, StalePlan
 from gapless.hostside.files import digest_of
 
 SHORT = 8
@@ -118,14 +119,17 @@ class KeptSource:
             self.store.needed_by(f"{host} {self._places.top}", names)
 
     async def _now(self) -> ReleaseRef:
-        return await self._made(await self._origin.identify())
+        with self._of_the_service():
+            identity = await self._origin.identify()
+        return await self._made(identity)
 
     async def _named(self, name: str) -> ReleaseRef:
         kept = await asyncio.to_thread(self.store.named, name)
         if kept is not None:
             self.store.used(name)
             return replace(self._placed(kept.ref), built=_artifact(kept, again=True))
-        identity = await self._origin.recall(name)
+        with self._of_the_service():
+            identity = await self._origin.recall(name)
         if identity is None:
             raise self._gone(name, f"neither kept nor in {self.where}")
         made = await self._made(identity)
@@ -147,7 +151,8 @@ class KeptSource:
         with self.store.incoming() as beside:
             files = beside / "files"
             files.mkdir()
-            await self._origin.unpack(identity, files, beside)
+            with self._of_the_service():
+                await self._origin.unpack(identity, files, beside)
             Source(self._config, self._service, self._places).check_patterns()
             removed = await asyncio.to_thread(take_out, files, self._config.exclude)
             artifact = await self._build(files, identity)
@@ -204,6 +209,15 @@ class KeptSource:
 
     def _placed(self, ref: ReleaseRef) -> ReleaseRef:
         return replace(ref, path=self._places.version(ref.name))
+
+    @contextlib.contextmanager
+    def _of_the_service(self) -> Iterator[None]:
+        """The source knows itself alone: whose release it was to be stands in its errors, too."""
+        try:
+            yield
+        except GaplessError as error:
+            error.where = f"{self._service}, release from {error.where or self.where}"
+            raise
 
     def _gone(self, name: str, evidence: str) -> ReleaseGone:
         return ReleaseGone(

@@ -81,16 +81,16 @@ class SystemdRuntime:
         prepare = placed + self._take_in(bool(placed) or shown.get("NeedDaemonReload") == "yes")
         if placed and _absent(shown):
             enable = self._systemctl("enable")
-            return _replacement("install", (*prepare, enable, *self._start(shown)))
+            return replacing("install", (*prepare, enable, *self._start(shown)))
         restart = self._restart(shown)
         if self._config.reload == "no":
-            return _replacement("restart", prepare + restart)
+            return replacing("restart", prepare + restart)
         if reload_allowed and _can_reload(shown):
             fallback = restart if self._config.reload == "try" else ()
-            return _replacement("reload", prepare + self._reload(shown), fallback)
+            return replacing("reload", prepare + self._reload(shown), fallback)
         if self._config.reload == "only":
             raise self._needs_restart(transport, bool(install))
-        return _replacement("restart", prepare + restart)
+        return replacing("restart", prepare + restart)
 
     async def restoration(self, transport: Transport, snapshot: RuntimeSnapshot) -> Replacement:
         """Stop, put the files back, start. The unit is stopped and started even when no file
@@ -98,15 +98,15 @@ class SystemdRuntime:
         running unit that must only be reloaded is reloaded."""
         shown = await self._show(transport)
         if snapshot.absent:
-            return _replacement("remove", await self._removal(transport, snapshot, shown))
+            return replacing("remove", await self._removal(transport, snapshot, shown))
         await files.complete(transport, snapshot)
         back = await files.put_back(
             transport, self.unit, snapshot, view.fragments(shown), self._config.command_timeout
         )
         back += self._take_in(bool(back) or shown.get("NeedDaemonReload") == "yes")
         if self._config.reload == "only" and _can_reload(shown):
-            return _replacement("reload", back + self._reload(shown))
-        return _replacement("restart", (self._stop(shown), *back, *self._start(shown)))
+            return replacing("reload", back + self._reload(shown))
+        return replacing("restart", (self._stop(shown), *back, *self._start(shown)))
 
     async def _removal(
         self, transport: Transport, snapshot: RuntimeSnapshot, shown: Mapping[str, str]
@@ -189,7 +189,10 @@ class SystemdRuntime:
         return (*self._clear(), self._systemctl("restart", limit=limit))
 
     def _stop(self, shown: Mapping[str, str]) -> Command:
-        return self._systemctl("stop", limit=view.limit(shown, "TimeoutStopUSec"))
+        return self._systemctl("stop", limit=self._stop_limit(shown))
+
+    def _stop_limit(self, shown: Mapping[str, str]) -> float:
+        return view.limit(shown, "TimeoutStopUSec")
 
     def _start(self, shown: Mapping[str, str]) -> tuple[Command, ...]:
         limit = view.limit(shown, "TimeoutStartUSec")
@@ -213,9 +216,10 @@ class SystemdRuntime:
         )
 
 
-def _replacement(
+def replacing(
     manner: str, commands: tuple[Command, ...], fallback: tuple[Command, ...] = ()
 ) -> Replacement:
+    """Commands with the time they may take together."""
     longest = max(_seconds(commands), _seconds(fallback))
     return Replacement(manner, commands, longest + _MARGIN, fallback)
 

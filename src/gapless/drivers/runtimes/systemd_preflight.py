@@ -1,4 +1,5 @@
-"""Whether a unit is fit to be replaced. Each finding is a verdict with its remedy in ``wanted``.
+"""Whether a unit is fit to be replaced. Each finding is a verdict with its remedy in ``wanted``;
+where nobody can tell it yet, ``look`` says where to look for it.
 
 1. The login may do it, and the host's own state can be written.
 2. The unit is there, loaded and not masked.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from gapless.config.services import SystemdConfig
 from gapless.drivers.runtimes.systemd_view import crashed, limit, state, words
@@ -67,13 +69,14 @@ def _loaded(unit: str, shown: Mapping[str, str]) -> Verdict:
 
 
 def _active(unit: str, shown: Mapping[str, str]) -> Verdict:
-    answer, wanted = words(shown), f"active; systemctl start {unit}"
-    if crashed(shown):
-        count = shown.get("NRestarts", "?")
-        answer = f"in a crash loop: systemd has restarted it {count} times"
-        wanted = f"journalctl -u {unit} -n 50 tells why"
-    runs = state(shown) is InstanceState.RUNNING
-    return _verdict(runs, "active", f"systemctl is-active {unit}", answer, wanted)
+    asked, runs = f"systemctl is-active {unit}", state(shown) is InstanceState.RUNNING
+    if not crashed(shown):
+        wanted = f"active; systemctl start {unit}"
+        return _verdict(runs, "active", asked, words(shown), wanted)
+    count = shown.get("NRestarts", "?")
+    answer = f"in a crash loop: systemd has restarted it {count} times"
+    told = _verdict(runs, "active", asked, answer, "active, without being restarted")
+    return replace(told, look=f"journalctl -u {unit} -n 50")
 
 
 def _queued(unit: str, shown: Mapping[str, str]) -> Iterator[Verdict]:

@@ -36,7 +36,7 @@ _CANNOT_START = ("not-found", "masked", "error", "bad-setting")
 _SHOWN = (
     "LoadState", "ActiveState", "SubState", "Result", "NRestarts", "InvocationID", "MainPID",
     "StateChangeTimestampMonotonic", "FragmentPath", "WorkingDirectory", "Type", "ExecMainStatus",
-    "NeedDaemonReload",
+    "NeedDaemonReload", "UnitFileState",
 )  # fmt: skip
 
 _SPAN_UNITS = {

@@ -10,10 +10,11 @@ from gapless.drivers.sinks.base import Sink
 from gapless.drivers.sinks.command import CommandSink
 from gapless.drivers.sinks.compat import CompatSink
 from gapless.drivers.sinks.jsonl import JsonlSink
-from gapless.drivers.sinks.webhook import WebhookSink
 
 
 def _webhook(config: WebhookConfig, clock: Clock) -> Sink:
+    from gapless.drivers.sinks.webhook import WebhookSink  # an HTTP client
+
     return WebhookSink(config.url, config.secret, config.timeout, clock)
 
 

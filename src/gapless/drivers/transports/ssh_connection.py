@@ -16,6 +16,7 @@ from gapless.config.hosts import HostConfig
 from gapless.drivers.transports import ssh_errors
 from gapless.drivers.transports.known_hosts import GLOBAL, USER, TrustedKeys
 from gapless.drivers.transports.ssh_errors import Target
+from gapless.drivers.transports.ssh_way import Hop, Way
 from gapless.errors import AuthenticationFailed, HostKeyRejected, TransportError, Unreachable
 
 _KEEPALIVE = 15
@@ -90,18 +91,16 @@ class Connector:
         if self._name.count(_JUMP) >= _MOST_JUMPS:
             raise Unreachable("the jump hosts lead round in a circle", where=self._name)
         # With the same strictness; the last of a chain is reached through those before it.
-        before, _, last = jump.rpartition(",")
-        user, _, place = last.rpartition("@")
-        host, colon, port = place.partition(":") if place.count(":") < 2 else (place, "", "")
+        hop = Hop.last_of(jump)
         there = {
-            "address": host,
-            "user": user or None,
-            "port": int(port) if colon else None,
-            "jump": before or None,
+            "address": hop.host,
+            "user": hop.user or None,
+            "port": hop.port,
+            "jump": hop.before or None,
             "host_key": None,
         }
         config = self._config.model_copy(update=there)
-        connector = Connector(f"{self._name}{_JUMP}{host})", config, self._ssh_config or None)
+        connector = Connector(f"{self._name}{_JUMP}{hop.host})", config, self._ssh_config or None)
         return await connector.connect(lambda _error: None)
 
     async def _open(
@@ -201,13 +200,21 @@ class Connector:
         return TrustedKeys.in_files([*(found.known_hosts or (USER,)), GLOBAL])
 
     def _target(self, found: FromSshConfig, trusted: TrustedKeys) -> Target:
+        config = self._config
         return Target(
             host=self._name,
             address=found.address,
             port=found.port,
-            user=self._config.user or "",
+            way=Way(
+                name=config.address or self._name,
+                port=config.port,
+                user=config.user or "",
+                key=config.key or "",
+                jump=config.jump or found.jump or "",
+                known_hosts=config.known_hosts or "",
+            ),
             known_hosts=trusted.file,
-            limit=self._config.connect_timeout,
+            limit=config.connect_timeout,
         )
 
     async def _turned_away(self, target: Target, error: Exception) -> AuthenticationFailed:

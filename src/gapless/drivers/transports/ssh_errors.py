@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import asyncssh
 
+from gapless.drivers.transports.ssh_way import Way
 from gapless.errors import (
     AuthenticationFailed,
     DeadlineExceeded,
@@ -29,7 +30,7 @@ class Target:
     host: str
     address: str
     port: int
-    user: str
+    way: Way
     known_hosts: str
     limit: float
 
@@ -49,8 +50,7 @@ def host_key_rejected(
             f"the host key of {target.place} is unknown",
             where=target.host,
             evidence=f"presented: {shown}",
-            next=f"compare the fingerprint, then: ssh-keyscan -p {target.port} "
-            f"{shlex.quote(target.address)} >> {shlex.quote(target.known_hosts)}",
+            next=f"compare the fingerprint, then: {_made_known(target)}",
         )
     expected = ", ".join(dict.fromkeys(_describe(key) for key in known))
     if target.known_hosts == PINNED:
@@ -72,10 +72,10 @@ async def authentication_failed(
     """The host does not let us in; says with what we tried."""
     offered = keys + await _agent_keys(agent)
     return AuthenticationFailed(
-        f"{target.user or 'the login'} was not let in at {target.place}",
+        f"{target.way.user or 'the login'} was not let in at {target.place}",
         where=target.host,
         evidence=f"{error}\noffered: {'; '.join(offered) or 'no keys at all'}",
-        next=_by_hand(target),
+        next=target.way.by_hand(),
     )
 
 
@@ -92,7 +92,7 @@ def connection_error(target: Target, error: BaseException) -> TransportError:
     """Everything else that ends a connection before it was one."""
     if isinstance(error, TimeoutError):
         what = f"no connection to {target.place} within {target.limit:g} s"
-        return DeadlineExceeded(what, where=target.host, next=f"ping {target.address}")
+        return DeadlineExceeded(what, where=target.host, next=f"by hand: {target.way.by_hand()}")
     return Unreachable(
         f"cannot connect to {target.place}: {_reason(error)}",
         where=target.host,
@@ -104,13 +104,16 @@ def _remedy(target: Target, error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         return f"getent hosts {shlex.quote(target.address)}; or give the host an address: here"
     if isinstance(error, ConnectionRefusedError):
-        return f"is sshd running there, on port {target.port}? By hand: {_by_hand(target)}"
-    return f"by hand: {_by_hand(target)}"
+        return f"is sshd running there, on port {target.port}? By hand: {target.way.by_hand()}"
+    return f"by hand: {target.way.by_hand()}"
 
 
-def _by_hand(target: Target) -> str:
-    login = f"{target.user}@{target.address}" if target.user else target.address
-    return f"ssh -p {target.port} {shlex.quote(login)}"
+def _made_known(target: Target) -> str:
+    """What adds the key; behind a jump host nobody but ssh itself gets to see it."""
+    if target.way.jump:
+        return target.way.by_hand()
+    file, address = shlex.quote(target.known_hosts), shlex.quote(target.address)
+    return f"ssh-keyscan -p {target.port} {address} >> {file}"
 
 
 def _reason(error: BaseException) -> str:

@@ -7,16 +7,19 @@ else leave it out and say so with the command that ends it.
 from __future__ import annotations
 
 from gapless.engine.context import InstanceContext
+from gapless.engine.copies import old_of, replaces_beside
+from gapless.engine.journal import StepRecord
 from gapless.engine.left_out import (
     forget_by_hand,
     let_in,
     remember_left_out,
+    remembered_of_it,
     was_left_out,
     was_not_by_hand,
     why_by_hand,
 )
 from gapless.engine.steps.base import Facts, Step
-from gapless.engine.steps.drain import guards
+from gapless.engine.steps.drain import Drain, guards, out_of
 from gapless.plans import StepKind, Verb
 
 
@@ -27,9 +30,22 @@ class Admit(Step):
     critical = True
     shown = ("admitted", "left_out")
 
+    async def observe(self, ctx: InstanceContext) -> Facts:
+        """By hand: what an abort of it goes back to. A new copy is let in where the old one was."""
+        if replaces_beside(ctx) and not ctx.undoing:
+            return await Drain().observe(old_of(ctx))
+        if ctx.rollout.plan.verb is not Verb.ADMIT or ctx.undoing:
+            return {}
+        out = await out_of(ctx)
+        return {"was_out": out, "remembered": await remembered_of_it(ctx)}
+
+    async def recover(self, ctx: InstanceContext, record: StepRecord, key: str) -> Facts | None:
+        """What was out before is what was out before the *first* try."""
+        return await self.act(ctx, record.before, key) if record.before else None
+
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Admit in every balancer that had it in when we came."""
-        found = _found(ctx)
+        found = _found(ctx) or before
         out_before, by_hand = set(found.get("out_before", [])), found.get("by_hand")
         admitted, left_out = [], []
         for balancer in ctx.rollout.assembly.balancers(ctx.service.name):

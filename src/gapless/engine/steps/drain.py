@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from gapless.drivers.balancers.base import Balancer, MemberState
+from gapless.drivers.balancers.base import Balancer
 from gapless.engine.context import InstanceContext
+from gapless.engine.copies import replaces_beside
 from gapless.engine.first_install import removes
+from gapless.engine.in_balancers import taken_out
 from gapless.engine.journal import StepRecord
 from gapless.engine.left_out import (
     already_by_hand,
@@ -35,12 +37,7 @@ class Drain(Step):
         if await was_left_out(ctx):
             # by an earlier rollout of ours: this one lets it in, unless a person wants it out
             return {"out_before": every if ctx.rollout.plan.verb is Verb.DRAIN else []}
-        out = []
-        for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
-            members = await balancer.members(ctx.instance)
-            if members and all(m.state in _TAKEN_OUT for m in members):
-                out.append(balancer.name)
-        return {"out_before": out}
+        return {"out_before": await out_of(ctx)}
 
     async def _by_hand(self, ctx: InstanceContext) -> Facts:
         """Who has it out by hand; whoever admits by hand ends just that."""
@@ -78,7 +75,14 @@ class Drain(Step):
         return await self.act(ctx, record.before, key)
 
 
-_TAKEN_OUT = (MemberState.DRAINED, MemberState.DRAINING)
+async def out_of(ctx: InstanceContext) -> list[str]:
+    """Balancers that report it out of traffic now."""
+    out = []
+    for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
+        members = await balancer.members(ctx.instance)
+        if taken_out(members):
+            out.append(balancer.name)
+    return out
 
 
 FLOOR_WITHIN = 5.0
@@ -91,6 +95,8 @@ async def _hold_floor(ctx: InstanceContext, balancer: Balancer) -> None:
     if ctx.undoing or ctx.rollout.plan.force or not ctx.service.floor:
         return
     if ctx.host in ctx.service.installs or removes(ctx):  # it was no part of the floor before
+        return
+    if replaces_beside(ctx):  # the new copy was just reported up in its place
         return
     if ctx.host in ctx.rollout.floors[ctx.service.name].broken:  # and it is none now
         return

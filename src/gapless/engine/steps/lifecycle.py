@@ -11,6 +11,7 @@ from gapless.engine.steps.drain import Drain
 from gapless.engine.steps.migrate import Migrate
 from gapless.engine.steps.preflight import Preflight
 from gapless.engine.steps.ready import Ready
+from gapless.engine.steps.retire import Retire
 from gapless.engine.steps.snapshot import Snapshot
 from gapless.engine.steps.soak import Soak
 from gapless.engine.steps.stage import Stage
@@ -31,6 +32,7 @@ STEPS: Mapping[StepKind, Step] = {
         Ready(),
         Warm(),
         Admit(),
+        Retire(),
         Soak(),
         Verify(),
         Commit(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gapless.engine.context import InstanceContext
+from gapless.engine.copies import live_facts, on_live
 from gapless.engine.first_install import installs, removes
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.health import ask, tell, timing, worst
@@ -20,6 +21,7 @@ class Preflight(Step):
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Ask everything once more, right before the instance is touched."""
+        ctx = await on_live(ctx)
         verdicts = await examine(ctx)
         finding = worst(verdicts)
         if finding is not None:
@@ -27,13 +29,14 @@ class Preflight(Step):
             if await hinders(ctx, finding):
                 raise unfit(ctx, finding)
             ctx.rollout.floors[ctx.service.name].broken.add(ctx.host)
-        return {"checks": len(verdicts)}
+        return {"checks": len(verdicts), **live_facts(ctx)}
 
 
 async def examine(ctx: InstanceContext) -> Sequence[Verdict]:
     """Every preflight verdict of one instance; --force leaves out the health gates, not the
     runtime's own findings (a unit that does not exist cannot be forced). What the deploy is to
-    install need not be there, nor healthy."""
+    install need not be there, nor healthy. Of two copies the one that serves is meant."""
+    ctx = ctx if ctx.slot else await on_live(ctx)
     found = list(await ctx.runtime.preflight(ctx.transport))
     if ctx.host in ctx.service.installs and installs(ctx, await ctx.runtime.observe(ctx.transport)):
         return [v for v in found if v.check not in INSTALLED]
@@ -41,7 +44,7 @@ async def examine(ctx: InstanceContext) -> Sequence[Verdict]:
         # down or crash-looping is what --force is for; a unit that is not there is not
         observation = await ctx.runtime.observe(ctx.transport)
         return [v for v in found if v.passed or observation.state.value == "missing"]
-    probes = ctx.rollout.assembly.health(ctx.service.name, ctx.host)
+    probes = ctx.rollout.assembly.health(ctx.instance)
     if probes and worst(found) is None:
         patience = timing(ctx.config.health)
         found += await ask(
@@ -69,14 +72,14 @@ async def hinders(ctx: InstanceContext, finding: Verdict) -> bool:
 def unfit(ctx: InstanceContext, finding: Verdict) -> PreflightFailed:
     """The refusal: the answer, once; then what was asked and what would have been right."""
     wanted = f"\nwanted {finding.wanted}" if finding.wanted else ""
-    doctor = f"gapless doctor --hosts {ctx.host}"
+    look = f"{finding.look} on {ctx.host}" if finding.look else f"gapless doctor --hosts {ctx.host}"
     verb = ctx.rollout.plan.verb
     going_on = forced(verb, [ctx.service.name], [ctx.host]) if forcible(finding) else ""
     error = PreflightFailed(
         f"{finding.check}: {finding.answer}",
         where=str(ctx.instance),
         evidence=f"asked {finding.asked}{wanted}",
-        next=f"{doctor}   or   {going_on}" if going_on else doctor,
+        next=f"{look}   or   {going_on}" if going_on else look,
     )
     error.forcible = bool(going_on)
     return error

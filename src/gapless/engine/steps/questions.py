@@ -28,7 +28,7 @@ async def ask_questions(
     ctx: InstanceContext, step: StepKind, failure: type[StepError]
 ) -> Sequence[Verdict]:
     """Ask each with its retries; raises ``failure`` with the answer that decides."""
-    probes = ctx.rollout.assembly.verify(ctx.service.name, ctx.host)
+    probes = ctx.rollout.assembly.verify(ctx.instance)
     if not probes:
         return ()
     patience = timing(ctx.config.verify)

@@ -48,7 +48,7 @@ class Ready(Step):
         return {**identity, "asked": bool(verdicts)}
 
     async def _ask(self, ctx: InstanceContext, patience: HealthConfig) -> Sequence[Verdict]:
-        probes = ctx.rollout.assembly.health(ctx.service.name, ctx.host)
+        probes = ctx.rollout.assembly.health(ctx.instance)
         if not probes or ctx.rollout.plan.force:
             return ()
         return await ask(

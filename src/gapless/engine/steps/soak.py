@@ -35,7 +35,7 @@ class Soak(Step):
         )
         patience = timing(ctx.config.health)
         forced = bool(ctx.rollout.plan.force)
-        probes = () if forced else ctx.rollout.assembly.health(ctx.service.name, ctx.host)
+        probes = () if forced else ctx.rollout.assembly.health(ctx.instance)
         here = await side_here(ctx, probes)
         watching = asking.watch(
             ctx.transport,

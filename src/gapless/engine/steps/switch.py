@@ -18,6 +18,7 @@ from gapless.engine.first_install import removes
 from gapless.engine.journal import StepRecord
 from gapless.engine.schema_bump import bump_before
 from gapless.engine.steps.base import Facts, Step
+from gapless.engine.steps.keeping_out import keep_out
 from gapless.errors import ActionFailed
 from gapless.model import (
     Command,
@@ -47,6 +48,7 @@ class Switch(Step):
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Run the replacement, then its fallback (reload → restart) where there is one."""
+        await keep_out(ctx)
         replacement = await self._replacement(ctx)
         bump = await bump_before(ctx, target_release(ctx))
         release = (*bump, *release_commands(ctx), *await needed_config_commands(ctx))

@@ -21,7 +21,7 @@ class Warm(Step):
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Ask them all; a request that is required and fails keeps the instance out of traffic."""
-        probes = ctx.rollout.assembly.warm(ctx.service.name, ctx.host)
+        probes = ctx.rollout.assembly.warm(ctx.instance)
         asked = missed = 0
         for wanted, probe in zip(ctx.config.warm, probes, strict=True):
             number, failed = await self._warm(ctx, wanted, probe)

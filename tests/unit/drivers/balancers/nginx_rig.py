@@ -6,24 +6,18 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from gapless.clock import LoopClock
 from gapless.config.balancers import BalancerConfig
 from gapless.drivers.balancers.nginx import NginxBalancer
 from gapless.drivers.balancers.nginx_node import NginxNode
-from gapless.drivers.transports.base import Transport
-from gapless.model import Instance
-from gapless.testing.balancer_suite import Loosen, until
 
-from .apps import App, get
-from .file_hosts import At, Watched, free_port
-from .local import transport
+from .apps import App
+from .file_hosts import BesideFile, TwoBesideFiles
+from .two_proxies import need, running
 
 PROGRAM = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
 AROUND = "# written by hand: caf\u00e9 \u2014\tdo not touch\r\nkeepalive 4;  \n"
@@ -31,22 +25,16 @@ AROUND = "# written by hand: caf\u00e9 \u2014\tdo not touch\r\nkeepalive 4;  \n"
 
 
 def need_nginx() -> None:
-    """Skip without the program, unless everything has to run."""
-    if PROGRAM is None:
-        missing = "nginx is not installed (apt-get install nginx-light)"
-        if os.environ.get("GAPLESS_LAB") == "required":
-            pytest.fail(missing)
-        pytest.skip(missing)
+    """See ``need``."""
+    need(PROGRAM, "nginx is not installed (apt-get install nginx-light)")
 
 
-class Nginx:
-    """One nginx with a folder of its own."""
+class Nginx(BesideFile):
+    """A master and its workers, in a session of their own."""
 
     def __init__(self, folder: Path, apps: list[App]) -> None:
-        folder.mkdir()
-        self.folder = folder
-        self.port = free_port()
-        self.include = folder / "shop.conf"
+        super().__init__(folder)
+        self.file = self.include = folder / "shop.conf"
         self.pid = folder / "nginx.pid"
         self.config = folder / "nginx.conf"
         servers = "".join(f"server 127.0.0.1:{app.port} max_fails=1;\n" for app in apps)
@@ -54,7 +42,6 @@ class Nginx:
             f"{AROUND}# gapless begin shop\n{servers}# gapless end shop\n".encode()
         )
         self.config.write_text(_config(folder, self.port, self.include))
-        self._process: asyncio.subprocess.Process | None = None
 
     @property
     def program(self) -> tuple[str, ...]:
@@ -64,18 +51,14 @@ class Nginx:
 
     async def start(self) -> None:
         await asyncio.sleep(0.05)  # workers are told by their age: not in the tick of the file
-        with (self.folder / "out").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self.program, stdout=log, stderr=log, start_new_session=True
-            )
-        await until(self._listens, f"nginx listens: {(self.folder / 'out').read_text()}")
+        await self._run(*self.program, start_new_session=True)
 
     async def stop(self) -> None:
         if self._process and self._process.returncode is None:
-            os.killpg(self._process.pid, signal.SIGKILL)  # its own session: master and workers
+            os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
 
-    async def _listens(self) -> bool:
+    async def _ready(self) -> bool:
         with suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", self.port)
             writer.close()
@@ -88,7 +71,7 @@ class Nginx:
         return (self.folder / "error.log").read_text().count("SIGHUP) received")
 
 
-class NginxRig:
+class NginxRig(TwoBesideFiles[Nginx]):
     """See BalancerRig. nginx has no checks, and forgets nothing: what it is told is in its file."""
 
     can = frozenset(
@@ -97,26 +80,9 @@ class NginxRig:
             *("floor", "words", "maintenance", "refusal"),
         }
     )
-    nodes = 2
-    instance = Instance("shop.api", "web1.shop.example")
-    other = Instance("shop.api", "web2.shop.example")
 
-    def __init__(self, folder: Path) -> None:
-        self.apps = [App(self.instance.host), App(self.other.host)]
-        self._folder = folder
-
-    async def start(self) -> None:
-        for app in self.apps:
-            await app.start()
-        self.proxies = [Nginx(self._folder / f"lb{n}", self.apps) for n in (1, 2)]
-        self.locals = {f"lb{n}": Watched(f"lb{n}") for n in (1, 2)}
-        await asyncio.gather(*(proxy.start() for proxy in self.proxies))
-
-    async def end(self) -> None:
-        for app in self.apps:
-            app.stop()
-        for proxy in self.proxies:
-            await proxy.stop()
+    def proxy(self, folder: Path) -> Nginx:
+        return Nginx(folder, self.apps)
 
     def balancer(self, **limits: Any) -> NginxBalancer:
         return NginxBalancer(
@@ -130,7 +96,6 @@ class NginxRig:
         return NginxNode("edge", "lb1", nginx, lambda: self.reach("lb1"), self.address)
 
     def config(self, **limits: Any) -> BalancerConfig:
-        """In real life each node has its own host; here the transport fills in its folder."""
         nginx: dict[str, Any] = {"on": ["lb1", "lb2"], "upstream": "shop"}
         nginx |= {"include": "$NODE/shop.conf", "pid": "$NODE/nginx.pid"}
         nginx |= {"server": "127.0.0.1:{address}"}
@@ -138,34 +103,6 @@ class NginxRig:
         nginx |= {"test": [*base, "-t"], "reload": [*base, "-s", "reload"]}
         nginx |= limits.pop("nginx", {})
         return BalancerConfig.model_validate({"nginx": nginx, **limits})
-
-    def reach(self, host: str) -> Transport:
-        return transport(At(self.locals[host], self.proxies[int(host[-1]) - 1].folder))
-
-    def address(self, host: str) -> str:
-        """Each application has a port of its own in the place of an address."""
-        return next((str(app.port) for app in self.apps if app.name == host), "1")
-
-    async def hold(self, node: int) -> Loosen:
-        app = self.apps[0]
-        app.gate.clear()
-        self.apps[1].gate.set()
-        tasks: list[asyncio.Task[str]] = []
-        while not app.holding:  # round robin: at most every second one
-            tasks.append(asyncio.create_task(get(self.proxies[node].port, "/hold")))
-            await asyncio.sleep(0.05)
-
-        async def loosen() -> None:
-            app.gate.set()
-            await asyncio.gather(*tasks)
-
-        return loosen
-
-    async def ask(self, node: int) -> str:
-        return await get(self.proxies[node].port, "/")
-
-    async def healthy(self, healthy: bool) -> None:
-        raise NotImplementedError
 
     async def maintenance(self, node: int) -> None:
         proxy = self.proxies[node]
@@ -177,28 +114,12 @@ class NginxRig:
         reload = await asyncio.create_subprocess_exec(*proxy.program, "-s", "reload")
         assert await reload.wait() == 0
 
-    async def refuse(self, node: int, refuses: bool) -> None:
-        self.locals[f"lb{node + 1}"].refuses = refuses
-
-    async def restart(self, node: int) -> None:
-        await self.proxies[node].stop()
-        await self.proxies[node].start()
-
-    async def stop(self, node: int) -> None:
-        await self.proxies[node].stop()
-
     async def nonsense(self, node: int) -> None:
         self.proxies[node].include.write_text("# gapless begin shop\nxyzzy\n# gapless end shop\n")
 
 
-@asynccontextmanager
-async def nginx_rig(folder: Path) -> AsyncIterator[NginxRig]:
-    rig = NginxRig(folder)
-    try:
-        await rig.start()
-        yield rig
-    finally:
-        await rig.end()
+def nginx_rig(folder: Path) -> AbstractAsyncContextManager[NginxRig]:
+    return running(NginxRig(folder))
 
 
 def _config(folder: Path, port: int, include: Path) -> str:

@@ -53,16 +53,16 @@ FENCES = [Fence("shop.api", "r1", 3), Fence("shop.api", "r1", 8)]
 
 def test_upstreams_come_back_as_they_were_and_where_they_were(tmp_path: Path) -> None:
     async def case(rig: CaddyRig) -> None:
-        before = await rig.caddys[0].upstreams()
+        before = await rig.proxies[0].upstreams()
         assert before[0]["max_requests"] == 50
         twice = [before[0], {**before[1], "max_requests": 9}, before[0]]
-        await rig.caddys[0].say("PATCH", "/id/shop/upstreams", twice)
+        await rig.proxies[0].say("PATCH", "/id/shop/upstreams", twice)
         balancer = rig.balancer()
         await balancer.drain(rig.instance, ())
-        assert await rig.caddys[0].upstreams() == [twice[1]]
+        assert await rig.proxies[0].upstreams() == [twice[1]]
         await balancer.admit(rig.instance, ())
-        assert await rig.caddys[0].upstreams() == twice
-        assert await rig.caddys[1].upstreams() == before
+        assert await rig.proxies[0].upstreams() == twice
+        assert await rig.proxies[1].upstreams() == before
 
     play(tmp_path, case)
 
@@ -87,7 +87,8 @@ def test_each_change_closes_idle_connections_of_clients_as_it_says_of_itself(
 ) -> None:
     async def case(rig: CaddyRig) -> None:
         assert rig.balancer().capabilities().resets_keepalives
-        reader, writer = await asyncio.open_connection(rig.caddys[0].address, rig.caddys[0].port)
+        assert rig.balancer().capabilities().loses_new
+        reader, writer = await asyncio.open_connection(rig.proxies[0].address, rig.proxies[0].port)
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
         assert b" 200 " in head and b"close" not in head.lower()
@@ -106,17 +107,17 @@ def test_nobodys_change_is_overwritten(tmp_path: Path) -> None:
 
         async def exchange(address: str, data: bytes, *rest: Any) -> bytes:
             if data.startswith(b"PATCH") and next(turns, False):
-                now = await rig.caddys[0].upstreams()
-                await rig.caddys[0].say("PATCH", "/id/shop/upstreams", [*meddled, *now])
+                now = await rig.proxies[0].upstreams()
+                await rig.proxies[0].say("PATCH", "/id/shop/upstreams", [*meddled, *now])
             return await original(address, data, *rest)
 
         local.exchange = exchange  # type: ignore[method-assign]
         balancer = rig.balancer()
-        before = await rig.caddys[0].upstreams()
+        before = await rig.proxies[0].upstreams()
         await balancer.drain(rig.instance, ())
-        assert await rig.caddys[0].upstreams() == [*meddled, before[1]]
+        assert await rig.proxies[0].upstreams() == [*meddled, before[1]]
         await balancer.admit(rig.instance, ())
-        assert await rig.caddys[0].upstreams() == [*meddled, *before]
+        assert await rig.proxies[0].upstreams() == [*meddled, *before]
 
     play(tmp_path, case)
 
@@ -125,13 +126,13 @@ def test_whoever_comes_next_knows_what_was_taken_out(tmp_path: Path) -> None:
     """It is parked in Caddy itself: a resumed rollout is another process, maybe elsewhere."""
 
     async def case(rig: CaddyRig) -> None:
-        before = await rig.caddys[0].say("GET", "/id/shop")
+        before = await rig.proxies[0].say("GET", "/id/shop")
         await rig.balancer().drain(rig.instance, FENCES)
         members = await rig.balancer().members(rig.instance)
         assert {member.state for member in members} == {MemberState.DRAINED}
         await rig.balancer().admit(rig.instance, FENCES)
-        assert await rig.caddys[0].say("GET", "/id/shop") == before
-        await rig.caddys[0].say("PATCH", "/id/shop/upstreams", before["upstreams"][1:])
+        assert await rig.proxies[0].say("GET", "/id/shop") == before
+        await rig.proxies[0].say("PATCH", "/id/shop/upstreams", before["upstreams"][1:])
         with pytest.raises(TrafficError, match="has no upstream"):  # not ours: nothing is made up
             await rig.balancer().admit(rig.instance, FENCES)
 
@@ -142,9 +143,9 @@ def test_what_is_parked_is_reached_by_nobody_and_counted_on(tmp_path: Path) -> N
     async def case(rig: CaddyRig) -> None:
         balancer = rig.balancer(caddy={"on": ["lb1"]})
         assert (await balancer.drain(rig.instance, ())).evidence is Evidence.COUNTED
-        listed = await rig.caddys[0].say("GET", "/reverse_proxy/upstreams")
+        listed = await rig.proxies[0].say("GET", "/reverse_proxy/upstreams")
         assert rig.dial(rig.instance.host) in {one["address"] for one in listed}
-        await rig.caddys[0].say("PATCH", "/id/shop/upstreams", [])
+        await rig.proxies[0].say("PATCH", "/id/shop/upstreams", [])
         assert await rig.ask(0) == "", "no answer of anybody leads there"
 
     play(tmp_path, case)
@@ -152,14 +153,14 @@ def test_what_is_parked_is_reached_by_nobody_and_counted_on(tmp_path: Path) -> N
 
 def test_two_may_be_out_and_come_back_in_any_order(tmp_path: Path) -> None:
     async def case(rig: CaddyRig) -> None:
-        before = await rig.caddys[0].say("GET", "/id/shop")
+        before = await rig.proxies[0].say("GET", "/id/shop")
         for first, second in ((rig.instance, rig.other), (rig.other, rig.instance)):
             balancer = rig.balancer()
             await asyncio.gather(balancer.drain(first, ()), balancer.drain(second, ()))
             assert await balancer.serving([first, second]) == 0
             await balancer.admit(first, ())
             await balancer.admit(second, ())
-            now = await rig.caddys[0].say("GET", "/id/shop")
+            now = await rig.proxies[0].say("GET", "/id/shop")
             assert {u["dial"] for u in now.pop("upstreams")} == {
                 u["dial"] for u in before["upstreams"]
             }
@@ -172,8 +173,8 @@ def test_only_a_caddy_that_resumes_keeps_a_drain_over_a_restart(tmp_path: Path) 
     async def case(rig: CaddyRig) -> None:
         balancer = rig.balancer()
         await balancer.drain(rig.instance, ())
-        await rig.caddys[0].stop()
-        await rig.caddys[0].start("--resume")
+        await rig.proxies[0].stop()
+        await rig.proxies[0].start("--resume")
         await rig.restart(1)
 
         async def seen() -> bool:
@@ -211,7 +212,7 @@ def test_a_refused_admit_tells_what_caddys_check_said(tmp_path: Path) -> None:
         with pytest.raises(TrafficError) as caught:
             await balancer.admit(rig.instance, ())
         assert f"GET http://{rig.dial(rig.instance.host)}/health: 503" in caught.value.evidence
-        assert len(await rig.caddys[0].upstreams()) == 1, "it never came to Caddy"
+        assert len(await rig.proxies[0].upstreams()) == 1, "it never came to Caddy"
 
     play(tmp_path, case)
 
@@ -231,7 +232,7 @@ def test_every_refusal_has_its_reason_and_what_to_do(
 ) -> None:
     async def case(rig: CaddyRig) -> None:
         for number, local in enumerate(rig.locals.values()):
-            local.ports["localhost:2020"] = rig.caddys[number].admin
+            local.ports["localhost:2020"] = rig.proxies[number].admin
         with pytest.raises(TrafficError) as caught:
             await rig.balancer(caddy=caddy).drain(rig.instance, ())
         assert what in caught.value.what and then in caught.value.next

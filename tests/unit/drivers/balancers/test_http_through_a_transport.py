@@ -43,7 +43,7 @@ def test_caddy_obeys_the_newest_rollout_only(tmp_path: Path) -> None:
     async def scene() -> None:
         local = here(tmp_path)
         async with caddy_rig(tmp_path) as rig:
-            caddy = rig.caddys[0]
+            caddy = rig.proxies[0]
             await caddy.say("POST", "/config/admin/origins", caddy.admin)
             written = {"api": f"http://{caddy.admin}", "proxy": "shop", "upstream": "{address}"}
             config = BalancerConfig.model_validate({"caddy": written})

@@ -8,14 +8,14 @@ from gapless.config.health import HealthConfig
 from gapless.drivers.checks.probes import build_probes
 from gapless.drivers.transports.base import Probe
 from gapless.errors import UsageError
+from gapless.model import Instance
 
 
 def built(*checks: dict[str, Any], host: str = "web1.shop.example") -> tuple[Probe, ...]:
     return build_probes(
         [HealthConfig.model_validate(check) for check in checks],
-        host=host,
+        Instance("shop.api", host),
         address="10.0.0.1",
-        service="shop.api",
         release="v2",
     )
 

@@ -18,7 +18,7 @@ from gapless.drivers.checks.secret_headers import KeptSecrets, revealed
 from gapless.drivers.transports.base import Probe
 from gapless.errors import UsageError
 from gapless.hostside.probes import one_line
-from gapless.model import Verdict, VerdictStatus
+from gapless.model import Instance, Verdict, VerdictStatus
 from gapless.planning.make import make_plan
 from gapless.plans import Verb, to_json
 
@@ -61,7 +61,7 @@ def loaded(tmp_path: Path) -> Loaded:
 
 def probes(loaded: Loaded) -> tuple[Probe, ...]:
     checks = loaded.project.services["api"].health
-    return build_probes(checks, host="web1", address="web1", service="api")
+    return build_probes(checks, Instance("api", "web1"), address="web1")
 
 
 def test_the_plan_holds_the_reference_only(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +130,7 @@ def test_a_secret_of_several_lines_is_no_header_and_not_shown(
 
 def test_probes_without_secrets_are_asked_as_they_are() -> None:
     check = HealthConfig(http="http://localhost/")
-    plain = build_probes([check], host="web1", address="web1", service="api")
+    plain = build_probes([check], Instance("api", "web1"), address="web1")
     assert asyncio.run(revealed(plain))[0] is plain
 
 

@@ -15,11 +15,12 @@ from gapless.drivers.checks.probes import build_probes
 from gapless.drivers.transports.base import Probe
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.errors import UsageError
+from gapless.model import Instance
 
 
 def built(check: dict[str, Any]) -> tuple[Probe, ...]:
     config = VerifyConfig.model_validate(check)
-    return build_probes([config], host="web1.example", address="10.0.0.1", service="shop")
+    return build_probes([config], Instance("shop", "web1.example"), address="10.0.0.1")
 
 
 def test_each_endpoint_is_a_question() -> None:

@@ -14,12 +14,13 @@ PATH = "/etc/a"
 MARKS, OTHERS = Marks(b"k" * 32), Marks(b"o" * 32)
 
 
-def new(text: str, shown: str | None = None, mode: int = 0o644, **more: object) -> RenderedFile:
-    return RenderedFile(PATH, text.encode(), shown or text, mode, secret=bool(shown))
+def new(text: str, shown: str | None = None, mode: int = 0o644, owner: str = "") -> RenderedFile:
+    return RenderedFile(PATH, text.encode(), shown or text, mode, owner, secret=bool(shown))
 
 
 def live(content: bytes, mode: int = 0o644, owner: str = "") -> LiveFile:
-    return LiveFile(PATH, FILE, mode, owner, hashlib.sha256(content).hexdigest())
+    digest = hashlib.sha256(content).hexdigest()
+    return LiveFile(PATH, FILE, mode, owner, digest, writer="root")
 
 
 def told(wanted: RenderedFile, old: bytes, known: Written | None = None, mode: int = 0o644) -> str:
@@ -83,6 +84,26 @@ def test_notes(there: LiveFile, old: bytes | None, note: str) -> None:
     found = change(new("a\n"), there, old, None, MARKS)
     assert found is not None
     assert note in found.notes
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "notes"),
+    [
+        ("app", "", ("owner app → root",)),
+        ("app", "www", ("owner app → www",)),
+        ("app:app", "app:www", ("group app → www",)),
+        ("app:app", "www:www", ("owner app → www", "group app → www")),
+        (":app", ":www", ("group app → www",)),
+        ("app:app", ":app", ("owner app → root",)),
+    ],
+)
+def test_an_owner_alone_is_a_change(there: str, asked: str, notes: tuple[str, ...]) -> None:
+    found = change(new("a\n", owner=asked), live(b"a\n", owner=there), b"a\n", None, MARKS)
+    assert found == FileChange(PATH, (), notes)
+    with_mode = change(
+        new("a\n", mode=0o600, owner=asked), live(b"a\n", owner=there), None, None, MARKS
+    )
+    assert with_mode == FileChange(PATH, (), ("mode 0644 → 0600", *notes))
 
 
 def test_what_is_no_text_or_nobodys_to_read_is_told_by_its_size() -> None:

@@ -127,12 +127,16 @@ def test_a_validator_reads_the_staged_file(run: Run) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_only_the_part_of_the_owner_that_was_asked_for_counts(tmp_path: Path) -> None:
+def test_the_owner_counts_where_none_is_asked_for_and_a_group_does_not(tmp_path: Path) -> None:
     async def work(transport: Transport, top: str) -> None:
         path = f"{top}/a"
-        await transport.put(b"a", path, owner="daemon:bin")
-        for asked, told in (("", ""), ("x", "daemon"), ("x:y", "daemon:bin"), (":y", ":bin")):
-            assert (await on_host.look(transport, {path: asked}))[0].owner == told
+        told = {"x": "daemon", "x:y": "daemon:bin", ":y": "daemon:bin", "": "daemon"}
+        ours = {"x": "root", "x:y": "root:bin", ":y": ":bin", "": ""}
+        for owner, expected in (("daemon:bin", told), ("root:bin", ours)):
+            await transport.put(b"a", path, owner=owner)
+            for asked, found in expected.items():
+                (file,) = await on_host.look(transport, {path: asked})
+                assert (file.owner, file.writer) == (found, "root"), (owner, asked)
 
     config = HostConfig(transport="local", state_dir=str(tmp_path / "state"))
     asyncio.run(_with(LocalTransport("here", config), work, str(tmp_path)))

@@ -238,9 +238,15 @@ class TestFailures:
         assert running(marker) == 0
 
     def test_a_lock_file_that_is_not_there_is_named(self, site: Site) -> None:
-        with pytest.raises(UsageError, match=r"no yarn\.lock in the release's source") as caught:
-            site.resolve(build=build(key="yarn.lock"))
-        assert "package-lock.json" in caught.value.evidence
+        with pytest.raises(UsageError) as caught:
+            site.resolve(build=build(key=["package-lock.json", "*.lock"]))
+        error = caught.value
+        assert error.what == "release.build.key: nothing in the release matches *.lock"
+        assert error.where == "shop.api"
+        looked, held = error.evidence.splitlines()
+        assert looked == "looked for package-lock.json, *.lock"
+        assert held.startswith("the release holds ") and "package-lock.json" in held
+        assert error.next == "correct release.build.key, then gapless build shop.api"
 
 
 class TestHosts:

@@ -53,6 +53,7 @@ class TestRefs:
             site.resolve(ref="mian")
         assert "did you mean main?" in caught.value.evidence
         assert caught.value.next == f"git ls-remote {site.repository}"
+        assert caught.value.where == f"shop.api, release from {site.repository}"
         with pytest.raises(UsageError) as caught:
             site.resolve(ref="v2.4")
         assert "v2.4.1" in caught.value.evidence
@@ -81,6 +82,7 @@ class TestRefs:
         with pytest.raises(Refused, match="cannot be read") as caught:
             site.resolve(git=str(tmp_path / "nowhere.git"))
         assert "nowhere.git" in caught.value.evidence
+        assert caught.value.where == f"shop.api, release from {tmp_path / 'nowhere.git'}"
 
     def test_the_plan_is_told_the_subject_and_nothing_a_terminal_obeys(self, site: Site) -> None:
         commit = site.commit("Words\x1b[31m that are\tfine")

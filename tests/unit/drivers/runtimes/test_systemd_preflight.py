@@ -61,8 +61,12 @@ def test_a_crash_loop_is_called_one() -> None:
         bench.unit.crash()
         bench.unit.restarts = 7
 
-    (found,) = failing(examined(loop))
-    assert found == ("active", "in a crash loop: systemd has restarted it 7 times")
+    found = examined(loop)
+    assert failing(found) == [
+        ("active", "in a crash loop: systemd has restarted it 7 times"),
+    ]
+    assert found[-1].look == f"journalctl -u {UNIT} -n 50"
+    assert "journalctl" not in found[-1].wanted, "a command is nothing that anybody wants"
 
 
 @pytest.mark.parametrize("kind", ["Requires", "BindsTo", "Requisite"])

@@ -184,6 +184,7 @@ def test_units_and_their_journal(host: LabHost) -> None:
     over(host, case, "deploy")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("period", [0.1, 0.7, 3.0])
 def test_no_crash_loop_is_missed(host: LabHost, period: float) -> None:
     host.install_unit("counter.service", COUNTER.format(restart="50ms"), start=True)

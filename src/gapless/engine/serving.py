@@ -1,0 +1,95 @@
+"""Who serves what, as far as a rollout knows, and whom it did not reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gapless.engine.context import RolloutContext
+from gapless.engine.first_install import was_absent
+from gapless.engine.replacing import InstanceOutcome, Replaced
+from gapless.engine.servicing import ServiceResult
+from gapless.errors import FloorBroken
+from gapless.model import AS_IT_WAS, NO_RELEASE, NOT_INSTALLED
+from gapless.plans import ServicePlan, StepKind, Verb
+
+
+def serving_now(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
+    """Per host what runs now, as far as this rollout knows."""
+    service = ctx.plan.service(result.service)
+    hosts = dict.fromkeys((*service.hosts, *result.instances))
+    return {host: _now(ctx, service, host, result.instances.get(host)) for host in hosts}
+
+
+def _now(ctx: RolloutContext, service: ServicePlan, host: str, replaced: Replaced | None) -> str:
+    if replaced is None or replaced.outcome is InstanceOutcome.UNTOUCHED:
+        return service.from_.get(host, "") or "not touched"
+    if replaced.outcome in (InstanceOutcome.DONE, InstanceOutcome.HELD):
+        return _MOVED.get(ctx.plan.verb) or _release(service, host)
+    if replaced.outcome is InstanceOutcome.RESTORED:
+        return _restored(service, host)
+    if replaced.outcome is InstanceOutcome.STAYED:
+        return _stayed(service, host, replaced)
+    if replaced.error.get("now"):
+        return str(replaced.error["now"])
+    unknown = replaced.error.get("unknown")
+    return _WRONG[InstanceOutcome.LOST if unknown else replaced.outcome]
+
+
+_MOVED: Mapping[Verb, str] = {Verb.DRAIN: "out of traffic", Verb.ADMIT: "in traffic"}
+_WRONG: Mapping[InstanceOutcome, str] = {
+    InstanceOutcome.LOST: "unknown",
+    InstanceOutcome.DOWN: "does not serve",
+    InstanceOutcome.BROKEN: "broken",
+}
+
+
+def _restored(service: ServicePlan, host: str) -> str:
+    if host in service.installs:
+        return NOT_INSTALLED
+    old = service.from_.get(host) or (NO_RELEASE if service.to else "")
+    return f"{old} (restored)".strip()
+
+
+def _stayed(service: ServicePlan, host: str, replaced: Replaced) -> str:
+    new = service.to.get("name") or service.from_.get(host) or "as switched"
+    floor = replaced.error.get("code") == FloorBroken.code
+    why = "way back refused by the floor" if floor else "way back not begun"
+    return f"{new} (new release, {why})"
+
+
+def _release(service: ServicePlan, host: str) -> str:
+    """What a replaced instance runs: the new release, or on the way back the kept one."""
+    if was_absent(service.snapshots.get(host) or {}):
+        return NOT_INSTALLED
+    kept = (service.snapshots.get(host) or {}).get("release")
+    if kept:
+        return str(kept["name"])
+    if host in service.snapshots and service.from_.get(host):
+        return NO_RELEASE
+    if host in service.config:
+        return str(service.to.get("name") or "new configuration")
+    done = "started" if host in service.installs else "restarted"
+    if (service.snapshots.get(host) or {}).get("config"):
+        done = AS_IT_WAS
+    return str(service.to.get("name") or service.from_.get(host) or done)
+
+
+def marks_of(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
+    """Of the configuration of each host that is as this rollout wanted it."""
+    service = ctx.plan.service(result.service)
+    done = (replaced.host for replaced in result.instances.values() if replaced.good)
+    records = ((host, ctx.steps.get(service.step_key(host, StepKind.COMMIT))) for host in done)
+    return {
+        host: record.result["config"]
+        for host, record in records
+        if record is not None and record.result.get("config")
+    }
+
+
+def left_alone(ctx: RolloutContext, result: ServiceResult) -> dict[str, Any]:
+    """Hosts of the plan that were not reached, and why."""
+    hosts = [h for h in ctx.plan.service(result.service).hosts if h not in result.instances]
+    if not hosts:
+        return {}
+    return {"hosts": hosts, "why": result.why or "the rollout stopped before them"}
