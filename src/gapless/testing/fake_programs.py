@@ -67,7 +67,8 @@ def words(command: Command, valued: str = "") -> tuple[set[str], dict[str, str],
 
 
 async def systemctl(host: FakeHost, command: Command) -> Answer:
-    """start, stop, restart, reload, reset-failed, enable, disable, daemon-reload, is-active."""
+    """start, stop, restart, reload, reset-failed, enable, disable, daemon-reload, is-active, and
+    show (the state only)."""
     _, _, (verb, *names) = words(command)
     if verb == "daemon-reload":
         for known in host.units.values():
@@ -76,6 +77,8 @@ async def systemctl(host: FakeHost, command: Command) -> Answer:
     if verb == "is-system-running":
         return 0, "running\n", ""
     unit = host.units.get(names[0])
+    if verb == "show":
+        return 0, f"ActiveState={unit.active if unit else 'inactive'}\n", ""
     if unit is None or unit.properties()["LoadState"] != "loaded":
         return failed(f"Failed to {verb} {names[0]}: Unit {names[0]} not found.", 5)
     if verb == "reset-failed":

@@ -60,7 +60,9 @@ class SystemdCopy(SystemdRuntime):
         lasts = shown.get("UnitFileState") == _ENABLED
         moved = (_enable(self._config, self._other), self._systemctl("disable")) if lasts else ()
         back = await self._files_back(transport, back_to, shown) if back_to else ()
-        return replacing("remove", (*moved, self._stop(shown), *back, *self._clear()))
+        # a unit that never failed may be unloaded by now: what ends the action must not be that
+        state = Command(("systemctl", "show", "--property=ActiveState", "--", self.unit))
+        return replacing("remove", (*moved, self._stop(shown), *back, *self._clear(), state))
 
     async def _files_back(
         self, transport: Transport, snapshot: RuntimeSnapshot, shown: Mapping[str, str]

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from gapless.config.services import SystemdConfig
-from gapless.drivers.runtimes.systemd_view import crashed, limit, state, words
+from gapless.drivers.runtimes.systemd_view import crashed, limit, state, units, words
 from gapless.drivers.transports.base import HostFacts, Transport
 from gapless.model import InstanceState, Verdict, VerdictStatus
 
@@ -86,7 +86,7 @@ def _queued(unit: str, shown: Mapping[str, str]) -> Iterator[Verdict]:
 
 
 async def _dependencies(transport: Transport, shown: Mapping[str, str]) -> list[Verdict]:
-    names = dict.fromkeys(name for kind in _DEPENDENCIES for name in shown.get(kind, "").split())
+    names = dict.fromkeys(name for kind in _DEPENDENCIES for name in units(shown.get(kind, "")))
     asked = [name for name in names if not name.endswith(_ALWAYS_THERE)]
     answers = await asyncio.gather(*(transport.unit(name, _ASKED) for name in asked))
     return [_dependency(name, answer) for name, answer in zip(asked, answers, strict=True)]

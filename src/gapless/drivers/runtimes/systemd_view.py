@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -80,6 +81,12 @@ def words(shown: Mapping[str, str]) -> str:
     result = shown.get("Result", "success")
     text = f"{shown.get('ActiveState', 'unknown')} ({shown.get('SubState', '?')})"
     return text if result in ("", "success") else f"{text}, result {result}"
+
+
+def units(text: str) -> tuple[str, ...]:
+    """Names from a list as ``systemctl show`` prints it: one with a backslash (the slice of a
+    template unit, ``system-shop\\x2dapi.slice``) stands in quotes, its backslashes doubled."""
+    return tuple(shlex.split(text))
 
 
 def fragments(shown: Mapping[str, str]) -> tuple[str, ...]:

@@ -134,6 +134,7 @@ def test_what_ends_hands_its_place_after_a_reboot_to_the_other() -> None:
             "systemctl disable -- shop@a.service",
             "systemctl stop -- shop@a.service",
             "systemctl reset-failed -- shop@a.service",
+            "systemctl show --property=ActiveState -- shop@a.service",
         ]
         await bench.run(*ending.commands)
         assert (bench.a.enabled, bench.b.enabled) == (False, True)

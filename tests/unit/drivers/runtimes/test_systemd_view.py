@@ -74,3 +74,8 @@ def test_what_must_not_change_while_soaking() -> None:
 
     assert names("shop") == {"InvocationID", "NRestarts", "MainPID", "ActiveState", "SubState"}
     assert names("shop.timer") == {"InvocationID", "ActiveState"}
+
+
+def test_names_with_backslashes_are_quoted_in_lists() -> None:
+    told = r'sysinit.target "system-shop\\x2dapi.slice" -.mount'
+    assert view.units(told) == ("sysinit.target", r"system-shop\x2dapi.slice", "-.mount")
