@@ -49,6 +49,7 @@ class StepKind(StrEnum):
     REJOIN = "rejoin"
     WARM = "warm"
     ADMIT = "admit"
+    PARK = "park"
     RETIRE = "retire"
     SOAK = "soak"
     VERIFY = "verify"

@@ -174,6 +174,7 @@ def _service(service: SimService, scenario: Scenario) -> dict[str, Any]:
             "max_failed": service.max_failed,
             "on_failure": service.on_failure,
             **service.order,
+            **({"strategy": scenario.strategy} if scenario.strategy else {}),
         },
     }
 

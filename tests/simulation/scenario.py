@@ -66,6 +66,7 @@ class Scenario:
     beside: bool = False
     """Whether each instance has two slots, so that a new copy starts before the old one is
     stopped."""
+    strategy: str = ""
 
     @property
     def configures(self) -> bool:

@@ -25,10 +25,13 @@ class GroupConfig(Section):
 class RolloutConfig(Section):
     """How the instances of a service are replaced."""
 
-    strategy: Literal["rolling", "start-first"] | None = None
+    strategy: Literal["rolling", "start-first", "blue-green"] | None = None
     """How instances are replaced. rolling: in place, batch after batch. start-first: the new copy
-    serves before the old one is stopped. Default: start-first where two copies can be beside each
-    other, else rolling."""
+    serves before the old one is stopped. blue-green: a whole second set is started, and traffic
+    switched once. Default: start-first where two copies can be beside each other, else rolling."""
+    park: Duration = 0.0
+    """blue-green: how long the old set stands by, running and out of traffic, after the new one was
+    watched; going back takes no start until then."""
     canary: Canary = 0
     """Instances that go first, one after another; the rest follows only if they pass. A number, a
     share, or names of hosts and groups."""

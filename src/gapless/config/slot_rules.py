@@ -10,6 +10,7 @@ from gapless.config.references import Finding, Path
 from gapless.config.services import ServiceConfig
 
 _SLOT = "{slot"
+_ADDRESS = "{address}"
 
 
 def check_slots(path: Path, service: ServiceConfig) -> Iterator[Finding]:
@@ -21,22 +22,41 @@ def check_slots(path: Path, service: ServiceConfig) -> Iterator[Finding]:
     if systemd is not None and systemd.file and "@" not in systemd.unit:
         text = f"one unit file cannot be both units of '{systemd.unit}'"
         yield Finding((*path, "systemd", "file"), text, "write a template unit, as app@{slot}")
-    if service.strategy != "start-first":
+    if service.strategy == "rolling":
         return
+    yield from _as_one_set(path, service)
     if systemd is not None and systemd.reload != "no":
         text = f"reload: {systemd.reload} keeps the copy that runs"
         yield Finding((*path, "systemd", "reload"), text, "write rollout: {strategy: rolling}")
+    own_addresses = service.compose is not None and service.compose.reach == "container"
     for index, check in enumerate(service.health):
         for key, asked in _places(check):
-            if _SLOT not in asked:
+            if _SLOT not in asked and not (own_addresses and _ADDRESS in asked):
                 text = f"{key}: '{asked}' is the same for both copies: either could answer"
                 hint = "let it differ, as in {slot:3001|3002}"
+                hint = "ask it at its own: {address}" if own_addresses else hint
                 yield Finding((*path, "health", index, key), text, hint)
 
 
+def _as_one_set(path: Path, service: ServiceConfig) -> Iterator[Finding]:
+    rollout = service.rollout
+    if service.strategy != "blue-green":
+        if rollout.park:
+            text = "park: only blue-green keeps an old set"
+            yield Finding((*path, "rollout", "park"), text, "write strategy: blue-green")
+        return
+    if not service.balancer:
+        text = "blue-green: there is no traffic to switch"
+        yield Finding((*path, "rollout", "strategy"), text, "name a balancer")
+    for key in ("canary", "groups", "batch"):
+        if key in rollout.model_fields_set and getattr(rollout, key):
+            text = f"{key}: blue-green switches all instances at once"
+            yield Finding((*path, "rollout", key), text, "leave it out, or write start-first")
+
+
 def _without(path: Path, service: ServiceConfig) -> Iterator[Finding]:
-    if service.rollout.strategy == "start-first":
-        text = "start-first: there is but one copy of an instance"
+    if service.strategy != "rolling":
+        text = f"{service.strategy}: there is but one copy of an instance"
         hint = "write the unit as a pair: systemd: app@{slot}"
         yield Finding((*path, "rollout", "strategy"), text, hint)
     for index, check in enumerate(service.health):

@@ -23,6 +23,7 @@ from gapless.plans import Plan, ServicePlan, StepKind
 
 if TYPE_CHECKING:
     from gapless.engine.bench import Bench
+    from gapless.engine.together import Together
 
 Observer = Callable[[Event], None]
 
@@ -75,6 +76,8 @@ class RolloutContext:
     """What health questions send and nobody may see, as it was read last."""
     benches: dict[str, Sequence[Bench]] = field(default_factory=dict)
     """What counts and judges the errors of each service, one for each rate."""
+    meetings: dict[str, dict[StepKind, Together]] = field(default_factory=dict)
+    """Where the instances of a service wait for each other, by service and step."""
     held: set[tuple[str, str]] = field(default_factory=set)
     """Instances whose evidence a person is asked to judge."""
     refused: set[str] = field(default_factory=set)

@@ -172,7 +172,8 @@ def _succeed(
 ) -> None:
     kind = "step.observed" if state is StepState.OBSERVED else "step.succeeded"
     shown = {name: facts[name] for name in step.shown if name in facts}
-    event = ctx.event(kind, step.kind, seconds=seconds, **shown)
+    copy = {"copy": ctx.slot} if ctx.slot else {}
+    event = ctx.event(kind, step.kind, seconds=seconds, **shown, **copy)
     ctx.rollout.finish(key, attempt, state, facts, event)
     if step.kind is StepKind.MIGRATE:
         ctx.emit("migration.succeeded", step.kind, **shown)

@@ -19,6 +19,7 @@ from gapless.engine.perform import failure_data, perform
 from gapless.engine.steps.health import worst
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.engine.steps.preflight import examine
+from gapless.engine.together import OthersHeld, meetings
 from gapless.engine.undoing import NOT_TOUCHED, give_up, tell_by_hand, undo_instance
 from gapless.engine.undoing_beside import undo_beside
 from gapless.errors import (
@@ -92,9 +93,16 @@ async def replace_instance(ctx: InstanceContext, migrating: asyncio.Lock) -> Rep
         raise
     except Held as held:
         hold(ctx, held)
+        for meeting in meetings(ctx.rollout, ctx.service).values():
+            meeting.hold(ctx.host)
         await floor.back(ctx.host, serves=True)
         return Replaced(ctx.host, InstanceOutcome.HELD, held_data(held))
+    except OthersHeld:
+        await floor.back(ctx.host, serves=True)
+        return Replaced(ctx.host, InstanceOutcome.HELD, {"what": "waits for the others"})
     except GaplessError as error:
+        for meeting in meetings(ctx.rollout, ctx.service).values():
+            meeting.fail(ctx.host)
         result = await _back(ctx, error)
         serves = _serves(ctx, result, error)
     await floor.back(ctx.host, serves=serves)
@@ -178,6 +186,7 @@ def _recorded(ctx: InstanceContext) -> Replaced | None:
 
 async def _forward(ctx: InstanceContext, migrating: asyncio.Lock) -> None:
     floor = ctx.rollout.floors[ctx.service.name]
+    met = meetings(ctx.rollout, ctx.service) if replaces_beside(ctx) else {}
     out = False
     try:
         async with asyncio.timeout(ctx.rollout.plan.host_deadline or None) as limit:
@@ -194,6 +203,9 @@ async def _forward(ctx: InstanceContext, migrating: asyncio.Lock) -> None:
                     if kind is StepKind.ADMIT:
                         await stay_out(ctx)
                     continue
+                if kind in met and ctx.key(kind) not in ctx.rollout.steps:
+                    async with _no_part_of(limit):
+                        await met[kind].arrive(ctx.host, ctx.rollout.interrupts)
                 if kind is StepKind.MIGRATE:
                     async with _no_part_of(limit):
                         await migrating.acquire()

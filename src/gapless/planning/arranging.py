@@ -94,6 +94,7 @@ class Arranging:
             of, batch = self.everywhere, self.options.batch
         wanted = resolve_amount(batch, len(of), at_least=1)
         if self.strategy != "rolling":
+            wanted = len(self.everywhere) if self.strategy == "blue-green" else wanted
             return start_first.sizes(len(self.everywhere), batch=wanted, out=self.out)
         return sizes(
             len(self.everywhere),

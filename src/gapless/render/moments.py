@@ -9,6 +9,7 @@ from gapless.events.event import Event
 from gapless.render.background import background
 from gapless.render.gap import gap_line
 from gapless.render.layout import cut
+from gapless.render.spelling import spelled
 from gapless.render.words import about, back_to, clean, clock_time, hosts, plural, seconds
 from gapless.report.parse import gap_of, texts, undone_instances
 from gapless.report.report import parse_verdict
@@ -96,6 +97,8 @@ def _step_done(event: Event, data: Mapping[str, Any]) -> str:
         words = "running"
     if event.step == "admit" and data.get("left_out"):
         words = _left_out_of(data)
+    if data.get("copy"):  # one of two, that never was in traffic before
+        words = f"copy {data['copy']} {'in traffic' if words == _BACK else words}"
     facts = [_fact(event.step, data), f"in {seconds(took)}" if took else ""]
     return f"{_where(event)}  {words} {' '.join(f for f in facts if f)}".rstrip()
 
@@ -108,6 +111,7 @@ def _left_out_of(data: Mapping[str, Any]) -> str:
     return f"back in traffic, but left out of {where} on purpose,"
 
 
+_BACK = "back in traffic"
 _STEP_WORDS = {
     "stage": "staged",
     "drain": "out of traffic",
@@ -116,9 +120,11 @@ _STEP_WORDS = {
     "ready": "ready",
     "rejoin": "caught up",
     "warm": "warm",
-    "admit": "back in traffic",
+    "admit": _BACK,
     "soak": "stable",
     "verify": "verified",
+    "park": "stood by",
+    "retire": "ended",
 }
 
 
@@ -190,7 +196,7 @@ def _undo(word: str) -> _Teller:
 
 
 def _left_out(event: Event, data: Mapping[str, Any]) -> str:
-    then = f"; to end it: {data['next']}" if data.get("next") else ""
+    then = f"; to end it: {spelled(str(data['next']))}" if data.get("next") else ""
     return (
         f"{_where(event)}  left out of {data.get('balancer') or 'traffic'}{_why(event, data)}{then}"
     )
@@ -205,7 +211,11 @@ def _lock_broken(event: Event, data: Mapping[str, Any]) -> str:
 
 
 def _waits(event: Event, data: Mapping[str, Any]) -> str:
-    return f"waits for: gapless promote {event.rollout}{_why(event, data)}"
+    return f"waits for: {spelled(f'gapless promote {event.rollout}')}{_why(event, data)}"
+
+
+def _abort_asked(event: Event, data: Mapping[str, Any]) -> str:
+    return f"rollout {event.rollout} is to be taken back, says {event.actor}{_why(event, data)}"
 
 
 def _granted(event: Event, data: Mapping[str, Any]) -> str:
@@ -270,6 +280,7 @@ _TELLERS: Mapping[str, _Teller] = {
     "instance.left_out": _left_out,
     "lock.taken_over": _lock_taken_over,
     "lock.broken": _lock_broken,
+    "abort.requested": _abort_asked,
     "approval.requested": _waits,
     "approval.granted": _granted,
     "contact.lost": _contact_lost,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gapless.config.services import ServiceConfig
 from gapless.plans import StepKind, Verb
-from gapless.strategies import rolling, start_first
+from gapless.strategies import blue_green, rolling, start_first
 
 
 class StepsOf(Protocol):
@@ -23,5 +23,6 @@ class StepsOf(Protocol):
 STRATEGIES: Mapping[str, StepsOf] = {
     "rolling": rolling.steps,
     "start-first": start_first.steps,
+    "blue-green": blue_green.steps,
 }
 """By what ``rollout.strategy`` says."""

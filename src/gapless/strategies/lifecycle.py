@@ -15,17 +15,24 @@ def applied(
     """Those of ``order`` that have something to do."""
     deploys = verb is Verb.DEPLOY
     applies = {
-        StepKind.STAGE: deploys and has_something_new(service),
+        StepKind.STAGE: deploys and has_something_to_stage(service),
         StepKind.MIGRATE: migrate and service.migrate is not None and verb is not Verb.ROLLBACK,
         StepKind.DRAIN: bool(service.balancer),
         StepKind.ADMIT: bool(service.balancer),
         StepKind.WARM: bool(service.warm) and verb is not Verb.ROLLBACK,
         StepKind.SOAK: service.soak != 0,
         StepKind.VERIFY: bool(service.verify),
+        StepKind.PARK: bool(service.rollout.park) and verb is not Verb.ROLLBACK,
     }
     return tuple(step for step in order if applies.get(step, True))
 
 
 def has_something_new(service: ServiceConfig) -> bool:
+    """Whether a deploy brings anything to its hosts, or may find something new there: a compose
+    project lies on them."""
+    return service.compose is not None or has_something_to_stage(service)
+
+
+def has_something_to_stage(service: ServiceConfig) -> bool:
     """Whether a deploy brings anything to its hosts."""
     return service.release is not None or bool(service.config) or brings(service)

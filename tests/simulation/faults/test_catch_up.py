@@ -307,3 +307,28 @@ def test_what_another_environment_verified_is_not_called_last_good(shop: Shop) -
         shop.host(host).files.link("releases/old", "/srv/api/current")
     assert "was verified last" in shop.gapless("status", "-e", "staging", code=0).text
     assert "was verified last" not in shop.gapless("status", code=0).text
+
+
+@pytest.mark.parametrize("options", [(), ("--yes",), ("--dry-run",)], ids=["", "yes", "dry"])
+def test_a_paused_rollout_owns_the_service(shop: Shop, options: tuple[str, ...]) -> None:
+    """Its hosts are of two releases: nobody may say that all is where it should be."""
+    shop.bad_release(NEVER_READY)
+    shop.gapless("deploy", "--yes", "--on-failure", "pause", code=7)
+    paused = shop.last().id
+    told = shop.gapless("catch-up", *options, code=6).text
+    assert "Nothing to do" not in told
+    assert f"gapless promote {paused} or gapless abort {paused}" in told
+
+
+def test_nothing_to_do_is_told_without_a_terminal(shop: Shop) -> None:
+    assert "Nothing to do" in shop.gapless("catch-up", code=0).text
+
+
+def test_what_is_due_is_not_brought_without_a_terminal(tolerant: Shop) -> None:
+    away(tolerant, "web3")
+    tolerant.release("2")
+    tolerant.gapless("deploy", "--yes", code=5)
+    back(tolerant, "web3")
+    tolerant.world.history.clear()
+    assert "nobody can be asked" in tolerant.gapless("catch-up", code=2).text
+    assert tolerant.changed() == []

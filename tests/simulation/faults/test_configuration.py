@@ -97,6 +97,24 @@ def test_rollback_puts_the_files_back_byte_for_byte(configured: Shop) -> None:
     shop.world.check()
 
 
+def test_that_only_configuration_moved_is_told(configured: Shop) -> None:
+    """The release is the same before and after: the last screen names the files."""
+    shop = configured
+    shop.gapless("deploy", "--yes", code=0)
+    variable(shop, 4, 8)
+    there = shop.gapless("plan", "deploy", "--diff", code=0)
+    assert "-workers = 4" in there.out
+    assert "+workers = 8" in there.out
+    ended = shop.gapless("deploy", "--yes", code=0)
+    assert f"config api web[1:3]: {APP} changed" in ended.text
+    back = shop.gapless("plan", "rollback", "api", "--diff", code=0).out
+    assert f"{APP} on web1: +1 -1" in back
+    assert back.index("-workers = 8") < back.index("+workers = 4")
+    ended = shop.gapless("rollback", "api", "--yes", code=0)
+    assert f"config api web[1:3]: {APP} as before" in ended.text
+    assert contents(shop) == [wanted(host, 4) for host in HOSTS]
+
+
 def test_template_with_an_undefined_variable(configured: Shop) -> None:
     shop, before = configured, files(configured)
     template = shop.folder / "app.conf.j2"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 import pytest
 
@@ -99,3 +101,20 @@ def test_pause_of_a_rollout_that_nobody_works_on(shop: Shop) -> None:
     assert f"Rollout {rollout} begins nothing new: nobody works on it" in paused.text
     assert f"gapless resume {rollout} or gapless abort {rollout}" in paused.text
     assert shop.journal().requests(rollout) == []
+
+
+ENVIRONMENTS = "environments: {staging: {}, production: {}}\n"
+
+
+def test_a_rollout_of_another_environment_here_is_told_as_that(shop: Shop) -> None:
+    """Without -e the same hosts are seen: whose lock it is, is known here."""
+    shop.config((shop.folder / "gapless.yaml").read_text() + ENVIRONMENTS)
+    shop.bad_release(NEVER_READY)
+    deploy = ("deploy", "-e", "production", "--yes", "--on-failure", "pause")
+    rollout = shop.gapless(*deploy, "--json", code=7).out
+    name = json.loads(rollout)["rollout"]
+    shown = shop.gapless("lock", code=0).text
+    assert f"Rollout {name} is one of production here: deploy of api, paused." in shown
+    assert "only hosts know" not in shown
+    assert f"gapless promote -e production {name} or gapless abort -e production {name}" in shown
+    assert "lock break" not in shown

@@ -167,3 +167,38 @@ def test_what_was_forced_was_not_verified(staged: Shop) -> None:
     ended = staged.gapless("promote", "-e", "production", "--from", "staging", "--yes", code=3)
     assert "no rollout verified it there" in ended.text
     assert staged.live() == live
+
+
+def test_a_migration_that_staging_had_none_of_is_told(staged: Shop) -> None:
+    """The file has one by now: what was verified is repeated, and that did not migrate."""
+    schema = Schema(staged)
+    plan = staged.gapless(*PROMOTE[:-1], "--dry-run", code=0).text
+    assert "api: migrate of the file is not run: staging, rollout r" in plan
+    assert "had none (migrate up)" in plan
+    staged.gapless(*PROMOTE, code=0)
+    assert schema.ran == []
+
+
+def test_a_migration_that_was_skipped_there_is_told(staged: Shop) -> None:
+    Schema(staged)
+    staged.release("3")
+    staged.gapless("deploy", "-e", "staging", "--yes", "--skip-migrations", code=0)
+    plan = staged.gapless(*PROMOTE[:-1], "--dry-run", code=0).text
+    assert "api: its migration was skipped in staging, rollout r" in plan
+
+
+def test_the_live_schema_that_an_older_release_comes_to_is_told(staged: Shop) -> None:
+    """Staging runs a release of schema 1 that reads 2; production is on 2."""
+    schema = Schema(staged)
+    version = staged.folder / "release" / "VERSION"
+    declared = "to: /srv/api, schema: {file: VERSION, reads: [1, 2]}}"
+    staged.edit("to: /srv/api}", declared)
+    for number, environment in ((1, "staging"), (2, "production")):
+        version.write_text(f"{number}\n")
+        staged.release(f"of schema {number}")
+        staged.gapless("deploy", "-e", environment, "--yes", code=0)
+    assert schema.version == 2
+    version.write_text("1\n")
+    old = staged.release("of schema 1")
+    plan = staged.gapless(*PROMOTE[:-1], "--dry-run", code=0).text
+    assert f"api: the schema stays at 2, which {old} reads" in plan

@@ -151,7 +151,7 @@ def test_a_rollback_by_hand_of_a_given_up_way_back_is_refused(shop: Shop) -> Non
     live = shop.live()
     shop.world.history.clear()
     ended = shop.gapless("rollback", "--yes", code=3)
-    assert "neither migrate.down nor schema.bump is given" in ended.text
+    assert "applied at its start is never taken back, and schema.bump is not given" in ended.text
     assert shop.changed() == []
     shop.all_serve(live[0])
 

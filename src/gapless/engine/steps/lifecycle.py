@@ -9,6 +9,7 @@ from gapless.engine.steps.base import Step
 from gapless.engine.steps.commit import Commit
 from gapless.engine.steps.drain import Drain
 from gapless.engine.steps.migrate import Migrate
+from gapless.engine.steps.park import Park
 from gapless.engine.steps.preflight import Preflight
 from gapless.engine.steps.ready import Ready
 from gapless.engine.steps.retire import Retire
@@ -32,6 +33,7 @@ STEPS: Mapping[StepKind, Step] = {
         Ready(),
         Warm(),
         Admit(),
+        Park(),
         Retire(),
         Soak(),
         Verify(),

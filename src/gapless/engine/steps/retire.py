@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from gapless.drivers.balancers.base import AddsMembers
 from gapless.engine.context import InstanceContext
+from gapless.engine.copies import new_of
 from gapless.engine.journal import StepRecord
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.drain import guards
 from gapless.engine.steps.switch import refused_by_host
-from gapless.errors import ActionFailed
+from gapless.errors import ActionFailed, Unstable
 from gapless.model import CriticalAction, InstanceState, Settlement
 from gapless.plans import StepKind
 
@@ -32,7 +33,9 @@ class Retire(Step):
         return {"identity": (await ctx.runtime.observe(ctx.transport)).identity}
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
-        """Stop it, see that it is gone, and forget it in balancers."""
+        """Stop it, see that it is gone, and forget it in balancers. Never the last one that runs: a
+        host that rebooted meanwhile has started the old copy and not the new one."""
+        await _refuse_last(ctx)
         await _end(ctx, key)
         await _forget_member(ctx)
         return dict(before)
@@ -43,6 +46,18 @@ class Retire(Step):
         if settled.status is Settlement.DONE and not settled.ok:
             raise refused_by_host(ctx, settled)
         return None
+
+
+async def _refuse_last(ctx: InstanceContext) -> None:
+    new = new_of(ctx)
+    now = await new.runtime.observe(ctx.transport)
+    if now.state is not InstanceState.RUNNING:
+        raise Unstable(
+            f"the new copy is {now.state.value}: the old one is not ended",
+            where=str(ctx.instance),
+            evidence=now.detail.get("status", "") or f"identity {now.identity or 'none'}",
+            next=new.runtime.look(ctx.host),
+        )
 
 
 async def _end(ctx: InstanceContext, key: str) -> None:
