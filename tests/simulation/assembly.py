@@ -109,14 +109,14 @@ class SimAssembly:
             for name in names
         )
 
-    def health(self, instance: Instance) -> Sequence[Probe]:
+    def health(self, instance: Instance, release: str) -> Sequence[Probe]:
         checks = self.service(instance.service).health
-        return build_probes(checks, instance, address=instance.host)
+        return build_probes(checks, instance, address=instance.host, release=release)
 
-    def warm(self, instance: Instance) -> Sequence[Probe]:
+    def warm(self, instance: Instance, release: str) -> Sequence[Probe]:
         return ()
 
-    def verify(self, instance: Instance) -> Sequence[Probe]:
+    def verify(self, instance: Instance, release: str) -> Sequence[Probe]:
         return ()
 
     def rates(self, service: str) -> tuple[tuple[JudgeConfig, RateSource], ...]:

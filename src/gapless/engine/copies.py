@@ -27,6 +27,14 @@ async def on_live(ctx: InstanceContext) -> InstanceContext:
     return ctx.of(live.slot, live.address) if live.slot else ctx
 
 
+async def know_live(ctx: InstanceContext) -> None:
+    """Rule 3: where no preflight has asked which copy serves, ask now."""
+    if StepKind.PREFLIGHT in ctx.service.steps or not _has_slots(ctx):
+        return
+    if StepKind.PREFLIGHT not in ctx.facts:
+        ctx.facts[StepKind.PREFLIGHT] = live_facts(await on_live(ctx))
+
+
 def live_facts(ctx: InstanceContext) -> dict[str, str]:
     """What the journal keeps of the copy that serves."""
     return {"slot": ctx.slot, "address": ctx.address} if _has_slots(ctx) else {}
@@ -59,6 +67,11 @@ def new_of(ctx: InstanceContext) -> InstanceContext:
     found = ctx.facts.get(StepKind.PREFLIGHT, {})
     switched: Any = ctx.facts.get(StepKind.SWITCH, {}).get("observation") or {}
     return ctx.of(beside(found.get("slot", "")), switched.get("detail", {}).get("address", ""))
+
+
+def is_none(ctx: InstanceContext) -> bool:
+    """Whether a copy is meant that was never there: what comes first has no old one."""
+    return _has_slots(ctx) and not ctx.slot
 
 
 def order(ctx: InstanceContext) -> Iterator[StepKind]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from gapless.engine.context import InstanceContext
-from gapless.engine.copies import order, replaces_beside, speaking_of
+from gapless.engine.copies import know_live, order, replaces_beside, speaking_of
 from gapless.engine.first_install import NOTHING_TO_ASK, removes, stay_out, was_absent
 from gapless.engine.held import Held, held_data, hold
 from gapless.engine.journal import StepState
@@ -187,6 +187,7 @@ def _recorded(ctx: InstanceContext) -> Replaced | None:
 async def _forward(ctx: InstanceContext, migrating: asyncio.Lock) -> None:
     floor = ctx.rollout.floors[ctx.service.name]
     met = meetings(ctx.rollout, ctx.service) if replaces_beside(ctx) else {}
+    await know_live(ctx)
     out = False
     try:
         async with asyncio.timeout(ctx.rollout.plan.host_deadline or None) as limit:
@@ -237,6 +238,11 @@ async def _back(ctx: InstanceContext, error: GaplessError) -> Replaced:
     cancelled = error.kind is FailureKind.CANCELLED
     touched = ctx.key(StepKind.SWITCH) in ctx.rollout.steps
     _recall_facts(ctx)
+    try:
+        await know_live(ctx)
+    except GaplessError as unknown:
+        failed = await give_up(ctx, unknown)
+        return Replaced(ctx.host, InstanceOutcome.BROKEN, _not_restored(failed, error), cancelled)
     if touched and ctx.rollout.plan.verb is Verb.ROLLBACK:
         # a rollback is never rolled back: a person decides where to go from here
         failed = await give_up(ctx, error)

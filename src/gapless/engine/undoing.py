@@ -117,8 +117,8 @@ async def leave_as_it_was(ctx: InstanceContext) -> str:
     elif drain_ordered(ctx):
         try:
             if _may_have_gone_bad(ctx):
-                await perform(STEPS[StepKind.READY], _calm(ctx), ctx.key("undo-ready"))
-            await perform(STEPS[StepKind.ADMIT], _calm(ctx), ctx.key("undo-admit"))
+                await _step_back(ctx, StepKind.READY)
+            await _step_back(ctx, StepKind.ADMIT)
         except FenceRefused:
             raise
         except GaplessError as error:
@@ -157,7 +157,7 @@ async def _out_again(ctx: InstanceContext) -> None:
     if record is None or not any(record.before.values()):
         return
     try:
-        await perform(STEPS[StepKind.DRAIN], _calm(ctx), ctx.key("undo-drain"))
+        await _step_back(ctx, StepKind.DRAIN)
         await remember_again(ctx, record.before.get("remembered", {}))
     except FenceRefused:
         raise
@@ -186,6 +186,10 @@ def way_back(ctx: InstanceContext) -> InstanceContext:
     service = replace(ctx.service, snapshots={ctx.host: snapshot}, from_=from_, to={})
     calm.rollout = replace(calm.rollout, plan=replace(calm.rollout.plan, verb=Verb.ROLLBACK))
     return InstanceContext(calm.rollout, service, ctx.host, dict(ctx.facts), undoing=True)
+
+
+async def _step_back(ctx: InstanceContext, kind: StepKind) -> None:
+    await perform(STEPS[kind], speaking_of(_calm(ctx), kind), ctx.key(f"undo-{kind.value}"))
 
 
 def _calm(ctx: InstanceContext) -> InstanceContext:

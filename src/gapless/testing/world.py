@@ -130,11 +130,13 @@ class World:
         return len({unit.host.name for unit in units})
 
     def exposed(self, service: str) -> list[str]:
-        """Hosts that a balancer sends traffic to and that do not answer well: lost requests."""
+        """Hosts that a balancer sends traffic to and that do not answer well: lost requests. What
+        never ran is known to be down."""
         return [
             unit.host.name
             for unit in self.units(service)
-            if not unit.serving and self._balanced(service) and self.in_traffic(unit)
+            if unit.invocation and not unit.serving
+            if self._balanced(service) and self.in_traffic(unit)
         ]
 
     def in_traffic(self, unit: FakeUnit) -> bool:

@@ -460,3 +460,38 @@ def test_a_secret_that_cannot_be_read_is_found_by_doctor(configured: Shop, how: 
         shop.edit("env:SHOP_DB", "file:/no/such")
     assert "gapless doctor" in shop.gapless("plan", "deploy", code=2).text
     assert "cannot be read" in shop.gapless("doctor", code=3).text
+
+
+def test_a_validator_of_the_release_judges_before_that_release_is_live(configured: Shop) -> None:
+    shop, old = configured, configured.live()[0]
+    shop.edit("validate: check-conf {file}", 'validate: "{folder}/bin/check-conf {file}"')
+    new, ran = shop.release("2"), []
+
+    async def look(host: FakeHost, command: Command) -> Answer:
+        there = host.files.node(f"/srv/api/releases/{new}/app")
+        ran.append((host.name, command.argv[1], there is not None, shop.live()[0]))
+        return failed("no such key") if host.name == "web3" else (0, "", "")
+
+    for host in HOSTS:
+        shop.host(host).programs[f"/srv/api/releases/{new}/bin/check-conf"] = look
+    shop.world.history.clear()
+    ended = shop.gapless("deploy", "--yes", code=4)
+    assert "no such key" in ended.text
+    assert ran[0] == ("web1", "/etc/api/.gapless-app.conf.new", True, old)
+    assert all(there for _, _, there, _ in ran)
+    assert "web3 restart" not in shop.changed()
+    shop.all_serve(old)
+
+
+@pytest.mark.parametrize(
+    ("validate", "told"),
+    [
+        ("check {file} {release}", "unknown placeholder {release}"),
+        ("check {folder}", "{file} is nowhere in the command"),
+    ],
+)
+def test_a_placeholder_that_a_validator_does_not_have_is_told(
+    configured: Shop, validate: str, told: str
+) -> None:
+    configured.edit("validate: check-conf {file}", f'validate: "{validate}"')
+    assert told in configured.gapless("check", code=2).text

@@ -270,6 +270,8 @@ def test_a_program_that_the_live_release_lacks_is_no_unknown_schema(shop: Shop) 
     shop.world.history.clear()
     ended = shop.gapless("deploy", "--yes", code=3)
     assert "the live schema version cannot be read" in ended.text
+    assert "bring schema to /srv/api/releases/" in ended.text
+    assert "schema.current and migrate.current taken out of gapless.yaml" in ended.text
     assert shop.changed() == []
 
 
