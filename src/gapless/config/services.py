@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from gapless.config.base import Section
+from gapless.config.compose_service import ComposeConfig
 from gapless.config.health import HealthConfig, HealthTimings
-from gapless.config.process_service import ProcessRuntimeConfig
+from gapless.config.process_service import ProcessRuntimeConfig, live_folder
 from gapless.config.quantities import Argv, Duration, Limit, Names, OneOrMany, Positive
 from gapless.config.releases import MigrateConfig, ReleaseConfig
 from gapless.config.rollout import RolloutConfig
@@ -53,6 +54,11 @@ class SystemdConfig(Section):
     """Limit of each systemctl call; stop and start get the unit's own limits on top."""
 
     @property
+    def units(self) -> tuple[str, ...]:
+        """One, or one for each slot."""
+        return tuple(dict.fromkeys(in_both(self.unit)))
+
+    @property
     def paired(self) -> bool:
         """Whether there are two units of it."""
         return "{slot" in self.unit
@@ -91,6 +97,8 @@ class ServiceConfig(Section):
     """Unit name, or a mapping."""
     process: ProcessRuntimeConfig | None = None
     """A process that gapless itself supervises and flips; the keys of a run file."""
+    compose: ComposeConfig | None = None
+    """A service of a compose project on the host: its folder, or a mapping."""
     command: CommandRuntimeConfig | None = None
     """Commands that start and stop it, for everything else."""
     after: Names = ()
@@ -124,7 +132,14 @@ class ServiceConfig(Section):
     @property
     def paired(self) -> bool:
         """Whether two copies of an instance can be beside each other."""
-        return self.systemd is not None and self.systemd.paired
+        return self.compose is not None or (self.systemd is not None and self.systemd.paired)
+
+    @property
+    def compose_folder(self) -> str:
+        """Where its compose project is, "" where it has none."""
+        if self.compose is None:
+            return ""
+        return self.compose.directory or live_folder(self.release)
 
     @property
     def strategy(self) -> str:
@@ -133,8 +148,9 @@ class ServiceConfig(Section):
 
     @model_validator(mode="after")
     def _one_runtime(self) -> Self:
-        if sum(one is not None for one in (self.systemd, self.process, self.command)) != 1:
-            raise ValueError("give exactly one of systemd, process, command")
+        kinds = (self.systemd, self.process, self.compose, self.command)
+        if sum(one is not None for one in kinds) != 1:
+            raise ValueError("give exactly one of systemd, process, compose, command")
         return self
 
 

@@ -125,18 +125,18 @@ class ProjectAssembly:
             )
         return self._balancers[name]
 
-    def health(self, instance: Instance) -> Sequence[Probe]:
-        """Its health checks as asked on its host."""
-        return self._probes(self.service(instance.service).health, instance)
+    def health(self, instance: Instance, release: str) -> Sequence[Probe]:
+        """Its health checks as asked on its host; ``release`` is the name of what it is to have."""
+        return self._probes(self.service(instance.service).health, instance, release)
 
-    def warm(self, instance: Instance) -> Sequence[Probe]:
+    def warm(self, instance: Instance, release: str) -> Sequence[Probe]:
         """Its warm-up requests, one for each of its configuration."""
         checks = [warm.check for warm in self.service(instance.service).warm]
-        return self._probes(checks, instance)
+        return self._probes(checks, instance, release)
 
-    def verify(self, instance: Instance) -> Sequence[Probe]:
+    def verify(self, instance: Instance, release: str) -> Sequence[Probe]:
         """Its checks after the soak."""
-        return self._probes(self.service(instance.service).verify, instance)
+        return self._probes(self.service(instance.service).verify, instance, release)
 
     def rates(self, service: str) -> tuple[tuple[JudgeConfig, RateSource], ...]:
         """What counts its errors from the switch on, and how the counts are judged."""
@@ -148,7 +148,7 @@ class ProjectAssembly:
         systemd = self.service(service).systemd
         return Reach(
             service=service,
-            unit=systemd.unit if systemd else "",
+            unit=" ".join(systemd.units) if systemd else "",
             transport=self.transport,
             address=self._address,
             balancers=lambda: self.balancers(service),
@@ -168,8 +168,11 @@ class ProjectAssembly:
             yield from evidence.secret_references
         yield from references_for(self.config, service, host).values()
 
-    def _probes(self, checks: Sequence[HealthConfig], instance: Instance) -> Sequence[Probe]:
-        return build_probes(checks, instance, address=self._address(instance.host))
+    def _probes(
+        self, checks: Sequence[HealthConfig], instance: Instance, release: str
+    ) -> Sequence[Probe]:
+        address = self._address(instance.host)
+        return build_probes(checks, instance, address=address, release=release)
 
     def _workshop(self) -> Workshop:
         """Where releases are made: what one environment brought, another one has."""

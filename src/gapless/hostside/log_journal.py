@@ -22,23 +22,24 @@ _BASE = ("journalctl", "--no-pager", "--quiet", "--all", "--output=json")
 
 
 class Journal:
-    """One unit. ``folder``: whose files are read, "" for the system's own."""
+    """One unit, or the two copies of an instance, a space between their names. ``folder``: whose
+    files are read, "" for the system's own."""
 
     def __init__(self, unit: str, folder: str) -> None:
         self._which = [*_BASE, "--output-fields=" + _FIELDS]
         self._which += ["--directory=" + folder] if folder else []
-        self._unit = unit
+        self._units = ["--unit=" + name for name in unit.split()]
 
     def read(self, since: float, until: float, incidents: Incidents) -> float | None:
         """Feed what was written in ``[since, until)``; the seconds that are covered, None where
         the unit never wrote anything."""
         between = [f"--since=@{int(since)}", f"--until=@{int(until) + 1}"]
-        for entry in _entries([*self._which, "--unit=" + self._unit, *between]):
+        for entry in _entries([*self._which, *self._units, *between]):
             at = _time(entry)
             if since <= at < until:
                 level = log_levels.of_priority(str(entry.get("PRIORITY") or ""))
                 incidents.feed(at, _text(entry.get("MESSAGE")), level, str(entry.get("_PID")))
-        if not incidents.lines and self._first(["--unit=" + self._unit]) is None:
+        if not incidents.lines and self._first(self._units) is None:
             return None
         oldest = self._first([])
         return max(until - max(since, oldest or since), 0.0)

@@ -13,13 +13,14 @@ from gapless.hostside.log_patterns import Patterns
 
 if TYPE_CHECKING:
     from gapless.testing.fake_host import FakeHost
+    from gapless.testing.fake_unit import FakeUnit
 
 _NO_LEVEL = 1000
 
 
 def read(host: FakeHost, query: LogQuery) -> LogReading:
     """The journal of a unit, or files by their whole names; nothing is rotated here."""
-    if not (query.unit in host.units or any(map(host.files.exists, query.files))):
+    if not (_units(host, query) or any(map(host.files.exists, query.files))):
         return LogReading(None, host.now(), query.since, query.until)
     patterns = Patterns(query.patterns, query.ignore)
     incidents = Incidents(LEVELS.get(query.level, _NO_LEVEL), patterns)
@@ -39,10 +40,15 @@ def read(host: FakeHost, query: LogQuery) -> LogReading:
     return LogReading.from_json(answer, query)
 
 
+def _units(host: FakeHost, query: LogQuery) -> list[FakeUnit]:
+    return [host.units[name] for name in query.unit.split() if name in host.units]
+
+
 def _lines(host: FakeHost, query: LogQuery) -> Iterator[tuple[float, str]]:
     if not query.files:
-        for at, _, written in host.units[query.unit].log:
-            yield at, written.decode("utf-8", "replace")
+        written = sorted(line for unit in _units(host, query) for line in unit.log)
+        for at, _, said in written:
+            yield at, said.decode("utf-8", "replace")
     for path in filter(host.files.exists, query.files):
         for line in host.files.read(path).decode("utf-8", "replace").splitlines():
             yield log_times.of_line(line) or host.now(), line
