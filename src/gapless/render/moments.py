@@ -97,6 +97,8 @@ def _step_done(event: Event, data: Mapping[str, Any]) -> str:
         words = "running"
     if event.step == "admit" and data.get("left_out"):
         words = _left_out_of(data)
+    if event.step == "switch" and data.get("manner") == "remove":
+        words = _STEP_WORDS["retire"]
     if data.get("copy"):  # one of two, that never was in traffic before
         words = f"copy {data['copy']} {'in traffic' if words == _BACK else words}"
     facts = [_fact(event.step, data), f"in {seconds(took)}" if took else ""]
@@ -129,7 +131,7 @@ _STEP_WORDS = {
 
 
 def _fact(step: str, data: Mapping[str, Any]) -> str:
-    if step == "switch" and data.get("manner"):
+    if step == "switch" and data.get("manner") not in (None, "", "remove"):
         return f"({data['manner']})"
     if step == "drain" and data.get("evidence"):
         left = int(data.get("left") or 0)

@@ -18,6 +18,7 @@ class Retreat(Step):
 
     kind = StepKind.SWITCH
     critical = True
+    shown = ("manner",)
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Stop it and put back what came with it."""
