@@ -25,6 +25,7 @@ def check_slots(path: Path, service: ServiceConfig) -> Iterator[Finding]:
     if service.strategy == "rolling":
         return
     yield from _as_one_set(path, service)
+    yield from _queries(path, service)
     if systemd is not None and systemd.reload != "no":
         text = f"reload: {systemd.reload} keeps the copy that runs"
         yield Finding((*path, "systemd", "reload"), text, "write rollout: {strategy: rolling}")
@@ -36,6 +37,16 @@ def check_slots(path: Path, service: ServiceConfig) -> Iterator[Finding]:
                 hint = "let it differ, as in {slot:3001|3002}"
                 hint = "ask it at its own: {address}" if own_addresses else hint
                 yield Finding((*path, "health", index, key), text, hint)
+
+
+def _queries(path: Path, service: ServiceConfig) -> Iterator[Finding]:
+    """Errors are counted of an instance, whichever copy of it they come from."""
+    for index, entry in enumerate(service.verify):
+        section = getattr(entry, entry.kind) if entry.kind else None
+        if section is not None and _SLOT in section.model_dump_json():
+            text = f"{entry.kind}: a count is of both copies of an instance, {{slot}} is of one"
+            hint = "write what fits both, as :(3001|3002) in a regular expression"
+            yield Finding((*path, "verify", index, entry.kind), text, hint)
 
 
 def _as_one_set(path: Path, service: ServiceConfig) -> Iterator[Finding]:

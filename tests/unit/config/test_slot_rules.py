@@ -50,6 +50,12 @@ def test_a_pair_is_started_first_unless_it_says_otherwise(tmp_path: Path) -> Non
             "blue-green switches all instances at once",
         ),
         ("balancer: edge", "rollout: {park: 5m}", "only blue-green keeps an old set"),
+        (
+            "balancer: edge",
+            "balancer: edge\n    verify: [{prometheus: {url: 'http://p:9090',"
+            " errors: 'e{instance=\"{address}:{slot}\"}'}}]",
+            "a count is of both copies",
+        ),
         ("{slot:3001|3002}", "{slot:3001|300x}", "is not a port"),
         ("api@{slot}", "'api {slot}'", "is not the name of a unit"),
     ],
