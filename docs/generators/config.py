@@ -42,6 +42,7 @@ _TITLES = {
     "ServiceConfig": "services.NAME",
     "SystemdConfig": "services.NAME.systemd",
     "ProcessRuntimeConfig": "services.NAME.process",
+    "ComposeConfig": "services.NAME.compose",
     "CommandRuntimeConfig": "services.NAME.command",
     "HealthConfig": "services.NAME.health",
     "HttpCheck": "services.NAME.health.http",

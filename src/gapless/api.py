@@ -23,6 +23,7 @@ from gapless.catching_up import CatchUpOptions, make_catch_up, missed_now
 from gapless.config.definitions import from_definitions
 from gapless.config.project import ProjectConfig
 from gapless.drivers.sinks.hub import SinkHub
+from gapless.engine.aborting import ask_to_abort
 from gapless.engine.approvals import Approval, grant
 from gapless.engine.assembly import Assembly
 from gapless.engine.dispatcher import InlineDispatcher
@@ -108,6 +109,7 @@ async def abort(
     rollout: str | None = None,
     *,
     actor: str | None = None,
+    reason: str = "",
     observer: Observer = nobody,
     interrupts: Interrupts | None = None,
 ) -> Report:
@@ -115,7 +117,7 @@ async def abort(
     else it is done here."""
     record = unfinished(project, rollout)
     worker = _worker(project, observer, interrupts)
-    project.journal.request(record.id, "abort", actor or whoami(), project.clock.now())
+    ask_to_abort(project.journal, record.id, actor or whoami(), reason, project.clock.now())
     if project.journal.is_alive(record.id):
         await _watch_to_end(project, record.id, observer)
         return report_of(project, record.id)

@@ -4,7 +4,10 @@
    hosts that missed an older one are left for the next time.
 2. The release is the one that was verified: resolved by its name, with the digest and the artifact
    that were recorded. One that cannot be had any more is refused.
-3. The plan is that of any deploy, for these hosts only, without migrations: they ran when the
+3. What an unfinished rollout owns is its business: it may have brought some of the hosts another
+   release already, and nobody knows yet whether that is verified. So that is refused with who owns
+   it, before any host is asked.
+4. The plan is that of any deploy, for these hosts only, without migrations: they ran when the
    release was verified, and the schema guard holds. Hosts that still do not answer are no part of
    it: they are listed, and stay due.
 """
@@ -15,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gapless.engine.missed import Missed, missed_by
+from gapless.engine.standing import refuse_owned
 from gapless.errors import Refused
 from gapless.inventory.inventory import Inventory
 from gapless.planned import make_plan
@@ -49,8 +53,10 @@ async def make_catch_up(
     project: Project, services: Sequence[str] = (), options: CatchUpOptions = ALL
 ) -> Plan:
     """The plan that brings what they missed to hosts; empty when nobody missed anything. Raises
-    Refused when those that did still do not answer, ReleaseGone, UsageError."""
+    LockHeld when another rollout owns one of the services, Refused when those that did still do not
+    answer, ReleaseGone, UsageError."""
     names = Inventory(project.config).services(services)
+    refuse_owned(project.journal, names)
     missed = missed_now(project, names)
     plan = await make_plan(
         project,

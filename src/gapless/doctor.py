@@ -13,6 +13,7 @@ from gapless.drivers.runtimes.base import NOT_FOUND
 from gapless.drivers.runtimes.brought import brings
 from gapless.drivers.runtimes.paired import copy_of
 from gapless.drivers.transports.base import HostFacts, Transport
+from gapless.engine.asked_release import live_name
 from gapless.engine.claims import one_machine
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.steps.preflight import INSTALLED, forced
@@ -160,7 +161,7 @@ async def _service(assembly: ProjectAssembly, service: str, host: str) -> list[F
         verdicts = list(await runtime.preflight(transport))
         if await _to_be_installed(assembly, service, transport, verdicts):
             return [_not_yet(host, service), *await _fetched(assembly, service, transport)]
-        probes = assembly.health(instance)
+        probes = assembly.health(instance, await live_name(assembly, instance))
         verdicts += await asking.once(transport, lambda: assembly.transport(""), probes)
         known = await transport.recall(f"{assembly.project}.{service}")
         fetched = await _fetched(assembly, service, transport)

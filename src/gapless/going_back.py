@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from gapless.config.definitions import from_definitions
-from gapless.config.releases import SchemaConfig
-from gapless.config.services import ServiceConfig
-from gapless.drivers.releases.base import ReleaseRef
+from gapless.data_back import DataBack, migration_of, refuse_past_later, with_ways_of_today
 from gapless.engine.journal import RolloutRecord
-from gapless.engine.standing import refuse_owned
+from gapless.engine.standing import refuse_owned, standing, ways_on
 from gapless.engine.taking_back import Left, deployed_since, left_by, taken_back_by
-from gapless.errors import NoWayBack, UsageError
+from gapless.errors import UsageError
+from gapless.files_back import files_back
 from gapless.inventory.inventory import Inventory
 from gapless.planning.by_hand import opposite
 from gapless.plans import Plan, ServicePlan, StepKind, Verb
 from gapless.project import Project
-from gapless.undo import Targets, rollback_plan
+from gapless.undo import rollback_plan
 
 
 def make_rollback(project: Project, target: str | None, hosts: str | None) -> Plan:
@@ -39,19 +36,25 @@ def make_rollback(project: Project, target: str | None, hosts: str | None) -> Pl
     refuse_owned(project.journal, left_of or record.services)
     if not left_of:
         raise _nothing_left(project, record, plan, hosts)
-    _refuse_past_migration(project, record, plan, targets)
+    plan, recorded = with_ways_of_today(plan, project.config), from_definitions(plan).services
     back = rollback_plan(
         plan, targets, now=project.clock.now(), parent=record.id, failed=left.broken
     )
+    data = {one.name: _data(project, record, plan, one, left) for one in back.services}
+    for one in back.services:
+        data[one.name].refuse()
+        refuse_past_later(project.journal, data[one.name], _since(project, record, one))
+    file = project.path.name
     return replace(
         back,
         services=tuple(
             replace(
                 one,
+                config_changes=files_back(plan.service(one.name).config_changes, one.hosts),
                 notes=(
                     *one.notes,
                     *_superseded(project, record, one),
-                    *_bumps(project, plan, one.name, targets[one.name]),
+                    *data[one.name].notes(file, recorded[one.name]),
                 ),
             )
             for one in back.services
@@ -59,85 +62,31 @@ def make_rollback(project: Project, target: str | None, hosts: str | None) -> Pl
     )
 
 
+def _data(
+    project: Project, record: RolloutRecord, plan: Plan, back: ServicePlan, left: Left
+) -> DataBack:
+    name, original = back.name, plan.service(back.name)
+    every = left.targets[name]
+    return DataBack(
+        record.id,
+        original,
+        from_definitions(plan).services[name],
+        migration_of(project.journal, record.id, original),
+        {host: every[host] for host in back.hosts},
+        [host for host in every if host not in back.hosts],
+    )
+
+
+def _since(project: Project, record: RolloutRecord, service: ServicePlan) -> tuple[str, ...]:
+    return deployed_since(project.journal, record.id, service.name, service.hosts)
+
+
 def _superseded(project: Project, record: RolloutRecord, service: ServicePlan) -> tuple[str, ...]:
     """What was deployed since, and is lost by going back further."""
     name = service.name
-    later = deployed_since(project.journal, record.id, name, service.hosts)
+    later = _since(project, record, service)
     since = f"{name}: deployed again since {record.id}, by {', '.join(later)}"
     return (f"{since}: this goes back to before {record.id}",) if later else ()
-
-
-def _bumps(
-    project: Project, plan: Plan, name: str, snapshots: Mapping[str, Any]
-) -> tuple[str, ...]:
-    """What the data will not take back, and what lifts the older releases over it."""
-    service, schema = plan.service(name), _schema(_config(project, plan, name))
-    raised = service.to.get("schema")
-    if schema is None or schema.bump is None or raised is None:
-        return ()
-    stuck = [kept for kept in snapshots.values() if _stuck(kept, service, migrated=False)]
-    old = ", ".join(dict.fromkeys(kept["release"]["name"] for kept in stuck))
-    if not old:
-        return ()
-    rose = f"where the schema rose to {raised} it stays"
-    return (f"{name}: {rose}, and {old} is bumped to {raised + 1}",)
-
-
-def _refuse_past_migration(
-    project: Project, record: RolloutRecord, plan: Plan, targets: Targets
-) -> None:
-    """Old code on a schema it cannot live with would be worse than the new code."""
-    steps = project.journal.steps(record.id)
-    for name in targets:
-        if not targets[name]:
-            continue
-        service = plan.service(name)
-        config = _config(project, plan, name)
-        declared = service.to.get("schema")
-        if declared is None or _has_a_way_down(config):
-            continue
-        done = steps.get(service.step_key("", StepKind.MIGRATE))
-        migrated = done is not None and done.good and done.result["schema_before"] != declared
-        if not migrated and not _rises_at_start(config):
-            continue
-        if not any(_stuck(kept, service, migrated=migrated) for kept in targets[name].values()):
-            continue
-        raise NoWayBack(
-            f"{name} was brought to schema {declared} by {record.id}, which the release before"
-            " cannot live with; neither migrate.down nor schema.bump is given",
-            where=name,
-            next="give one of them, or deploy a release that lives with this schema",
-        )
-
-
-def _rises_at_start(config: ServiceConfig) -> bool:
-    schema = _schema(config)
-    return schema is not None and schema.at_start
-
-
-def _config(project: Project, plan: Plan, name: str) -> ServiceConfig:
-    return project.config.services.get(name) or from_definitions(plan).services[name]
-
-
-def _schema(config: ServiceConfig) -> SchemaConfig | None:
-    return config.release.schema_ if config.release else None
-
-
-def _has_a_way_down(config: ServiceConfig) -> bool:
-    """Whether the data goes down with the release, or the release is lifted over it."""
-    schema = _schema(config)
-    down = config.migrate is not None and config.migrate.down is not None
-    return down or (schema is not None and schema.bump is not None)
-
-
-def _stuck(kept: Mapping[str, Any], service: ServicePlan, *, migrated: bool) -> bool:
-    """Whether the release that is gone back to cannot live with the version that ``service``
-    brought; where nobody knows what it lives with it counts when the data was ``migrated``."""
-    release = ReleaseRef.from_json(kept["release"]) if kept.get("release") else None
-    before = service.schema_live
-    if release is None or (release.schema is None and before is None):
-        return migrated
-    return release.newest(before or 0) < int(service.to["schema"])
 
 
 def _rollout_to_take_back(project: Project, target: str | None) -> tuple[str, Left]:
@@ -155,21 +104,21 @@ def _rollout_to_take_back(project: Project, target: str | None) -> tuple[str, Le
         left = left_by(journal, record.id, [n for n in record.services if target in (None, n)])
         if left.targets or taken_back_by(journal, record.id):
             return record.id, left
+    under_way = _under_way(project, target)
     raise UsageError(
         f"no rollout of {target or 'this project'} to take back",
-        evidence=_under_way(project, target),
-        next="gapless history",
+        evidence="\n".join(f"{record.id} is not finished" for record in under_way),
+        next="\n".join(map(ways_on, under_way)) or "gapless history",
     )
 
 
-def _under_way(project: Project, target: str | None) -> str:
+def _under_way(project: Project, target: str | None) -> list[RolloutRecord]:
     """Unfinished rollouts of what is to be taken back: resume or abort is the way for those."""
-    records = project.journal.rollouts(50, unfinished=True)
-    return "\n".join(
-        f"{record.id} is not finished: gapless resume {record.id} or gapless abort {record.id}"
-        for record in records
+    return [
+        standing(project.journal, record)
+        for record in project.journal.rollouts(50, unfinished=True)
         if not record.parent and (target is None or target in record.services)
-    )
+    ]
 
 
 def _nothing_left(

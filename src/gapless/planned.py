@@ -16,10 +16,13 @@ from gapless.drivers.releases.aside import cancellable
 from gapless.drivers.releases.base import Release, ReleaseRef
 from gapless.drivers.runtimes.brought import brought_digest
 from gapless.drivers.runtimes.paired import copy_of
+from gapless.drivers.runtimes.systemd_follows import UNSURE
+from gapless.engine.asked_release import live_name
 from gapless.engine.live_schema import NothingToAsk, live_version, question_of, schema_folder
 from gapless.engine.missed import Missed
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.steps.health import worst
+from gapless.engine.steps.preflight import answered, concerning
 from gapless.errors import GaplessError, LostContact, Refused, StepError, Unreachable
 from gapless.inventory.inventory import Inventory
 from gapless.model import Instance
@@ -28,7 +31,7 @@ from gapless.planning.configuring import seen_config, with_config
 from gapless.planning.make import make_plan as compile_plan
 from gapless.planning.options import PlanOptions, Target
 from gapless.planning.stale import refuse_when_stale
-from gapless.planning.survey import Drivers, Survey, survey
+from gapless.planning.survey import Drivers, Examined, Survey, survey
 from gapless.plans import Plan, Verb
 from gapless.project import Project, assembled
 from gapless.promoting import Promotion, promotion, refuse_another
@@ -83,7 +86,8 @@ async def make_plan(
         if not offline:
             found = await _survey(
                 project, assembly, inventory, names, targets,
-                examined=not force, steered=_steered(project, inventory, names, hosts, Verb(verb)),
+                examined=None if force else Verb(verb),
+                steered=_steered(project, inventory, names, hosts, Verb(verb)),
             )  # fmt: skip
     return compile_plan(
         project.loaded,
@@ -154,10 +158,11 @@ async def _survey(
     names: Sequence[str],
     targets: Mapping[str, Target],
     *,
-    examined: bool,
+    examined: Verb | None,
     steered: Collection[Instance] = (),
 ) -> Survey:
-    """``steered``: instances that their balancers are asked for, too."""
+    """``examined``: what they are to be fit for, None where nobody wants to know; ``steered``:
+    instances that their balancers are asked for, too."""
     kept_out = KeptOutBy(assembly, project.journal)
 
     def drivers(instance: Instance) -> Drivers:
@@ -165,7 +170,7 @@ async def _survey(
             assembly.transport(instance.host),
             assembly.runtime(instance.service),
             assembly.release(instance.service),
-            (lambda: _unfit(assembly, instance)) if examined else None,
+            (lambda: _examined(assembly, instance, examined)) if examined else None,
             lambda: seen_config(assembly, instance, targets),
             (lambda: kept_out.of(instance)) if assembly.balancers(instance.service) else None,
         )
@@ -224,19 +229,20 @@ async def _schema(assembly: ProjectAssembly, name: str, host: str, answers: Surv
         ) from error
 
 
-async def _unfit(assembly: ProjectAssembly, instance: Instance) -> str:
+async def _examined(assembly: ProjectAssembly, instance: Instance, verb: Verb) -> Examined:
     """Why a rollout would refuse to touch it now, asked once."""
     transport, runtime = assembly.transport(instance.host), assembly.runtime(instance.service)
     try:
-        verdicts = list(await runtime.preflight(transport))
+        verdicts = concerning(verb, await runtime.preflight(transport))
         _, instance = await copy_of(runtime, transport, instance)
-        probes = assembly.health(instance)
+        probes = assembly.health(instance, await live_name(assembly, instance))
         if worst(verdicts) is None:
             verdicts += await asking.once(transport, lambda: assembly.transport(""), probes)
     except GaplessError as error:
-        return f"cannot be examined: {error.what}"
+        return Examined(f"cannot be examined: {error.what}")
     finding = worst(verdicts)
-    return f"{finding.check}: {finding.answer}" if finding else ""
+    unsure = tuple(v.answer for v in verdicts if v.passed and v.answer.startswith(UNSURE))
+    return Examined(answered(finding) if finding else "", unsure)
 
 
 async def refuse_stale(project: Project, plan: Plan) -> None:
@@ -255,5 +261,5 @@ async def refuse_stale(project: Project, plan: Plan) -> None:
     inventory = Inventory(project.config)
     async with assembled(project) as assembly:
         names = [service.name for service in plan.services]
-        seen = await _survey(project, assembly, inventory, names, {}, examined=False)
+        seen = await _survey(project, assembly, inventory, names, {}, examined=None)
         refuse_when_stale(plan, seen)

@@ -145,6 +145,12 @@ class ServicePlan:
         return self.strategy != "rolling"
 
     @property
+    def together(self) -> frozenset[StepKind]:
+        """Steps that no instance begins before all have come to them."""
+        one_set = self.strategy == "blue-green"
+        return frozenset((StepKind.ADMIT, StepKind.RETIRE)) if one_set else frozenset()
+
+    @property
     def hosts(self) -> tuple[str, ...]:
         """Hosts in the order they are replaced."""
         return tuple(host for batch in self.batches for host in batch.hosts)

@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gapless.config.definitions import from_definitions
@@ -193,6 +193,20 @@ def _judged_alike(project: Project, there: Project, recorded: Mapping[str, Recor
             there=kind_of(now, one.ref, migrated=one.migrated),
             here=kind_of(services[name], one.ref, migrated=one.migrated),
         )
-        notes[name] = (f"{name}: promoted from {one.origin}, with its checks", *kept, *kinds)
+        told = f"{name}: promoted from {one.origin}, with its checks"
+        notes[name] = (told, *kept, *kinds, *_not_migrated(name, one, here, services[name]))
     config = project.config.model_copy(update={"services": services})
     return Promotion(replace(project.loaded, project=config), recorded, notes)
+
+
+def _not_migrated(
+    name: str, one: Recorded, here: ServiceConfig, taken: ServiceConfig
+) -> Iterator[str]:
+    """A migration that the file has, and that does not run: it was not verified there."""
+    if here.migrate is None:
+        return
+    if taken.migrate is None:
+        command = " ".join(here.migrate.run)
+        yield f"{name}: migrate of the file is not run: {one.origin}, had none ({command})"
+    elif not one.migrated:
+        yield f"{name}: its migration was skipped in {one.origin}"

@@ -109,11 +109,11 @@ async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
         seen = await runtime.observe(transport)
         release = assembly.release(service)
         current = await release.current(transport) if release else None
-        probes = assembly.health(instance)
+        linked = current.name if current else ""
+        probes = assembly.health(instance, linked)
         verdicts = await asking.once(transport, lambda: assembly.transport(""), probes)
         serving, up_in = await _serving(assembly, instance)
         by_hand = await _by_hand(assembly, instance)
-        linked = current.name if current else ""
         files = assembly.config_files(service)
         config = (await files.live(transport)).mark if files else ""
         good, config_good = await _last_good(assembly, instance) if release or files else ("", "")

@@ -37,7 +37,7 @@ CONFIG = ProjectConfig.model_validate(
 class Site(SimAssembly):
     """``here`` is the machine gapless runs on."""
 
-    def health(self, instance: Instance) -> Sequence[Probe]:
+    def health(self, instance: Instance, release: str) -> Sequence[Probe]:
         return build_probes(CONFIG.services["api"].health, instance, address=instance.host)
 
 

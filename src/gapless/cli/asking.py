@@ -14,10 +14,10 @@ import click
 from gapless.cli.again import again
 from gapless.cli.exit_codes import ExitCode
 from gapless.cli.output import note
-from gapless.cli.spelling import remember, spelled
 from gapless.config.scaffold import EXAMPLE, Answers, service_name, write_config
 from gapless.config.source import DEFAULT_FILE, load_config
 from gapless.errors import ConfigError, UsageError
+from gapless.render.spelling import remember, spelled
 
 UNITS = Path("/etc/systemd/system")
 HAPROXY = Path("/run/haproxy/admin.sock")

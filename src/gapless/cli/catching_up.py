@@ -12,7 +12,6 @@ from gapless.cli.rolling import (
     agreed,
     nobody_to_ask,
     refuse_force_without_reason,
-    refuse_unknown,
     terminal,
 )
 from gapless.cli.running import finish, run_rollout
@@ -38,15 +37,14 @@ def catch_up(
 
     refuse_force_without_reason(choice, consent.reason)
     project = where.load()
-    if not (dry_run or consent.yes or terminal()):
-        refuse_unknown(project, services, choice.hosts)
-        raise nobody_to_ask()
     plan = asyncio.run(api.make_catch_up(project, services, _options(choice, consent)))
     if dry_run:
         result(render_plan(plan, verbose=show.verbose, width=width()))
         return ExitCode.DONE
     if not plan.services:
         return finish(summarize(plan, ()), show)
+    if not (consent.yes or terminal()):
+        raise nobody_to_ask()
     if not consent.yes and not agreed(plan, show):
         return ExitCode.REFUSED
     missed = ", ".join(dict.fromkeys(service.missed for service in plan.services))

@@ -9,9 +9,9 @@ from gapless.cli.options import Choice, Consent, Show, Where
 from gapless.cli.output import note
 from gapless.cli.rolling import terminal
 from gapless.cli.running import run_rollout
-from gapless.cli.spelling import spelled
 from gapless.cli.standing import standing
 from gapless.errors import UsageError
+from gapless.render.spelling import spelled
 
 
 def only_one(what: tuple[str, ...], choice: Choice, *, prove: bool, dry_run: bool) -> str | None:
@@ -34,6 +34,7 @@ def go_on(
     """Have the rollout go on. Promote approves what it waits for; so does resume, when it waits
     for nothing else."""
     from gapless import api
+    from gapless.engine.journal import every_event
 
     project = where.load()
     record = standing(project, api.unfinished(project, rollout))
@@ -52,4 +53,5 @@ def go_on(
         show,
         project.journal.load(name)[1],
         asked=not consent.yes and terminal(),
+        before=every_event(project.journal, name),
     )

@@ -35,6 +35,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "run": ("run", "Supervise one process that can be flipped."),
     "flip": ("flip", "Replace a supervised process by a new copy of it."),
     "pidwatch": ("pidwatch", "Stay before a daemon whose main process changes."),
+    "handover": ("handover", "Programs whose copies change places: verify one."),
     "prove": ("prove", "Measure what clients miss while something changes."),
     "explain": ("explain", "What an error code, event, key or exit code means."),
     "schema": ("schema", "JSON Schema of gapless.yaml, for editors."),

@@ -15,7 +15,7 @@ from gapless.cli.completing import (
     complete_rollouts,
     complete_services,
 )
-from gapless.cli.spelling import remember
+from gapless.render.spelling import remember
 
 if TYPE_CHECKING:
     from gapless.project import Project

@@ -1,61 +1,16 @@
-"""Commands that are told to a person, with the -c, -e and --hosts that the person gave."""
+"""Errors and reports whose next commands are told as the person has to type them."""
 
 from __future__ import annotations
 
-import re
-import shlex
-from contextvars import ContextVar
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gapless.errors import GaplessError
+from gapless.render.spelling import spelled
 
 if TYPE_CHECKING:
     from gapless.report.report import Report
-
-_given: ContextVar[dict[str, str]] = ContextVar("_given")
-_hosts: ContextVar[tuple[str, str]] = ContextVar("_hosts", default=("", ""))
-_VERBS = (
-    "check|doctor|plan|build|restart|deploy|catch-up|rollback|drain|admit|status|watch|history"
-    "|events|pause|resume|promote|abort|lock|prove"
-)
-_COMMAND = re.compile(rf"\bgapless (?P<verb>{_VERBS})(?![-.\w])(?P<said>(?: -[ce] \S+)*)")
-_END = re.compile(r" or |, |; |   |\n|\bgapless ")
-"""Where a command ends in a sentence."""
-_OWN_HOSTS = re.compile(r" (--hosts|--resume|-o)\b|\.json\b|@")
-"""Behind a command that needs no --hosts, or takes none."""
-
-
-def remember(
-    config: str, environment: str | None, default: str, verb: str = "", hosts: str | None = None
-) -> None:
-    """What this command was given; commands told from now on repeat it: ``hosts`` those of the
-    same ``verb``, which would else do more than was asked for."""
-    words = {"-c": config} if config != default else {}
-    words |= {"-e": environment} if environment else {}
-    _given.set(words)
-    _hosts.set((verb, hosts) if hosts else ("", ""))
-
-
-def spelled(text: str) -> str:
-    """The text with the options behind every verb that takes them, without those it has."""
-    return _COMMAND.sub(lambda match: _whole(match, text[match.end() :]), text)
-
-
-def _whole(match: re.Match[str], rest: str) -> str:
-    verb, said = match["verb"], match["said"]
-    # of another file the environment is another
-    given = {} if " -c " in said else _given.get({})
-    missing = {option: value for option, value in given.items() if f" {option} " not in said}
-    first = shlex.join(word for pair in missing.items() for word in pair)
-    more = _hosts_of(verb, _END.split(rest, maxsplit=1)[0])
-    return " ".join(filter(None, (f"gapless {verb}", first, said.strip(), more)))
-
-
-def _hosts_of(verb: str, rest: str) -> str:
-    of, hosts = _hosts.get()
-    same = verb == of or (verb == "plan" and rest.startswith(f" {of}"))
-    return shlex.join(("--hosts", hosts)) if hosts and same and not _OWN_HOSTS.search(rest) else ""
 
 
 def spelled_error(error: GaplessError) -> GaplessError:
@@ -71,4 +26,9 @@ def spelled_report(report: Report) -> Report:
         next=spelled(report.next),
         failures=tuple(replace(item, next=spelled(item.next)) for item in report.failures),
         left_out=tuple(replace(item, next=spelled(item.next)) for item in report.left_out),
+        undone=tuple(replace(item, manual=_each(item.manual)) for item in report.undone),
     )
+
+
+def _each(commands: Iterable[str]) -> tuple[str, ...]:
+    return tuple(spelled(command) for command in commands)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 
@@ -17,6 +17,8 @@ _PATH = re.compile(r"/(id|config)(/[A-Za-z0-9_.:@%~-]+)+")
 
 class CaddyConfig(OnHosts):
     """Caddy's admin API on one or several nodes. Each change is a reload."""
+
+    member_key: ClassVar[str] = "upstream"
 
     api: ApiUrl = "http://localhost:2019"
     """Admin API as the node itself reaches it."""

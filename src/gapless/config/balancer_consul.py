@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 
@@ -13,6 +13,8 @@ from gapless.config.quantities import Duration, Limit, Names, Secret
 
 class ConsulConfig(OnHosts):
     """Services in Consul, taken out of it by its maintenance mode."""
+
+    member_key: ClassVar[str] = "id"
 
     on: Names = ()
     """Hosts on whose agents the instances are registered, all of them on each; default: each on the
@@ -39,3 +41,7 @@ class ConsulConfig(OnHosts):
         if not self.service or not self.id:
             raise ValueError("service and id cannot be empty")
         return self
+
+    def member(self, host: str) -> str:
+        """An ID means something at its own agent; on hosts of their own no two are the same."""
+        return self.id if self.on else f"{self.id} at {host}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ from gapless.config.quantities import Limit, Names, Port
 class Elbv2Config(BalancerKind):
     """Target groups of an AWS load balancer (ALB, NLB). Asked from the machine gapless runs on,
     with the credentials that boto3 finds there; needs ``gapless[aws]``."""
+
+    member_key: ClassVar[str] = "target"
 
     target_group: Annotated[Names, Field(min_length=1)]
     """Name or ARN of the target group, or of several that all have the instances."""
@@ -30,3 +32,7 @@ class Elbv2Config(BalancerKind):
     """URL of the API; default: that of the region."""
     timeout: Limit = 10.0
     """Limit of each call."""
+
+    def member(self, host: str) -> str:
+        """What is given for the host, else what all of them have."""
+        return self.targets.get(host) or self.target

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from gapless.config.api_url import ApiUrl
 from gapless.config.balancer_kind import OnHosts
 
 
 class EnvoyConfig(OnHosts):
     """Envoy, by the file of its endpoints (EDS) and its admin interface."""
+
+    member_key: ClassVar[str] = "server"
 
     file: str
     """File of the endpoints, YAML or JSON, as ``path_config_source`` names it. Only

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -49,6 +49,8 @@ class EtcdVerifyConfig(Section):
 
 class EtcdConfig(OnHosts):
     """Keys in etcd that load balancers follow, in the form of conftool and PyBal."""
+
+    member_key: ClassVar[str] = "key"
 
     on: Names = ()
     """Hosts from which etcd is asked, and on which ``verify`` is: the load balancers; default: the

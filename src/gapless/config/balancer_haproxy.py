@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -24,6 +24,8 @@ class HaproxyDynamicConfig(Section):
 
 class HaproxyConfig(OnHosts):
     """HAProxy's runtime API on one or several nodes."""
+
+    member_key: ClassVar[str] = "server"
 
     socket: str
     """Admin socket: a path on the node, or ``host:port``."""

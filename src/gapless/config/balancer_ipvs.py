@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,8 @@ Weight = Annotated[Count, Field(ge=1, le=65535)]
 
 class IpvsConfig(OnHosts):
     """IPVS (LVS) in the kernel of one or several nodes, through ``ipvsadm``."""
+
+    member_key: ClassVar[str] = "server"
 
     service: Annotated[str, Field(pattern=r"^[0-9A-Fa-f.:\[\]]+$")]
     """Virtual service: ``10.0.0.1:80``, ``[fd00::1]:80``, or the number of a firewall mark."""

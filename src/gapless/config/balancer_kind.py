@@ -13,6 +13,12 @@ class BalancerKind(Section):
 
     holds_floor: ClassVar[bool] = True
     """Whether its nodes tell how many other members are up; without it ``floor`` is refused."""
+    member_key: ClassVar[str] = ""
+    """The key that says which member an instance is; without it nobody can tell beforehand."""
+
+    def member(self, host: str) -> str:
+        """Which member an instance on ``host`` is, before it is filled in."""
+        return str(getattr(self, self.member_key)) if self.member_key else ""
 
 
 class OnHosts(BalancerKind):

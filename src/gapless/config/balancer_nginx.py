@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from gapless.config.balancer_kind import OnHosts
 from gapless.config.quantities import Argv, Limit
 
 
 class NginxConfig(OnHosts):
     """nginx, by a marked part of a file it includes and a reload."""
+
+    member_key: ClassVar[str] = "server"
 
     include: str
     """File with the ``server`` lines, between the two lines ``# gapless begin NAME`` and

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from gapless.config.api_url import ApiUrl
 from gapless.config.balancer_kind import OnHosts
 from gapless.config.quantities import Duration
@@ -9,6 +11,8 @@ from gapless.config.quantities import Duration
 
 class TraefikConfig(OnHosts):
     """Traefik, by a file of its file provider and its API."""
+
+    member_key: ClassVar[str] = "server"
 
     file: str
     """File of the dynamic configuration, YAML or JSON. Only ``weight`` of a server is written;

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from gapless.config.addresses import own_fields
+from gapless.config.compose_rules import check_compose
 from gapless.config.health import HealthConfig
 from gapless.config.hosts import HostConfig
 from gapless.config.process_rules import check as process_objections
@@ -31,6 +32,7 @@ def check_service(
     yield from _amounts(path, service, total)
     yield from _reload(path, service)
     yield from check_slots(path, service)
+    yield from check_compose(path, service)
     yield from _questions(path, service)
     yield from _process((*path, "process"), service)
     if service.release:

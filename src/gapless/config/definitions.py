@@ -12,6 +12,7 @@ from typing import Any
 from gapless.config.groups import groups_of, hosts_on
 from gapless.config.hosts import HostConfig
 from gapless.config.project import ProjectConfig
+from gapless.config.services import ServiceConfig
 from gapless.config.source import Loaded
 from gapless.plans import Plan
 
@@ -33,6 +34,21 @@ def from_definitions(plan: Plan) -> ProjectConfig:
     """The project a plan was made from, as far as the plan is concerned."""
     data = plan.definitions["project"]
     return ProjectConfig.model_validate({**data, "hosts": _shared(data["hosts"])})
+
+
+def with_services(
+    definitions: Mapping[str, Any], services: Mapping[str, ServiceConfig]
+) -> dict[str, Any]:
+    """These definitions with other ones of some of their services."""
+    dumped = {
+        name: service.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        for name, service in services.items()
+    }
+    project = definitions["project"]
+    return {
+        **definitions,
+        "project": {**project, "services": {**project["services"], **dumped}},
+    }
 
 
 def _involved(part: ProjectConfig, project: ProjectConfig) -> frozenset[str]:

@@ -133,5 +133,6 @@ class MigrateConfig(Section):
     current: Argv | None = None
     """Prints the live schema version (an integer)."""
     down: Argv | None = None
-    """Takes the schema back to {version}, when a rollout goes back. Without it the schema stays; a
-    release that declares its schema version and could not go back past it is refused beforehand."""
+    """Takes the schema back to {version}, when a rollout goes back and the schema rose; needs
+    current, which tells the version before. Without it the schema stays; a release that declares
+    its schema version and could not go back past it is refused beforehand."""

@@ -20,10 +20,12 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from gapless.config import addresses, combinations, references
+from gapless.config.balancers import BalancerConfig
 from gapless.config.base import Section
 from gapless.config.groups import hosts_on
 from gapless.config.hosts import HostConfig
 from gapless.config.judging_rules import check_patience
+from gapless.config.members import check_members
 from gapless.config.messages import explain
 from gapless.config.order_rules import check_order
 from gapless.config.overlay import environments, overlaid, with_defaults, without_extras
@@ -217,6 +219,9 @@ def _combinations(data: dict[str, Any], names: references.Known) -> list[referen
     found += combinations.check_units(services, placed)
     named = {name: hosts[pattern] for name, pattern in names.hosts.items() if pattern in hosts}
     found += check_groups(data.get("groups") or (), names.groups)
+    found += check_members(
+        _readable(data.get("balancers"), BalancerConfig), services, placed, named
+    )
     return [*found, *check_folders(services, placed, named), *check_owners(services, placed, named)]
 
 

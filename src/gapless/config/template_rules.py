@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gapless.config.addresses import own_fields
 from gapless.config.hosts import HostConfig
@@ -22,10 +22,20 @@ def check_files(name: str, service: ServiceConfig, state: Collection[str]) -> It
         path: Path = ("services", name, "config", index)
         if why := _place(file.to, service, state):
             yield Finding((*path, "to"), f"to: '{file.to}' {why[0]}", why[1])
-        if file.validate_ and not any("{file}" in word for word in file.validate_):
-            text = "validate: {file} is nowhere in the command"
-            hint = "it stands for the new file; the one that is live would be looked at"
-            yield Finding((*path, "validate"), text, hint)
+        for text, hint in _validator(file.validate_, service) if file.validate_ else ():
+            yield Finding((*path, "validate"), f"validate: {text}", hint)
+
+
+def _validator(argv: Sequence[str], service: ServiceConfig) -> Iterator[tuple[str, str]]:
+    words = " ".join(argv)
+    if "{file}" not in words:
+        hint = "it stands for the new file; the one that is live would be looked at"
+        yield "{file} is nowhere in the command", hint
+    if "{folder}" in words and service.release is None:
+        yield "{folder} is the folder of the new release, and there is none", "add release:"
+    for field in dict.fromkeys(own_fields(words)):
+        hint = "{file} is the new file, {folder} the folder of the new release"
+        yield f"unknown placeholder {field}", hint
 
 
 def _place(to: str, service: ServiceConfig, state: Collection[str]) -> tuple[str, str] | None:

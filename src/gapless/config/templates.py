@@ -53,7 +53,8 @@ class ConfigFileConfig(Section):
     """user:group on the host; default: the login's (root's with sudo)."""
     validate_: Annotated[Argv | None, Field(alias="validate")] = None
     """Command on the host that looks at the new file, {file}, before anything is activated; its
-    refusal fails the instance before it is taken out of traffic."""
+    refusal fails the instance before it is taken out of traffic. {folder} is the folder of the new
+    release, which is on the host by then."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

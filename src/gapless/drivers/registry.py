@@ -29,6 +29,7 @@ RUNTIMES: Mapping[str, str] = {
     "systemd": "gapless.drivers.runtimes.systemd:SystemdRuntime",
     "systemd pair": "gapless.drivers.runtimes.systemd_pair:SystemdPair",
     "process": "gapless.drivers.runtimes.process:ProcessRuntime",
+    "compose": "gapless.drivers.runtimes.compose:ComposePair",
     "command": "gapless.drivers.runtimes.command:CommandRuntime",
 }
 BALANCERS: Mapping[str, str] = {
@@ -85,7 +86,16 @@ def runtime(
     kind, settings = _chosen(RUNTIMES, config)
     if config.systemd is not None and config.systemd.paired:
         kind = "systemd pair"
-    more: dict[str, Any] = {"command": {"address": address}, "process": {"state": state}}
+    more: dict[str, Any] = {
+        "systemd": {"release": config.release},
+        "systemd pair": {"release": config.release},
+        "command": {"address": address},
+        "process": {"state": state},
+        "compose": {
+            "folder": config.compose_folder,
+            "alone": config.strategy == "rolling",
+        },
+    }
     made: Runtime = _driver(RUNTIMES, kind)(settings, name, **more.get(kind, {}))
     return made
 

@@ -52,15 +52,15 @@ class Assembly(Protocol):
         """What sends traffic to it."""
         ...
 
-    def health(self, instance: Instance) -> Sequence[Probe]:
-        """Its health checks as asked on its host."""
+    def health(self, instance: Instance, release: str) -> Sequence[Probe]:
+        """Its health checks as asked on its host; ``release`` is the name of what it is to have."""
         ...
 
-    def warm(self, instance: Instance) -> Sequence[Probe]:
+    def warm(self, instance: Instance, release: str) -> Sequence[Probe]:
         """Its warm-up requests, one for each of its configuration."""
         ...
 
-    def verify(self, instance: Instance) -> Sequence[Probe]:
+    def verify(self, instance: Instance, release: str) -> Sequence[Probe]:
         """Its checks after the soak."""
         ...
 

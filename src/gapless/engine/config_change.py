@@ -73,8 +73,8 @@ async def _written(ctx: InstanceContext) -> Mapping[str, Written]:
 
 
 async def stage_config(ctx: InstanceContext) -> dict[str, Any]:
-    """Render, put beside, and let validators look. Raises StalePlan, PreflightFailed or
-    ActionFailed."""
+    """Render, put beside, and let validators look, which may be of the release that was staged.
+    Raises StalePlan, PreflightFailed or ActionFailed."""
     files = files_of(ctx)
     if files is None:
         return {}
@@ -87,7 +87,8 @@ async def stage_config(ctx: InstanceContext) -> dict[str, Any]:
     for new in rendered.files:
         await on_host.stage(ctx.transport, new)
     for new in rendered.files:
-        said = await on_host.validate(ctx.transport, new, VALIDATE_WITHIN)
+        folder = str(ctx.service.to.get("path", ""))
+        said = await on_host.validate(ctx.transport, new, folder, VALIDATE_WITHIN)
         if said is not None and not said.ok:
             told = files.veiled(ctx.host, said.evidence(10))
             raise on_host.refused(str(ctx.instance), new, said, told)

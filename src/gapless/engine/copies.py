@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gapless.drivers.runtimes.paired import Paired, beside, copy_of
@@ -65,8 +65,13 @@ def old_of(ctx: InstanceContext) -> InstanceContext:
 def new_of(ctx: InstanceContext) -> InstanceContext:
     """By the copy that takes its place."""
     found = ctx.facts.get(StepKind.PREFLIGHT, {})
-    switched: Any = ctx.facts.get(StepKind.SWITCH, {}).get("observation") or {}
-    return ctx.of(beside(found.get("slot", "")), switched.get("detail", {}).get("address", ""))
+    return moved_by(ctx.of(beside(found.get("slot", ""))), ctx.facts.get(StepKind.SWITCH, {}))
+
+
+def moved_by(ctx: InstanceContext, switched: Mapping[str, Any]) -> InstanceContext:
+    """A copy where the switch that started it found it."""
+    observation: Any = switched.get("observation") or {}
+    return ctx.of(ctx.slot, observation.get("detail", {}).get("address", ""))
 
 
 def is_none(ctx: InstanceContext) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gapless.engine.aborting import who_and_why
 from gapless.engine.context import RolloutContext
 from gapless.engine.deadline import Deadline
 
@@ -62,7 +63,7 @@ class Gatekeeper:
                 self.deadline.go_on()
                 ctx.emit("rollout.resumed", reason=f"asked for by {request.actor}")
             elif request.signal == "abort":
-                self.aborted = f"asked for by {request.actor}"
+                self.aborted = who_and_why(ctx.journal, request)
                 ctx.interrupts.undo_current()
 
 

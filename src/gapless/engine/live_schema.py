@@ -16,6 +16,9 @@ _NOT_FOUND = 127
 """Status of a program, or a folder to run it in, that is not there."""
 
 
+_WANTED = "schema.current and migrate.current must print an integer and exit 0"
+
+
 class NothingToAsk(StepError):
     """The program that prints the live version is not on the host."""
 
@@ -80,6 +83,15 @@ async def live_version(
             "the live schema version cannot be read",
             where=transport.host,
             evidence=f"{' '.join(question.argv)} → {done.evidence(3) or f'status {done.status}'}",
-            next="schema.current and migrate.current must print an integer and exit 0",
+            next=_way_out(question, cwd) if problem is NothingToAsk else _WANTED,
         )
     return int(words[-1])
+
+
+def _way_out(question: SchemaQuestion, cwd: str | None) -> str:
+    """A release that is to bring the program cannot be asked by it before it is deployed."""
+    missing, where = question.argv[0], f" to {cwd}" if cwd else ""
+    return (
+        f"bring {missing}{where}; if a new release brings it, deploy that one first, with"
+        " schema.current and migrate.current taken out of gapless.yaml, then put them back"
+    )

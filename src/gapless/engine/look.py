@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gapless.judge.arithmetic import told, wanted
 from gapless.judge.gate import Evidence, Finding, Rules, judge
+from gapless.judge.outlook import missing
 from gapless.model import Verdict, VerdictStatus
 
 
@@ -21,21 +22,25 @@ def look_at(evidence: Evidence, rules: Rules, source: str, whose: str = "") -> L
     """Have the evidence judged; ``whose`` names the instances where they are several."""
     finding = judge(evidence, rules)
     status = _STATUS.get(finding, VerdictStatus.INCONCLUSIVE)
-    answer = _WORDS.get(finding, "") + told(evidence, rules)
     asked = f"{source}{whose} since the switch"
+    if finding is Finding.UNKNOWN:  # however far below the limit: no PASS
+        answer = f"too little data, {missing(evidence, rules)}: {told(evidence, rules)}"
+        return Look(finding, Verdict(status, source, asked, answer, ENOUGH))
+    answer = _WORDS.get(finding, "") + told(evidence, rules)
     return Look(finding, Verdict(status, source, asked, answer, wanted(evidence, rules)))
 
 
 def unknown(source: str, why: str) -> Look:
     """Nobody can tell, which is never a PASS."""
     asked = f"{source} since the switch"
-    verdict = Verdict(VerdictStatus.INCONCLUSIVE, source, asked, why, "enough data")
+    verdict = Verdict(VerdictStatus.INCONCLUSIVE, source, asked, why, ENOUGH)
     return Look(Finding.UNKNOWN, verdict)
 
 
+ENOUGH = "enough data"
+"""What is wanted where nobody can tell."""
 _STATUS = {Finding.GOOD: VerdictStatus.PASS, Finding.WORSE: VerdictStatus.FAIL}
 _WORDS = {
     Finding.SUSPECT: "more than before, and perhaps on untouched hosts, too: ",
     Finding.ENVIRONMENT: "more than before, and so on untouched hosts: ",
-    Finding.UNKNOWN: "too little data: ",
 }

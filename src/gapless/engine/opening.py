@@ -10,6 +10,7 @@ from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.copies import on_live
 from gapless.engine.first_install import removes
 from gapless.engine.floor import Floor
+from gapless.engine.going_without import going_without
 from gapless.engine.left_out import drained_by_hand, who_drained
 from gapless.engine.opening_balancers import ask_balancers
 from gapless.engine.steps.health import tell, worst
@@ -46,7 +47,9 @@ async def examine_all(ctx: RolloutContext) -> None:
     unfit_of = [(service, unfit) for service, found in found_of if (unfit := _own(service, found))]
     total = sum(len(unfit_here) for _, unfit_here in unfit_of)
     if any(total > service.max_failed for service, _ in unfit_of):
-        raise _refusal(ctx.plan.verb, unfit_of)
+        refusal = _refusal(ctx.plan.verb, unfit_of)
+        refusal.next = "\n".join(filter(None, (refusal.next, going_without(ctx, unfit_of))))
+        raise refusal
     for service, unfit_here in unfit_of:
         for host, error in unfit_here.items():
             ctx.lost[service.name, host] = error

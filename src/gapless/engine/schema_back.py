@@ -1,19 +1,31 @@
 """The way back of a service's data to the schema it had.
 
-Rolling means that old instances live on the new schema for a while; so the way back of the data
-comes last, when the last instance runs the old release again; as long as one may run the new
-release the schema stays.
+1. Rolling means that old instances live on the new schema for a while; so the way back of the data
+   comes last, when the last instance runs the old release again; as long as one may run the new
+   release the schema stays.
+2. It is needed only where the schema rose: not by what the release declares, and the live version,
+   asked before, is above the one from before. A ``down`` that takes one version off would otherwise
+   take off one too many.
+3. What it came to is asked, too: it must be the version from before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gapless.config.releases import MigrateConfig
 from gapless.config.secrets import resolve_secrets
-from gapless.drivers.releases.base import ReleaseRef
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.journal import StepRecord
+from gapless.engine.live_schema import live_version, question_of
 from gapless.engine.perform import action_key, close_open, failure_data
+from gapless.engine.schema_way import (
+    WayDown,
+    can_be_bumped,
+    cannot_live,
+    declared_by,
+    way_down,
+)
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.engine.steps.switch import refused_by_host
 from gapless.engine.taking_back import left_by
@@ -24,7 +36,7 @@ from gapless.errors import (
     GaplessError,
     MigrationFailed,
 )
-from gapless.model import Command, CriticalAction
+from gapless.model import Command, CriticalAction, Settlement
 from gapless.plans import ServicePlan, StepKind
 
 
@@ -45,12 +57,13 @@ async def take_schema_back(
         )
         ctx.emit("migration.failed", service=name, step="migrate", data=failure_data(lost))
         return
-    if not record.good:
+    way = way_down(service, migrate, record)
+    if way is None:
         return
-    before = record.result.get("schema_before")
-    if migrate.down is None or before is None:
-        why = "the schema stays migrated: no down command, or the version before is not known"
-        _skip(ctx, name, why)
+    if way.to is None or not way.argv:
+        if origin == ctx.record.id and _stuck(ctx, service, way, steps):
+            ctx.unsettled.append(name)  # given up with --no-way-back, or a deploy that went down
+        _skip(ctx, name, f"the schema stays migrated: {way.why}")
         return
     new = left_by(ctx.journal, origin, [name]).targets.get(name, {})
     if new:
@@ -60,38 +73,84 @@ async def take_schema_back(
         return
     host = _where(ctx, service, str(record.result.get("host", service.hosts[0])))
     instance = InstanceContext(ctx, service, host)
-    argv = tuple(word.replace("{version}", str(before)) for word in migrate.down)
-    key = action_key(instance, instance.key("migrate-down"), 1)
-    back = {"to": before, "was": _declared(service)}
-    data = {"command": " ".join(argv), **back}
-    ctx.emit("migration.started", service=name, host=host, step="migrate", data=data)
+    told = {"to": way.to, "was": declared_by(service)}
     try:
-        command = Command(
-            argv,
-            timeout=migrate.timeout,
-            cwd=migrate.cwd or record.result.get("cwd"),
-            env=migrate.env,
-            secrets=await resolve_secrets(migrate.secrets),
-            user=migrate.user,
-        )
-        settled = await instance.transport.act(
-            CriticalAction(key, (command,), instance.fence, migrate.timeout + 5.0)
-        )
-        if not settled.ok:
-            raise refused_by_host(instance, settled)
+        went = await _go_down(instance, migrate, way, record)
     except FenceRefused:
         raise
     except GaplessError as error:
         ctx.unsettled.append(name)
-        data = {**failure_data(error), **back}
-        ctx.emit("migration.failed", service=name, host=host, step="migrate", data=data)
+        instance.emit("migration.failed", StepKind.MIGRATE, **failure_data(error), **told)
         return
-    ctx.emit("migration.succeeded", service=name, host=host, step="migrate", data=data)
+    if went:
+        instance.emit("migration.succeeded", StepKind.MIGRATE, **told)
+    else:
+        _skip(ctx, name, f"the schema is at {way.to}, as before: it never rose")
 
 
-def _declared(service: ServicePlan) -> int | None:
-    """The version that the release works with which was migrated to."""
-    return ReleaseRef.from_json(service.to).schema if service.to else None
+def _stuck(
+    ctx: RolloutContext, service: ServicePlan, way: WayDown, steps: Mapping[str, StepRecord]
+) -> bool:
+    """Whether what is old again cannot live with the schema that stays, and is not bumped over."""
+    release = ctx.assembly.service(service.name).release
+    found = (steps.get(service.step_key(host, StepKind.SNAPSHOT)) for host in service.hosts)
+    return any(
+        cannot_live(one.result, service, way, migrated=False)
+        and not can_be_bumped(one.result, service, release.schema_ if release else None)
+        for one in found
+        if one is not None
+    )
+
+
+async def _go_down(
+    ctx: InstanceContext, migrate: MigrateConfig, way: WayDown, record: StepRecord
+) -> bool:
+    """Bring the data back; False when it is there. Raises what failed."""
+    cwd = migrate.cwd or record.result.get("cwd")
+    key = action_key(ctx, ctx.key("migrate-down"), 1)
+    settled = await ctx.transport.settle(key)  # begun by a controller that is gone
+    if settled.status is Settlement.NEVER:
+        live = await _live(ctx, cwd)
+        if live is not None and way.to is not None and live < way.to:
+            raise _elsewhere(ctx, way, "migrate.down is not run:", live)
+        if live == way.to:
+            return False
+        told = {"command": " ".join(way.argv), "to": way.to, "was": live}
+        ctx.emit("migration.started", StepKind.MIGRATE, **told)
+        settled = await ctx.transport.act(await _action(ctx, migrate, way.argv, cwd, key))
+    if not settled.ok:
+        raise refused_by_host(ctx, settled)
+    reached = await _live(ctx, cwd)
+    if reached is not None and reached != way.to:
+        raise _elsewhere(ctx, way, "migrate.down ended well, but", reached)
+    return True
+
+
+async def _action(
+    ctx: InstanceContext, migrate: MigrateConfig, argv: tuple[str, ...], cwd: str | None, key: str
+) -> CriticalAction:
+    command = Command(
+        argv,
+        timeout=migrate.timeout,
+        cwd=cwd,
+        env=migrate.env,
+        secrets=await resolve_secrets(migrate.secrets),
+        user=migrate.user,
+    )
+    return CriticalAction(key, (command,), ctx.fence, migrate.timeout + 5.0)
+
+
+async def _live(ctx: InstanceContext, cwd: str | None) -> int | None:
+    question = question_of(ctx.config)
+    return await live_version(ctx.transport, question, (question and question.cwd) or cwd)
+
+
+def _elsewhere(ctx: InstanceContext, way: WayDown, what: str, live: int) -> MigrationFailed:
+    return MigrationFailed(
+        f"{what} the schema is at {live}, and was at {way.to} before",
+        where=str(ctx.instance),
+        next="look at the schema",
+    )
 
 
 def _skip(ctx: RolloutContext, name: str, why: str) -> None:

@@ -41,6 +41,11 @@ class Stands(Protocol):
         ...
 
     @property
+    def environment(self) -> str:
+        """Of which environment; "" for that of a project without."""
+        ...
+
+    @property
     def outcome(self) -> str:
         """What was last recorded of it."""
         ...
@@ -70,10 +75,11 @@ def _held(journal: Journal, rollout: str) -> bool:
 
 def ways_on(row: Stands) -> str:
     """The commands that are right for a rollout that is not over."""
+    where = f"-e {row.environment} " if row.environment else ""
     if row.state == RolloutState.RUNNING:
-        return f"gapless watch {row.id}"
+        return f"gapless watch {where}{row.id}"
     on = "promote" if row.state == RolloutState.PAUSED and row.outcome == "paused" else "resume"
-    return f"gapless {on} {row.id}   or   gapless abort {row.id}"
+    return f"gapless {on} {where}{row.id}   or   gapless abort {where}{row.id}"
 
 
 def owned(journal: Journal, lock: LockRecord, owner: RolloutRecord) -> LockHeld:

@@ -16,7 +16,6 @@ from gapless.engine.context import RolloutContext
 from gapless.engine.interrupts import Interrupts
 from gapless.errors import UndoRequested
 from gapless.plans import ServicePlan, StepKind, Verb
-from gapless.strategies.blue_green import TOGETHER
 
 
 class OthersHeld(Exception):
@@ -79,11 +78,12 @@ async def _either(*events: asyncio.Event) -> None:
 def meetings(ctx: RolloutContext, service: ServicePlan) -> dict[StepKind, Together]:
     """Of a service whose instances go together, one for each step; none of any other. The way back
     of one does not wait for that of another."""
-    if ctx.plan.verb is Verb.ROLLBACK or service.strategy != "blue-green":
+    if ctx.plan.verb is Verb.ROLLBACK or not service.together:
         return {}
     if service.name in ctx.meetings:
         return ctx.meetings[service.name]
-    made = {kind: _meeting(ctx, service, kind) for kind in TOGETHER if kind in service.steps}
+    kinds = service.together.intersection(service.steps)
+    made = {kind: _meeting(ctx, service, kind) for kind in kinds}
     return ctx.meetings.setdefault(service.name, made)
 
 

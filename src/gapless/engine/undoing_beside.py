@@ -11,9 +11,10 @@
 from __future__ import annotations
 
 from gapless.engine.context import InstanceContext
-from gapless.engine.copies import new_of, old_of
+from gapless.engine.copies import moved_by, new_of, old_of
 from gapless.engine.first_install import stay_out
 from gapless.engine.perform import perform
+from gapless.engine.steps.keeping_out import forget_member
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.engine.steps.retreat import Retreat
 from gapless.engine.undoing import (
@@ -70,8 +71,11 @@ async def _restore(ctx: InstanceContext) -> None:
 async def _let_clients_back(ctx: InstanceContext, old: InstanceContext) -> None:
     if begun(ctx, StepKind.RETIRE):
         now = await old.runtime.observe(old.transport)
-        if now.state is not InstanceState.RUNNING or ctx.key("undo-start") in ctx.rollout.steps:
-            await perform(STEPS[StepKind.SWITCH], old, ctx.key("undo-start"))
+        again = ctx.key("undo-start")
+        if now.state is not InstanceState.RUNNING or again in ctx.rollout.steps:
+            if again not in ctx.rollout.steps:
+                await forget_member(old)
+            old = moved_by(old, await perform(STEPS[StepKind.SWITCH], old, again))
     await perform(STEPS[StepKind.READY], old, ctx.key("undo-ready"))
     if begun(ctx, StepKind.DRAIN):
         await perform(STEPS[StepKind.ADMIT], old, ctx.key("undo-admit"))

@@ -59,6 +59,7 @@ TYPES: Mapping[str, str] = {
     "lock.taken_over": "a host still obeyed a rollout that has ended (data.rollout)",
     "lock.released": "and given back",
     "lock.broken": "a person took the lock away from another rollout",
+    "abort.requested": "a person asked for all of it to be taken back: actor and reason",
     "approval.requested": "a person has to let the next group begin; data.after, data.before",
     "approval.granted": "a person did, with promote or at the terminal: actor and reason",
     "prove.reading": "gap so far; not recorded durably",

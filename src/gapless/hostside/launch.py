@@ -88,10 +88,15 @@ def _spec(action: ActionFiles, args: dict[str, Any]) -> bytes:
             "commands": [_as_login_user(command) for command in args["commands"]],
             "timeout": args["timeout"],
             "outcome": action.outcome_paths(),
-            "environment": base_environment(),
+            "environment": {**base_environment(), **_asked_by(args["fence"])},
         }
     ).encode()
     return b"%d\n" % len(body) + body
+
+
+def _asked_by(fence: dict[str, Any] | None) -> dict[str, str]:
+    # A program may mark what it makes with the rollout that wanted it.
+    return {"GAPLESS_ROLLOUT": fence["rollout"]} if fence else {}
 
 
 def _runner(action: ActionFiles) -> bytes:

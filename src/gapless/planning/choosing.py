@@ -88,6 +88,8 @@ def _absence(name: str, service: ServiceConfig, seen: Seen | None) -> str:
     unit = f"unit {service.systemd.unit}" if service.systemd else "instance"
     if service.process:
         unit = f"process; gapless deploy {name} brings it"
+    if service.compose:
+        unit = f"container; gapless deploy {name} makes it"
     return f"missing: there is no such {unit}"
 
 
@@ -104,6 +106,8 @@ def is_current(
         return False
     if brings(service):
         return _same_file(target, seen)
+    if service.compose and seen.observation:
+        return seen.observation.detail.get("changed") == "no"
     return True
 
 
@@ -157,10 +161,14 @@ def installs_now(
     name: str, service: ServiceConfig, verb: Verb, hosts: Iterable[str], survey: Survey | None
 ) -> tuple[str, ...]:
     """Hosts that were seen without the unit, or the process, whose file the deploy brings."""
-    if survey is None or verb is not Verb.DEPLOY or not brings(service):
+    if survey is None or verb is not Verb.DEPLOY or not _makes(service):
         return ()
     seen = ((host, survey.of(name, host)) for host in hosts)
     return tuple(host for host, s in seen if s is not None and _has_no_unit(s))
+
+
+def _makes(service: ServiceConfig) -> bool:
+    return service.compose is not None or brings(service)
 
 
 def _has_no_unit(seen: Seen) -> bool:

@@ -6,7 +6,8 @@
    its own. One that declares none was deployed before there was anything to declare: it lives
    with the live version, and nothing says that it reads more.
 3. Live version newer than it can read: this goes back past a migration. It is possible only where
-   ``migrate.down`` takes the schema back; else it is refused.
+   ``migrate.down`` takes the schema back; else it is refused. ``migrate.down`` needs to know the
+   version before: without a command that tells the live one it takes nothing back.
 4. Live version older than it needs: the migration, or the service at its start, brings it forward;
    without either, or when migrations are skipped, it is refused.
 5. Where the live version will rise there must be a way back for an abort: the release that is
@@ -39,12 +40,12 @@ def guard_schema(
     """Notes for the plan, which has the hosts ``touched``; raises NoWayBack or Refused."""
     live = live_schema(name, survey)
     if release is None or release.schema is None:
-        return ()
+        return _undeclared(name, release, live, survey)
     if live is None:
         return _unknown(name, service, survey)
     oldest, newest = release.reads or (release.schema, release.schema)
     if live > newest:
-        return _back(name, service, release, live)
+        return _back(name, service, release, live, skip_migrations=skip_migrations)
     rises = _rises(service, skip_migrations=skip_migrations)
     if live < oldest and not rises:
         why = "migrations are skipped" if service.migrate else "it has no migrate"
@@ -55,21 +56,52 @@ def guard_schema(
         )
     if release.schema > live and rises:
         stuck = _stuck(name, live, release.schema, survey)
+        down = goes_down(service) and not skip_migrations
         return (
-            *_forward(name, service, release, live, stuck, given_up=no_way_back),
-            *_intolerable(name, service, stuck, max_failed),
+            *_forward(name, service, release, live, stuck, down=down, given_up=no_way_back),
+            *_intolerable(name, service, () if down else stuck, max_failed),
             *_beyond(name, service, stuck, touched, survey),
         )
+    if release.schema < live:
+        return (f"{name}: the schema stays at {live}, which {release.name} reads",)
     return ()
+
+
+def goes_down(service: ServiceConfig) -> bool:
+    """Whether a migration of it can be taken back: by what, and to which version."""
+    return service.migrate is not None and service.migrate.down is not None and is_asked(service)
+
+
+def is_asked(service: ServiceConfig) -> bool:
+    """Whether a command tells the live version."""
+    declared = service.release.schema_ if service.release else None
+    argv = (declared and declared.current) or (service.migrate and service.migrate.current)
+    return bool(argv)
+
+
+def _undeclared(
+    name: str, release: ReleaseRef | None, live: int | None, survey: Survey | None
+) -> tuple[str, ...]:
+    """A release from before there was anything to declare comes to data that others declare."""
+    known = survey is not None and any(
+        seen.release is not None and seen.release.schema is not None
+        for instance, seen in survey.seen.items()
+        if instance.service == name
+    )
+    if release is None or live is None or not known:
+        return ()
+    return (f"{name}: schema {live} is live, and {release.name} does not declare what it reads",)
 
 
 def _unknown(name: str, service: ServiceConfig, survey: Survey | None) -> tuple[str, ...]:
     """Before the first release there may be nobody who can tell, and nothing to go back to."""
-    declared = service.release.schema_ if service.release else None
-    asked = (declared and declared.current) or (service.migrate and service.migrate.current)
-    if not asked or survey is None or not survey.none_live(name):
+    if survey is None:
         return ()
-    return (f"{name}: the live schema is not known: no release is live yet",)
+    first = survey.none_live(name)
+    if is_asked(service):
+        return (f"{name}: the live schema is not known: no release is live yet",) if first else ()
+    why = "neither schema.current nor migrate.current is given"
+    return () if first else (f"{name}: the live schema is not known: {why}",)
 
 
 def _rises(service: ServiceConfig, *, skip_migrations: bool) -> bool:
@@ -97,15 +129,16 @@ def _forward(
     live: int,
     stuck: Mapping[str, int],
     *,
+    down: bool,
     given_up: bool,
 ) -> tuple[str, ...]:
     """The schema goes from ``live`` up to what ``release`` works with."""
     rise = f"{name}: the schema goes from {live} to {release.schema}"
     declared = service.release.schema_ if service.release else None
+    if down:
+        return (f"{rise}; an abort takes it back by migrate.down",)
     if not stuck:
         return (f"{rise}; an abort leaves it there",)
-    if service.migrate is not None and service.migrate.down is not None:
-        return (f"{rise}; an abort takes it back by migrate.down",)
     old = ", ".join(stuck)
     if declared is not None and declared.bump is not None:
         return (f"{rise}; an abort leaves it there and bumps {old} to {(release.schema or 0) + 1}",)
@@ -115,17 +148,24 @@ def _forward(
         f"an abort could not go back from schema {release.schema} to {old}",
         where=name,
         evidence=f"{live} is live, {release.name} brings {release.schema}, {old} reads up to"
-        f" {max(stuck.values())}; neither migrate.down nor schema.bump is given",
+        f" {max(stuck.values())}; {_lacking(service)}",
         next="give one of them, or deploy with --no-way-back --reason 'why'",
     )
+
+
+def _lacking(service: ServiceConfig) -> str:
+    if service.migrate is None or service.migrate.down is None:
+        return "neither migrate.down nor schema.bump is given"
+    if not is_asked(service):
+        return "migrate.down needs migrate.current, and neither that nor schema.bump is given"
+    return "migrations are skipped, and so is migrate.down; schema.bump is not given"
 
 
 def _intolerable(
     name: str, service: ServiceConfig, stuck: Collection[str], max_failed: int
 ) -> tuple[str, ...]:
     """A failure that cannot be tolerated, although some may be."""
-    down = service.migrate is not None and service.migrate.down is not None
-    if not stuck or down or not max_failed or not _bumps(service):
+    if not stuck or not max_failed or not _bumps(service):
         return ()
     what = "an instance that fails once it was switched stops it, whatever max_failed says"
     return (f"{name}: {what}: the old release there is bumped above the new one",)
@@ -157,7 +197,9 @@ def _beyond(
     return (f"{name}: {what} may be refused",)
 
 
-def _back(name: str, service: ServiceConfig, release: ReleaseRef, live: int) -> tuple[str, ...]:
+def _back(
+    name: str, service: ServiceConfig, release: ReleaseRef, live: int, *, skip_migrations: bool
+) -> tuple[str, ...]:
     declared = service.release.schema_ if service.release else None
     if service.migrate is None or service.migrate.down is None:
         if declared is not None and declared.at_start:
@@ -175,7 +217,24 @@ def _back(name: str, service: ServiceConfig, release: ReleaseRef, live: int) -> 
             evidence="a newer release that reads both, or migrate.down, makes it possible",
             next=f"gapless explain {NoWayBack.code}",
         )
-    return (f"{name}: the schema goes back from {live} to {release.schema} by migrate.down",)
+    past = f"release {release.name} works with schema {release.schema}, {live} is live"
+    if skip_migrations:
+        raise Refused(
+            f"{past}, and migrations are skipped: migrate.down, too",
+            where=name,
+            next="the same command without --skip-migrations",
+        )
+    if not is_asked(service):
+        raise NoWayBack(
+            f"{past}: migrate.down takes it back only where migrate.current tells that",
+            where=name,
+            next="give migrate.current",
+        )
+    argv = [word.replace("{version}", str(release.schema)) for word in service.migrate.down]
+    return (
+        f"{name}: first of all the schema goes back from {live} to {release.schema}:"
+        f" {' '.join(argv)}; undo does not raise it again",
+    )
 
 
 def live_schema(name: str, survey: Survey | None) -> int | None:

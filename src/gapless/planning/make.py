@@ -37,12 +37,14 @@ from gapless.planning.deployment_kind import kinds_of
 from gapless.planning.estimate import estimate
 from gapless.planning.evidence import evidence_notes
 from gapless.planning.guard import guard_schema, live_schema
+from gapless.planning.migrating import migration_notes
 from gapless.planning.missing import note_of, without_absent
 from gapless.planning.notes import drained_notes, notes_of
 from gapless.planning.options import PlanOptions, Target
 from gapless.planning.refusals import counted, failing_now, refusals
 from gapless.planning.survey import Seen, Survey
 from gapless.planning.traffic import with_traffic
+from gapless.planning.unsure import unsure_notes
 from gapless.plans import Plan, ServicePlan, StepKind, Untouched, Verb
 from gapless.strategies import STRATEGIES, rolling
 
@@ -155,7 +157,7 @@ def _service_plan(
     everywhere = inventory.hosts_of(name)
     options, rollout, hosts = wish.options, service.rollout, choice.hosts
     max_failed = rollout.max_failed if options.max_failed is None else options.max_failed
-    release = _release(name, service, wish)
+    release, live = _release(name, service, wish), live_schema(name, wish.survey)
     guarded = guard_schema(
         name, service, release, wish.survey, touched=frozenset(hosts), max_failed=max_failed,
         skip_migrations=options.skip_migrations, no_way_back=options.no_way_back,
@@ -199,14 +201,16 @@ def _service_plan(
         config_changes=changes(name, wish.target(name), hosts, wish.survey),
         kind=kinds_of(service, release, steps),
         promoted=wish.target(name).promoted,
-        schema_live=live_schema(name, wish.survey),
+        schema_live=live,
         missed=_missed_in(wish.target(name)),
         notes=(
             *_brought(name, wish.target(name), hosts),
             *guarded,
+            *migration_notes(name, service, steps, release=release, live=live),
             *order.notes_of(name),
             *notes,
             *drained_notes(name, by_hand),
+            *(unsure_notes(name, hosts, wish.survey) if StepKind.STAGE in steps else ()),
             *evidence_notes(name, service, steps, judged=not options.force),
         ),
         by_hand=by_hand,

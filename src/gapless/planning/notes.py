@@ -42,7 +42,6 @@ def notes_of(
     if out:
         floor = f"; the floor of {size.floor} counts without them" if size.floor else ""
         yield f"{name}: {_listed(out)}{floor}"
-    yield from _migration(name, service, steps)
     if StepKind.STAGE in steps and service.systemd and service.systemd.reload == "only":
         yield f"{name}: reload only: the process keeps its code, it reads its files again"
     if force:
@@ -68,15 +67,6 @@ def drained_notes(name: str, by_hand: Mapping[str, str]) -> Iterator[str]:
             f"{name}: {host} stays out of traffic, drained by hand ({who});"
             f" gapless admit {name}@{host} ends it"
         )
-
-
-def _migration(name: str, service: ServiceConfig, steps: Collection[StepKind]) -> Iterator[str]:
-    if service.migrate is None:
-        return
-    if StepKind.MIGRATE not in steps:
-        yield f"{name}: migrations are skipped"
-    elif service.migrate.down is None:
-        yield f"{name}: undo does not take the migration back (migrate.down is not given)"
 
 
 def _listed(out: Mapping[str, Seen]) -> str:

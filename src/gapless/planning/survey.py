@@ -36,14 +36,23 @@ class KeptOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Examined:
+    """Why an instance is not fit to be touched, "" when it is; ``unsure``: what nobody could tell
+    of one that is."""
+
+    unfit: str = ""
+    unsure: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Drivers:
     """What an instance is asked through."""
 
     transport: Transport
     runtime: Runtime
     release: Release | None = None
-    examine: Callable[[], Awaitable[str]] | None = None
-    """Tells why it is not fit to be touched, "" when it is; None: nobody wants to know."""
+    examine: Callable[[], Awaitable[Examined]] | None = None
+    """Tells whether it is fit to be touched; None: nobody wants to know."""
     config: Callable[[], Awaitable[SeenConfig | None]] | None = None
     """Looks at its configuration files."""
     kept_out: Callable[[], Awaitable[KeptOut]] | None = None
@@ -62,6 +71,8 @@ class Seen:
     """The same in the words of a plan: unreachable, or what else was in the way."""
     unfit: str = ""
     """Why it was not fit to be touched."""
+    unsure: tuple[str, ...] = ()
+    """What could not be told of it."""
     config: SeenConfig | None = None
     """Its configuration files; None where a deploy brings none."""
     by_hand: str = ""
@@ -193,12 +204,14 @@ async def _answers(drivers: Drivers) -> Seen:
     fingerprint = await drivers.runtime.fingerprint(drivers.transport)
     release = await drivers.release.current(drivers.transport) if drivers.release else None
     missing = observation.state is InstanceState.MISSING
-    unfit = "" if missing or drivers.examine is None else await drivers.examine()
+    examined = Examined()
+    if drivers.examine is not None and not missing:
+        examined = await drivers.examine()
     config = await drivers.config() if drivers.config else None
-    unfit = unfit or (config.hindered if config else "")
+    unfit = examined.unfit or (config.hindered if config else "")
     kept = await drivers.kept_out() if drivers.kept_out else KeptOut()
     return Seen(
-        observation, fingerprint, release, unfit=unfit, config=config,
+        observation, fingerprint, release, unfit=unfit, unsure=examined.unsure, config=config,
         by_hand=kept.by_hand, left_out=kept.left_out,
     )  # fmt: skip
 

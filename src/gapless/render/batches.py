@@ -7,6 +7,7 @@ from itertools import groupby
 
 from gapless.plans import Batch
 from gapless.render.layout import INDENT
+from gapless.render.spelling import spelled
 from gapless.render.words import hosts, plural, seconds
 
 BATCH_LINES = 6
@@ -31,7 +32,7 @@ def _then(batch: Batch) -> Iterator[str]:
     if batch.wait:
         yield f"waits {seconds(batch.wait)}"
     if batch.approve:
-        yield "waits for a person: gapless promote"
+        yield f"waits for a person: {spelled('gapless promote')}"
 
 
 def _folded(batches: Sequence[Batch], names: int) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gapless.plans import Plan, ServicePlan
 from gapless.render.layout import cut, wrap
+from gapless.render.spelling import spelled
 from gapless.render.words import clean, hosts, plural
 
 FILES = 4
@@ -26,7 +27,13 @@ def config_lines(service: ServicePlan, plan: Plan, width: int, *, whole: bool) -
     if len(shown) < len(changes) or (not whole and any(_long(one) for one in shown)):
         left = len(changes) - len(shown)
         more = f"{plural(left, 'more change')}; " if left else ""
-        yield f"{_LABEL}{more}all of it: gapless plan {plan.verb.value} {service.name} --diff"
+        command = spelled(f"gapless plan {plan.verb.value} {_named(service, plan)} --diff")
+        yield f"{_LABEL}{more}all of it: {command}"
+
+
+def _named(service: ServicePlan, plan: Plan) -> str:
+    """What this very plan is made for."""
+    return plan.parent or service.name
 
 
 def _change(change: Mapping[str, Any], width: int, *, whole: bool) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gapless.errors import ConfigError, GaplessError, LockHeld, Refused
-from gapless.render.layout import INDENT, WIDTH, head, labelled, screen, wrap
+from gapless.render.layout import INDENT, WIDTH, following, head, labelled, screen, wrap
+from gapless.render.spelling import spelled
 from gapless.render.words import clean
 
 
@@ -12,9 +13,11 @@ def render_error(error: GaplessError, width: int = WIDTH) -> str:
     if isinstance(error, ConfigError):
         return screen(_config(error, width))
     lines = head("✗", error.what, error.code, width)
-    for label, text in (("where", error.where), ("answer", error.evidence), ("next", error.next)):
+    for label, text in (("where", error.where), ("answer", error.evidence)):
         if text:
             lines += labelled(label, text, width)
+    if error.next:
+        lines += following(error.next, width)
     if isinstance(error, (Refused, LockHeld)):
         lines += ["", "Nothing was changed."]
     return screen(lines)
@@ -49,5 +52,6 @@ def _config(error: ConfigError, width: int) -> list[str]:
         place = f"{problem.file}:{problem.line}:{problem.column}: {_one_line(problem.text)}"
         lines.append(place)
         if problem.hint:
-            lines += [INDENT + line for line in wrap(clean(problem.hint), width - len(INDENT))]
+            hint = clean(spelled(problem.hint))
+            lines += [INDENT + line for line in wrap(hint, width - len(INDENT))]
     return [*lines, *head("✗", error.what, error.code, width)]

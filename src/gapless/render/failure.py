@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gapless.model import AS_IT_WAS, NO_RELEASE, NOT_INSTALLED, PERHAPS_OUT, Verdict
 from gapless.render.layout import INDENT, LABEL, WIDTH, block, cut, head, labelled
-from gapless.render.words import back_to, clean, hosts, plural, seconds
+from gapless.render.spelling import spelled
+from gapless.render.words import back_to, clean, clock_time, hosts, in_order, plural, seconds
 from gapless.report.report import Failure, LeftOut, Report, SchemaBack, ServiceReport, Undone
 
 LOG_LINES = 5
 FAILURES = 4
+FILES = 4
 NOT_TOUCHED = "not touched"
 
 
@@ -52,7 +55,8 @@ def _what(failure: Failure, where: list[str]) -> str:
     machines = hosts([host for host in where if host])
     place = f"{failure.service} on {machines}" if machines else failure.service
     during = f" during {failure.step}" if failure.step not in ("", "ready") else ""
-    return f"{place}{during}: {failure.what}"
+    when = f" (at {clock_time(failure.at)}, before it went on)" if failure.past else ""
+    return f"{place}{during}: {failure.what}{when}"
 
 
 def _said(failure: Failure | Undone) -> bool:
@@ -62,7 +66,7 @@ def _said(failure: Failure | Undone) -> bool:
 
 def probe(verdict: Verdict, width: int = WIDTH) -> list[str]:
     """What was asked, what came back, what was wanted."""
-    told = str(verdict)
+    told = str(replace(verdict, wanted=spelled(verdict.wanted)))
     if verdict.status.value == "INCONCLUSIVE":
         told += " — no answer is not a pass"
     return labelled("probe", told, width)
@@ -71,15 +75,29 @@ def probe(verdict: Verdict, width: int = WIDTH) -> list[str]:
 def log(
     lines: tuple[str, ...], verbose: bool, width: int = WIDTH, *, rollout: str = ""
 ) -> list[str]:
-    """The last lines the new copy wrote, newest last; the history of ``rollout`` has all."""
+    """The last lines the new copy wrote, newest last; those that only tell of its starts and ends
+    give way to its own. The history of ``rollout`` has all."""
     if not lines:
         return []
     room = width - len(INDENT) - LABEL
-    shown = lines if verbose else lines[-LOG_LINES:]
-    earlier = len(lines) - len(shown)
+    shown = lines if verbose else _last_words(lines)
+    hidden = len(lines) - len(shown)
+    word = "earlier" if shown == lines[hidden:] else "more"
     told = [clean(line) if verbose else cut(_short(clean(line)), room) for line in shown]
-    where = f"gapless history {rollout}" if rollout else "-v"
-    return block("log", [*told, *([f"({earlier} earlier: {where})"] if earlier else [])])
+    where = spelled(f"gapless history {rollout}") if rollout else "-v"
+    return block("log", [*told, *([f"({hidden} {word}: {where})"] if hidden else [])])
+
+
+def _last_words(lines: tuple[str, ...]) -> tuple[str, ...]:
+    own = [number for number, line in enumerate(lines) if not _OF_SYSTEMD.search(line)]
+    rest = [number for number in range(len(lines)) if number not in own]
+    own = own[-LOG_LINES:]
+    room = LOG_LINES - len(own)
+    return tuple(lines[number] for number in sorted([*own, *(rest[-room:] if room else ())]))
+
+
+_OF_SYSTEMD = re.compile(r"^\S+ \S+ systemd\[\d+\]: ")
+"""What the service manager wrote about the unit, as journalctl shows it."""
 
 
 _PREFIX = re.compile(r"^\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)[+-]\d\d:?\d\d \S+ (?=[^\s\[]+\[\d+\]: )")
@@ -136,7 +154,7 @@ def not_restored(report: Report, width: int = WIDTH) -> Iterator[str]:
         if item.evidence and not _said(item):
             yield from labelled("answer", item.evidence, width)
         if item.manual:  # never wrapped: they are meant to be copied
-            yield from block("manual", (f"$ {c}" for c in item.manual))
+            yield from block("manual", (f"$ {spelled(c)}" for c in item.manual))
 
 
 def schemas(items: tuple[SchemaBack, ...], width: int = WIDTH) -> Iterator[str]:
@@ -153,13 +171,15 @@ def _became(item: SchemaBack) -> str:
 
 
 def left_out(items: tuple[LeftOut, ...], width: int = WIDTH) -> Iterator[str]:
-    """Instances kept out of traffic, with the command that ends it."""
-    for item in items:
+    """Instances kept out of traffic, with the command that ends it; in the order of their hosts,
+    for they ended as each came to it."""
+    services = [item.service for item in items]
+    for item in sorted(items, key=lambda one: (services.index(one.service), in_order(one.host))):
         why = f": {item.why}" if item.why else ""
         text = f"{item.service} on {item.host} is left out of {item.balancer or 'traffic'}{why}"
         yield from labelled("out", text, width)
         if item.next:
-            yield from block("", [f"$ {item.next}"])
+            yield from block("", [f"$ {spelled(item.next)}"])
 
 
 def now(report: Report, width: int = WIDTH) -> Iterator[str]:
@@ -171,6 +191,23 @@ def now(report: Report, width: int = WIDTH) -> Iterator[str]:
         if text:
             yield from labelled("now" if first else "", f"{service.name}  {text}", width)
             first = False
+
+
+def configured(report: Report, width: int = WIDTH) -> Iterator[str]:
+    """Which hosts have new configuration files, or those from before again: the release may be the
+    same."""
+    word = "as before" if report.verb == "rollback" else "changed"
+    lines = []
+    for service in report.services:
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for host, files in service.files.items():
+            groups.setdefault(files, []).append(host)
+        for files, names in groups.items():
+            shown = ", ".join(files[:FILES])
+            more = f" and {len(files) - FILES} more" if len(files) > FILES else ""
+            lines.append(f"{service.name}  {hosts(names)}: {shown}{more} {word}")
+    for number, line in enumerate(lines):
+        yield from labelled("" if number else "config", line, width)
 
 
 def _serving(service: ServiceReport, taken: str) -> str:

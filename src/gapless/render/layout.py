@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from gapless.render.spelling import spelled
 from gapless.render.words import clean
 
 _HARD = "\N{NO-BREAK SPACE}"
@@ -40,6 +41,11 @@ def labelled(label: str, text: str, width: int = WIDTH) -> list[str]:
     room = width - len(INDENT) - LABEL
     lines = [part for line in clean(text).splitlines() or [""] for part in wrap(line, room)]
     return block(label, lines)
+
+
+def following(text: str, width: int = WIDTH, label: str = "next") -> list[str]:
+    """``   next    command``, spelled as the person has to type it."""
+    return labelled(label, spelled(text), width)
 
 
 def block(label: str, lines: Iterable[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gapless.clock import Clock, LoopClock
@@ -11,8 +12,7 @@ from gapless.render.frame import Row, Tone, frame
 from gapless.render.moments import moment_line
 from gapless.render.output import Output
 from gapless.render.ticker import Ticker
-from gapless.report.fold import apply
-from gapless.report.progress import Progress
+from gapless.report.fold import apply, progress_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,14 +82,18 @@ def _text(rows: tuple[Row, ...]) -> Text:
 
 
 class LiveView:
-    """Keeps the picture true to the events."""
+    """Keeps the picture true to the events; those from ``before`` it began are known to it."""
 
     def __init__(
-        self, screen: Screen, plan: Plan | None = None, clock: Clock | None = None
+        self,
+        screen: Screen,
+        plan: Plan | None = None,
+        clock: Clock | None = None,
+        before: Iterable[Event] = (),
     ) -> None:
         self._screen = screen
         self._clock = clock or LoopClock()
-        self._progress = Progress(plan)
+        self._progress = progress_of(plan, before)
         self._said = ""
         self._shown: tuple[Row, ...] = ()
         self._drawn = -PERIOD

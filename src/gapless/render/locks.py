@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gapless.render.layout import labelled, screen
+from gapless.render.layout import following, screen
 from gapless.render.rows import HostLockRow, LockRow
 from gapless.render.words import ago, clean, hosts
 
@@ -37,7 +37,7 @@ def render_broken(
     if unreachable:
         names = ",".join(unreachable)
         lines.append(f"Not reached, and so still obeying the lock they know: {names}")
-        lines += labelled("next", f"gapless doctor --hosts {names}, then the same command again")
+        lines += following(f"gapless doctor --hosts {names}, then the same command again")
     return screen(lines)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gapless.clock import Clock, LoopClock
 from gapless.events.event import Event
 from gapless.plans import Plan
@@ -9,7 +11,7 @@ from gapless.render.moments import moment_line
 from gapless.render.output import Output
 from gapless.render.ticker import Ticker
 from gapless.render.words import clean, clock_time, plural, seconds
-from gapless.report.fold import apply
+from gapless.report.fold import apply, progress_of
 from gapless.report.progress import InstanceProgress, Progress, Stage
 
 HEARTBEAT = 30.0
@@ -17,14 +19,18 @@ HEARTBEAT = 30.0
 
 
 class Plain:
-    """Lines for people who read logs."""
+    """Lines for people who read logs; what was ``before`` counts and is not told again."""
 
     def __init__(
-        self, output: Output, plan: Plan | None = None, clock: Clock | None = None
+        self,
+        output: Output,
+        plan: Plan | None = None,
+        clock: Clock | None = None,
+        before: Iterable[Event] = (),
     ) -> None:
         self._output = output
         self._clock = clock or LoopClock()
-        self._progress = Progress(plan)
+        self._progress = progress_of(plan, before)
         self._last: float = 0.0
         self._ticker = Ticker(HEARTBEAT / 10, self.tick)
 

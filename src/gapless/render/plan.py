@@ -11,6 +11,7 @@ from gapless.plans import Plan, ServicePlan, StepKind, Verb
 from gapless.render.batches import batch_lines
 from gapless.render.config_diff import config_lines
 from gapless.render.layout import INDENT, WIDTH, cut, screen, wrap
+from gapless.render.spelling import spelled
 from gapless.render.words import LISTED, about, hosts, plural, seconds
 from gapless.undo import was_absent
 
@@ -60,7 +61,7 @@ def _service(service: ServicePlan, plan: Plan, width: int) -> Iterator[str]:
     for line in batch_lines(service.batches):
         yield cut(f"            {line}", width)
     for note in _notes(service, plan):
-        first, *rest = wrap(note, width - 22)
+        first, *rest = wrap(spelled(note), width - 22)
         yield f"            note      {first}"
         yield from (f"                      {line}" for line in rest)
 
@@ -107,6 +108,8 @@ def _capacity(service: ServicePlan, plan: Plan) -> str:
         return f"≥ {_kept(service):,} of {service.total:,} serve" if service.floor > 0 else ""
     if _flips(service, plan):
         return "serves all the while" + (" if it runs" if plan.force else "")
+    if _all_removed(service) and len(service.hosts) >= service.total:
+        return "none is left"
     if service.floor <= 0:
         return "out while it is replaced" if service.total == 1 else "none kept serving"
     return f"≥ {_kept(service):,} of {service.total:,} serve"
@@ -133,6 +136,11 @@ def _all_new(service: ServicePlan) -> bool:
     return bool(service.installs) and len(service.installs) >= service.total
 
 
+def _all_removed(service: ServicePlan) -> bool:
+    """Whether a way back leaves nothing on any of its hosts."""
+    return all(was_absent(service.snapshots.get(host) or {}) for host in service.hosts)
+
+
 def _pace(service: ServicePlan) -> str:
     return f"{about(service.expected)} each{'' if service.known else ' (estimate)'}"
 
@@ -141,9 +149,6 @@ def _notes(service: ServicePlan, plan: Plan) -> Iterator[str]:
     yield from service.notes
     if service.pause:
         yield f"waits {seconds(service.pause)} between batches"
-    skipped = plan.skip_migrations and plan.verb is not Verb.ROLLBACK and not service.missed
-    if skipped and _definition(plan, service).get("migrate"):
-        yield "its migration is skipped (--skip-migrations)"
 
 
 def _details(service: ServicePlan, plan: Plan, width: int) -> Iterator[str]:
@@ -196,7 +201,7 @@ def _untouched(plan: Plan, width: int) -> list[str]:
     lines = ["not touched"]
     for item in plan.untouched:
         where = hosts(item.hosts, LISTED)
-        first, *rest = wrap(f"{item.service}  {where}: {item.why}", width - 6)
+        first, *rest = wrap(f"{item.service}  {where}: {spelled(item.why)}", width - 6)
         lines += [INDENT + first, *(INDENT * 2 + line for line in rest)]
     return [*lines, ""]
 
@@ -235,7 +240,7 @@ def _moved(plan: Plan) -> str:
     if plan.verb is Verb.ADMIT:
         text += f", after {'its' if len(instances) == 1 else 'their'} own checks pass."
     else:
-        text += "; what goes out stays out until gapless admit."
+        text += f"; what goes out stays out until {spelled('gapless admit')}."
     return text + (f" FORCED, health gates are skipped: {plan.force}." if plan.force else "")
 
 
@@ -278,12 +283,16 @@ def _least(plan: Plan) -> str:
     serve = [f"at least {_kept(s):,} of {s.total:,} {s.name} serve" for s in ranked[:3]]
     if len(ranked) > 3:
         serve.append(f"no smaller share of {len(ranked) - 3} others")
+    gone = [s.name for s in plan.services if s.floor <= 0 and _all_removed(s)]
+    settled |= {*gone}
     out = [s.name for s in plan.services if s.floor <= 0 and s.name not in settled]
     if flip:
         what = "what runs" if plan.force else "all"
         serve.append(f"{what} of {_named(flip)} {'serves' if len(flip) == 1 else 'serve'}")
     if new:
         serve.append(f"{_named(new)} {_are(new)} not installed yet")
+    if gone:
+        serve.append(f"{_named(gone)} {_are(gone)} removed for good")
     if out:
         serve.append(f"{_named(out)} {_are(out)} out while being replaced")
     return ", ".join(serve)

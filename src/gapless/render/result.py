@@ -8,7 +8,8 @@ from gapless.errors import FenceRefused, LockHeld, UndoRequested
 from gapless.model import NOT_INSTALLED
 from gapless.render import failure
 from gapless.render.gap import gap
-from gapless.render.layout import INDENT, WIDTH, head, labelled, screen
+from gapless.render.layout import INDENT, WIDTH, following, head, labelled, screen
+from gapless.render.spelling import spelled
 from gapless.render.unjudged import unjudged
 from gapless.render.words import LISTED, hosts, plural, seconds
 from gapless.report.outcome import Outcome
@@ -35,6 +36,7 @@ def _done(report: Report, verbose: bool, width: int) -> Iterator[str]:
     yield from gap(report.gap, width)
     yield from unjudged(report, width)
     yield from failure.now(report, width)
+    yield from failure.configured(report, width)
     yield from _rest(report, width)
     yield from _forced(report, width)
     yield from failure.left_out(report.left_out, width)
@@ -59,6 +61,7 @@ def _failed(report: Report, verbose: bool, width: int) -> Iterator[str]:
     yield from gap(report.gap, width)
     yield from unjudged(report, width)
     yield from failure.now(report, width)
+    yield from failure.configured(report, width)
     yield from _rest(report, width)
     yield from _forced(report, width)
     yield from _next(report, width)
@@ -133,22 +136,21 @@ def _paused(report: Report, verbose: bool, width: int) -> Iterator[str]:
     if report.evidence:
         yield from labelled("answer", report.evidence, width)
     yield from _standing(report, verbose, width)
-    ways = (
-        f"gapless resume {report.rollout}   go on\n"
-        f"gapless abort {report.rollout}    take back what was switched"
-    )
-    yield from labelled("next", report.next or ways, width)
+    yield from following(report.next or _ways(report, "go on"), width)
 
 
 def _interrupted(report: Report, verbose: bool, width: int) -> Iterator[str]:
     why = f": {report.what}" if report.what else ""
     yield from head("‖", f"Interrupted{why}; the state is recorded", width=width)
     yield from _standing(report, verbose, width)
-    ways = (
-        f"gapless resume {report.rollout}   go on where it stopped\n"
+    yield from following(report.next or _ways(report, "go on where it stopped"), width)
+
+
+def _ways(report: Report, on: str) -> str:
+    return spelled(
+        f"gapless resume {report.rollout}   {on}\n"
         f"gapless abort {report.rollout}    take back what was switched"
     )
-    yield from labelled("next", report.next or ways, width)
 
 
 def _standing(report: Report, verbose: bool, width: int) -> Iterator[str]:
@@ -159,6 +161,7 @@ def _standing(report: Report, verbose: bool, width: int) -> Iterator[str]:
     yield from gap(report.gap, width)
     yield from unjudged(report, width)
     yield from failure.now(report, width)
+    yield from failure.configured(report, width)
     yield from _rest(report, width)
     yield from _forced(report, width)
 
@@ -174,7 +177,7 @@ def _rest(report: Report, width: int) -> Iterator[str]:
             why = f" ({service.waiting_why})" if service.waiting_why else ""
             lines.append(f"{service.name}  {hosts(service.waiting, LISTED)}: not begun{why}")
         for why, names in _by_reason(service).items():
-            lines.append(f"{service.name}  {hosts(names, LISTED)}: {why}")
+            lines.append(f"{service.name}  {hosts(names, LISTED)}: {spelled(why)}")
     for number, line in enumerate(lines):
         yield from labelled("left" if number == 0 else "", line, width)
 
@@ -194,10 +197,12 @@ def _forced(report: Report, width: int) -> Iterator[str]:
 
 
 def _next(report: Report, width: int) -> Iterator[str]:
-    commands = dict.fromkeys([*(item.next for item in report.failures), report.next])
+    commands = dict.fromkeys(
+        [*(item.next for item in report.failures if not item.past), report.next]
+    )
     told = [command for command in commands if command]
     if told:
-        yield from labelled("next", "\n".join(told), width)
+        yield from following("\n".join(told), width)
 
 
 def _verb(report: Report) -> str:

@@ -86,6 +86,11 @@ class RolloutRow(Protocol):
         ...
 
     @property
+    def environment(self) -> str:
+        """Of which environment; "" for that of a project without."""
+        ...
+
+    @property
     def verb(self) -> str:
         """restart, deploy, rollback."""
         ...

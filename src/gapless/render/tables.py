@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from gapless.engine.standing import ways_on
 from gapless.model import Verdict
-from gapless.render.layout import INDENT, labelled, screen, table, wrap
+from gapless.render.layout import INDENT, following, labelled, screen, table, wrap
 from gapless.render.rows import FindingRow, HostLockRow, LockRow, RolloutRow, StatusRow
+from gapless.render.spelling import spelled
 from gapless.render.words import ago, clean, hosts, moment, plural, seconds
 
 
@@ -52,7 +54,7 @@ def _by_hand(row: StatusRow, now: float) -> Iterator[str]:
     since = ago(float(row.by_hand.get("since") or 0.0), now)
     told = f"{row.service} on {row.host}: drained by hand{but} (by {who}, {since}"
     yield from ("", clean(f"{told}{f': {reason}' if reason else ''})"))
-    yield from labelled("next", f"gapless admit {row.service}@{row.host}")
+    yield from following(f"gapless admit {row.service}@{row.host}")
 
 
 def _switched(rows: Sequence[StatusRow]) -> Iterator[str]:
@@ -73,7 +75,7 @@ def _drifted(rows: Sequence[StatusRow]) -> Iterator[str]:
         where = [row.host for row in rows if row.service == service and row.config_good]
         yield ""
         yield f"{service} on {hosts(where)}: configuration is not what was verified last"
-        yield from labelled("next", f"gapless plan deploy {service} --diff")
+        yield from following(f"gapless plan deploy {service} --diff")
 
 
 def _behind(rows: Sequence[StatusRow]) -> Iterator[str]:
@@ -83,7 +85,8 @@ def _behind(rows: Sequence[StatusRow]) -> Iterator[str]:
         if row.behind:
             missed.setdefault((row.service, row.behind), []).append(row.host)
     for (service, release), names in missed.items():
-        yield from ("", f"{service} on {hosts(names)} missed {release}: gapless catch-up {service}")
+        command = spelled(f"gapless catch-up {service}")
+        yield from ("", f"{service} on {hosts(names)} missed {release}: {command}")
 
 
 def _mixed(rows: Sequence[StatusRow]) -> Iterator[str]:
@@ -100,14 +103,14 @@ def _mixed(rows: Sequence[StatusRow]) -> Iterator[str]:
 def _open(row: RolloutRow) -> Iterator[str]:
     yield ""
     yield f"{row.verb} of {', '.join(row.services)} is {row.state} (rollout {row.id})"
-    yield from labelled("next", ways_on(row))
+    yield from following(ways_on(row))
 
 
 def render_waiting(row: RolloutRow) -> str:
     """A rollout that begins nothing new until somebody says how it goes on."""
     why = {"interrupted": "nobody works on it", "paused": "it is paused already"}
     told = f"Rollout {row.id} begins nothing new: {why[str(row.state)]}"
-    return screen([told, *labelled("next", ways_on(row))])
+    return screen([told, *following(ways_on(row))])
 
 
 def _status(row: StatusRow, now: float) -> tuple[str, ...]:
@@ -160,23 +163,34 @@ def render_locks(
     open_: Sequence[RolloutRow] = (),
     on_hosts: Sequence[HostLockRow] = (),
     silent: Mapping[str, str] = MappingProxyType({}),
+    neighbours: Mapping[str, RolloutRow] = MappingProxyType({}),
 ) -> str:
     """Who owns what: as this controller knows, with the rollouts that wait for somebody, and as
-    only hosts know; and the hosts that did not say."""
+    only hosts know, unless they are of ``neighbours``: other environments here, by rollout; and the
+    hosts that did not say."""
     header = ("SERVICE", "OWNER", "WHERE", "SINCE", "ROLLOUT", "ALIVE", "REASON")
     owned = [*(_lock(row, now) for row in rows), *(_known(row, now) for row in on_hosts)]
     lines = table(header, owned) if owned else []
     if not owned:
         lines.append("Nothing is locked, as far as could be asked." if silent else _FREE)
     lines += [_LEFT_BEHIND] if any(row.host for row in rows) else []
-    if on_hosts:
-        where = ", ".join(dict.fromkeys(row.controller for row in on_hosts))
+    lines += (_of_neighbour(row) for row in neighbours.values())
+    strange = [row for row in on_hosts if row.rollout not in neighbours]
+    if strange:
+        where = ", ".join(dict.fromkeys(row.controller for row in strange))
         lines.append(f"What only hosts know is {where}'s: go on there, or break it.")
     lines += (f"Not asked: {host}: {why}" for host, why in silent.items())
-    waiting = [ways_on(row) for row in open_]
-    broken = [f"gapless lock break {name}" for name in dict.fromkeys(r.service for r in on_hosts)]
+    waiting = [ways_on(row) for row in (*open_, *neighbours.values())]
+    broken = [
+        spelled(f"gapless lock break {name}") for name in dict.fromkeys(r.service for r in strange)
+    ]
     next_ = "\n".join(dict.fromkeys([*waiting, *broken]))
-    return screen([*lines, *(labelled("next", next_) if next_ else ())])
+    return screen([*lines, *(following(next_) if next_ else ())])
+
+
+def _of_neighbour(row: RolloutRow) -> str:
+    what = f"{row.verb} of {', '.join(row.services)}"
+    return f"Rollout {row.id} is one of {row.environment} here: {what}, {row.state}."
 
 
 _FREE = "Nothing is locked."
@@ -214,9 +228,10 @@ def render_doctor(findings: Sequence[FindingRow]) -> str:
 def _finding(finding: FindingRow) -> Iterable[str]:
     mark = "✗" if finding.verdict.status.value == "FAIL" else "?"
     yield f"{mark}  {finding.host or 'here'}: {finding.check}"
-    yield from labelled("asked", str(finding.verdict))
+    told = replace(finding.verdict, wanted=spelled(finding.verdict.wanted))
+    yield from labelled("asked", str(told))
     if finding.remedy:
-        yield from labelled("remedy", finding.remedy)
+        yield from following(finding.remedy, label="remedy")
 
 
 def render_check(
@@ -228,4 +243,4 @@ def render_check(
         f"{plural(services, 'service')} on {plural(machines, 'host')}"
         for environment, (services, machines) in counts.items()
     )
-    return f"✓  {path}: {project}, {told}, no problems.\n{INDENT}next    {doctor}\n"
+    return f"✓  {path}: {project}, {told}, no problems.\n{INDENT}next    {spelled(doctor)}\n"

@@ -94,6 +94,12 @@ def hosts(names: Iterable[str], limit: int = 8) -> str:
     return f"{shown} … and {rest:,} more" if rest else shown
 
 
+def in_order(name: str) -> tuple[str, int, str]:
+    """What host names are sorted by: web2 comes before web10."""
+    match = _NUMBERED.match(name)
+    return (match[1], int(match[2]), match[3]) if match else (name, 0, "")
+
+
 def _pieces(names: Sequence[str]) -> list[tuple[str, int]]:
     """Ranges and single names, in order of first appearance of their family."""
     families: dict[tuple[str, ...], list[str]] = {}

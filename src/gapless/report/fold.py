@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from gapless.errors import FailureKind
 from gapless.events.event import Event
-from gapless.plans import StepKind
+from gapless.plans import Plan, StepKind
 from gapless.report.parse import (
     failure_of,
     gap_of,
@@ -31,6 +31,14 @@ def apply(progress: Progress, event: Event) -> None:
     handler = (OF_CHILDREN if child else HANDLERS).get(event.type)
     if handler is not None:
         handler(progress, event)
+
+
+def progress_of(plan: Plan | None, events: Iterable[Event]) -> Progress:
+    """Where a rollout stands after all of them."""
+    progress = Progress(plan)
+    for event in events:
+        apply(progress, event)
+    return progress
 
 
 Handler = Callable[[Progress, Event], None]
@@ -75,6 +83,7 @@ def _paused(progress: Progress, event: Event) -> None:
 
 def _goes_on(progress: Progress, event: Event) -> None:
     progress.paused, progress.ending = "", None
+    progress.failures = [replace(failure, past=True) for failure in progress.failures]
 
 
 def _ended(progress: Progress, event: Event) -> None:

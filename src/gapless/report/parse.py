@@ -30,6 +30,7 @@ def failure_of(event: Event) -> Failure:
         verdict=parse_verdict(data.get("verdict")),
         log=tuple(str(data.get("log") or "").splitlines()),
         next=str(data.get("next") or ""),
+        at=event.ts,
     )
 
 

@@ -44,6 +44,10 @@ class Failure:
     log: tuple[str, ...] = ()
     """Last journal lines of the new copy, fetched before it was removed."""
     next: str = ""
+    at: float = 0.0
+    """When, in seconds since the epoch."""
+    past: bool = False
+    """The rollout went on after a pause since: it may be otherwise by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,8 @@ class ServiceReport:
     """The version it was to get; empty for a restart."""
     configuration: Mapping[str, str] = field(default_factory=dict)
     """Mark of the configuration of each host that is ``done``; equal marks are equal files."""
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Configuration files that changed on each host that is ``done``, as far as the plan saw."""
 
     @property
     def of_the_plan(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from gapless.errors import UndoRequested
 from gapless.events.event import Event
 from gapless.model import AS_IT_WAS
 from gapless.plans import Plan
-from gapless.report.fold import apply
+from gapless.report.fold import progress_of
 from gapless.report.outcome import EXIT_CODES, Outcome, parse_outcome
 from gapless.report.parse import texts
 from gapless.report.progress import InstanceProgress, Progress, Stage
@@ -19,10 +19,7 @@ from gapless.report.report import Report, ServiceReport, Undone, Unjudged
 
 def summarize(plan: Plan | None, events: Iterable[Event], sinks: tuple[str, ...] = ()) -> Report:
     """The report of one rollout. Without the plan, what the events tell has to do."""
-    progress = Progress(plan)
-    for event in events:
-        apply(progress, event)
-    return report_of(progress, sinks)
+    return report_of(progress_of(plan, events), sinks)
 
 
 def report_of(progress: Progress, sinks: tuple[str, ...] = ()) -> Report:
@@ -129,7 +126,18 @@ def _service(progress: Progress, name: str, data: Mapping[str, Any]) -> ServiceR
         skipped=(entry.why or "not begun") if entry and entry.state == "skipped" else "",
         target=entry.target if entry else "",
         configuration=dict((data.get("configuration") or {}).get(name) or {}),
+        files=_files(progress, name, at(Stage.DONE)),
     )
+
+
+def _files(progress: Progress, name: str, done: Collection[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for service in progress.plan.services if progress.plan else ():
+        for change in service.config_changes if service.name == name else ():
+            for host in change["hosts"]:
+                if host in done:
+                    found[host] = (*found.get(host, ()), str(change["file"]))
+    return found
 
 
 def _why_waiting(progress: Progress, service: str, left: Mapping[str, Any]) -> str:

@@ -25,9 +25,6 @@ def steps(service: ServiceConfig, verb: Verb, *, migrate: bool) -> tuple[StepKin
     return applied(_SETS, service, verb, migrate=migrate)
 
 
-TOGETHER = frozenset((StepKind.ADMIT, StepKind.RETIRE))
-"""Steps that no instance begins before all have come to them."""
-
 _SETS = (
     StepKind.PREFLIGHT,
     StepKind.SNAPSHOT,

@@ -118,3 +118,14 @@ def test_a_rollout_of_another_environment_here_is_told_as_that(shop: Shop) -> No
     assert "only hosts know" not in shown
     assert f"gapless promote -e production {name} or gapless abort -e production {name}" in shown
     assert "lock break" not in shown
+
+
+def test_why_it_was_aborted_is_in_the_history(shop: Shop) -> None:
+    shop.bad_release(NEVER_READY)
+    shop.gapless("deploy", "--yes", "--on-failure", "pause", code=7)
+    name = shop.last().id
+    shop.gapless("abort", name, "--reason", "the wrong branch", code=4)
+    told = shop.journal().events(name)
+    assert [e.reason for e in told if e.type == "abort.requested"] == ["the wrong branch"]
+    ended = next(event for event in told if event.type == "rollout.aborted")
+    assert ended.reason.endswith(": the wrong branch")

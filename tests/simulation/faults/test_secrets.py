@@ -98,7 +98,7 @@ def test_a_migration_that_succeeds_and_its_way_back_keep_no_secret(
 ) -> None:
     shop.bad_release(NEVER_READY)
     ended = shop.gapless("deploy", "--yes", code=4)
-    assert chatty.called[-2:] == ["up", "down"]
+    assert chatty.called[-4:] == ["up", "current", "down", "current"]
     silent(shop, ended.out, ended.err)
     (done,) = shop.events("migration.succeeded")[:1]
     assert "***" in json.dumps(dict(done.data))

@@ -90,6 +90,7 @@ class Api(types.ModuleType):
         config = types.SimpleNamespace(project="shop", prove=None, services=services)
         return types.SimpleNamespace(
             connections=None,
+            loaded=types.SimpleNamespace(environment="", environments=()),
             journal=self.journal,
             clock=LoopClock(),
             config=config,
@@ -173,7 +174,7 @@ def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Api:
     monkeypatch.setenv("GAPLESS_STATE", str(tmp_path))
     monkeypatch.setitem(__import__("sys").modules, "gapless.api", fake)
     monkeypatch.setattr(gapless, "api", fake, raising=False)
-    for module in ("rolling", "catching_up"):  # the stand-in has no inventory
+    for module in ("rolling",):  # the stand-in has no inventory
         monkeypatch.setattr(f"gapless.cli.{module}.refuse_unknown", lambda *_: None)
     return fake
 

@@ -15,8 +15,10 @@ import click
 import pytest
 
 from gapless.cli import going_back, rolling
+from gapless.engine.journal import RolloutState
 from gapless.errors import ConfigError, LockHeld, Problem, StalePlan
 from gapless.planning import store
+from gapless.render.choose import renderer
 from tests.unit.cli.conftest import Api, Ended, record
 from tests.unit.render import streams
 
@@ -257,6 +259,26 @@ def test_a_verb_that_was_spelled_wrong(api: Api, gl: Run) -> None:
     ended = gl("plan", "deply", "shop.api")
     assert "neither a verb nor a service 'deply'" in ended.err
     assert "next    gapless plan deploy shop.api" in ended.err
+
+
+def test_a_terminal_shows_since_when_a_rollout_goes_on(
+    api: Api, gl: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resumed or aborted: its begin is in the journal, not in what happens from now on."""
+    shown: list[list[str]] = []
+
+    def remembering(mode: str, stream: Any, plan: Any, **more: Any) -> Any:
+        shown.append([event.type for event in more["before"]])
+        return renderer("quiet", stream)
+
+    monkeypatch.setattr("gapless.cli.running.renderer", remembering)
+    api.journal.record = record(RolloutState.INTERRUPTED)
+    for verb in ("resume", "abort"):
+        gl(verb, "rtouehn-7f3a")
+    assert [types[0] for types in shown] == ["rollout.planned"] * 2
+    api.journal.alive = [True]
+    gl("abort", "rtouehn-7f3a")
+    assert shown[-1] == [], "a living controller is watched from its first event on"
 
 
 def test_abort_and_resume(api: Api, gl: Run) -> None:

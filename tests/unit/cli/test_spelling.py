@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gapless.cli.spelling import remember, spelled
 from gapless.errors import UsageError
 from gapless.planning.store import load
+from gapless.render.spelling import remember, spelled
 from tests.unit.cli.conftest import Api, Ended
 from tests.unit.render import streams
 

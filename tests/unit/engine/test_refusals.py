@@ -34,6 +34,27 @@ def test_a_host_that_does_not_answer_is_told_once() -> None:
     assert screen.endswith("Nothing was changed.\n")
 
 
+def test_how_to_go_on_without_a_dead_host_is_told() -> None:
+    site = SeedSite()
+    site.host("web1").unreachable_until = 1e9
+    error, screen = refused(site)
+    assert "or the same command with --max-failed 1, or with --hosts '!web1'" in error.next
+    assert "--hosts '!web1'" in screen
+
+
+def test_a_sick_host_is_not_gone() -> None:
+    site = SeedSite()
+    site.unit("web2").healthy = False
+    assert "--max-failed" not in refused(site)[0].next
+
+
+def test_a_unit_that_is_down_is_told_in_words() -> None:
+    site = SeedSite()
+    run_virtual(site.unit("web2").stop())
+    error, _ = refused(site)
+    assert error.what == "api on web2 is not fit to be touched: it is inactive (dead)"
+
+
 def test_several_hosts_are_told_once_each() -> None:
     site = SeedSite()
     for name in HOSTS:

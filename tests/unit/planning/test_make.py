@@ -230,12 +230,14 @@ class TestDeploy:
     def test_undo_and_migrations(self, shop: Loaded) -> None:
         api = make_plan(shop, verb=Verb.DEPLOY, targets=TARGETS).service("shop.api")
         assert api.notes == (
-            "shop.api: undo does not take the migration back (migrate.down is not given)",
+            "shop.api: its migration runs once, before the first instance:"
+            " ./node_modules/.bin/prisma migrate deploy; undo does not take it back (migrate.down"
+            " is not given)",
         )
         skipped = PlanOptions(skip_migrations=True)
         plan = make_plan(shop, verb=Verb.DEPLOY, targets=TARGETS, options=skipped)
         assert plan.skip_migrations
-        assert plan.services[0].notes == ("shop.api: migrations are skipped",)
+        assert plan.services[0].notes == ("shop.api: its migration is skipped",)
         assert StepKind.MIGRATE not in plan.services[0].steps
 
     def test_reload_only_is_explained(self, tmp_path: Path) -> None:
@@ -276,9 +278,38 @@ class TestSchemaGuard:
         self.deploy(shop, ReleaseRef("v42", schema=8, reads=(7, 9)), live=9)
 
     def test_down_makes_it_possible_and_is_announced(self, tmp_path: Path) -> None:
-        text = SHOP.replace("migrate deploy}", "migrate deploy, down: './down {version}'}")
-        notes = self.deploy(loaded(tmp_path, text), V42, live=9)
-        assert notes == ("shop.api: the schema goes back from 9 to 8 by migrate.down",)
+        down = "migrate deploy, down: './down {version}'"
+        unknown = loaded(tmp_path, SHOP.replace("migrate deploy}", f"{down}}}"))
+        with pytest.raises(NoWayBack, match=r"only where migrate\.current tells that"):
+            self.deploy(unknown, V42, live=9)
+        shop = loaded(tmp_path, SHOP.replace("migrate deploy}", f"{down}, current: ./version}}"))
+        notes = self.deploy(shop, V42, live=9)
+        (note,) = notes
+        assert "first of all the schema goes back from 9 to 8: ./down 8; undo does not" in note
+        with pytest.raises(Refused, match=r"migrations are skipped: migrate\.down, too"):
+            self.deploy(shop, V42, live=9, skip=True)
+
+    def test_what_the_live_schema_means_for_an_older_release_is_told(self, shop: Loaded) -> None:
+        older = ReleaseRef("v40", schema=7, reads=(6, 9))
+        assert "shop.api: the schema stays at 9, which v40 reads" in self.deploy(
+            shop, older, live=9
+        )
+        none = "shop.api: schema 9 is live, and v40 does not declare what it reads"
+        assert none in self.deploy(shop, ReleaseRef("v40"), live=9)
+
+    def test_an_abort_goes_down_wherever_there_is_a_way(self, tmp_path: Path) -> None:
+        """Also where the old release could live with it; but not without the version before."""
+        keys = "migrate deploy, down: './down {version}', current: ./version}"
+        shop = loaded(tmp_path, SHOP.replace("migrate deploy}", keys))
+        newer = ReleaseRef("v43", schema=9)
+        told = self.deploy(shop, newer, live=8)
+        assert "shop.api: the schema goes from 8 to 9; an abort takes it back by migrate.down" in (
+            told
+        )
+        unknown = keys.replace(", current: ./version", "")
+        with pytest.raises(NoWayBack) as refused:
+            self.deploy(loaded(tmp_path, SHOP.replace("migrate deploy}", unknown)), newer, live=8)
+        assert "migrate.down needs migrate.current" in refused.value.evidence
 
     def test_skipped_migrations_that_are_needed_are_refused(self, shop: Loaded) -> None:
         with pytest.raises(Refused, match="needs schema 8, 7 is live, and migrations are skipped"):

@@ -252,3 +252,28 @@ def test_eighty_columns_do_not_cut_the_gap_off() -> None:
     counters = frame(progress, "", streams.T0, width=80)[1].text
     assert counters.endswith("gap 79 ms, 3 of 501 failed")
     assert len(counters) <= 80
+
+
+def test_a_rollout_that_goes_on_keeps_who_why_and_since_when() -> None:
+    begun = Event(
+        "rollout.started", "rtouehn-7f3a", actor="alice", reason="invoice fix", ts=streams.T0
+    )
+    paused = Event("rollout.paused", "rtouehn-7f3a", reason="asked for by bob", ts=streams.T0 + 5)
+    clock, canvas = Clock(), Canvas()
+    clock.time = streams.T0 + 30
+    view = LiveView(canvas, streams.shop_plan(), clock, before=[begun, paused])
+    view.observe(Event("rollout.resumed", "rtouehn-7f3a", actor="alice", ts=streams.T0 + 29))
+    header = canvas.drawn[-1][0].text
+    assert "30 s of about" in header
+    assert "by alice  invoice fix" in header
+    assert "PAUSED" not in header
+
+
+def test_lines_of_before_are_not_told_again() -> None:
+    out = io.StringIO()
+    clock = Clock()
+    clock.time += 60
+    show: Any = renderer("plain", out, streams.shop_plan(), clock, before=middle())
+    show.tick()
+    assert "2 of 5 instances done; web2 shop.api in soak for 30 s" in out.getvalue()
+    assert len(out.getvalue().splitlines()) <= 1

@@ -159,6 +159,30 @@ def test_nothing_to_do() -> None:
     goldens.check("nothing_to_do", render_report(summarize(plan, ())))
 
 
+def test_a_plan_that_takes_a_first_install_back_leaves_nothing() -> None:
+    plan = streams.rollback_plan()
+    (api,) = plan.services
+    gone = {"runtime": {"facts": {"absent": "yes"}}}
+    api = replace(
+        api, batches=(Batch("batch1", ("web1", "web2")),), total=2, floor=0,
+        snapshots={"web1": gone, "web2": gone},
+    )  # fmt: skip
+    text = " ".join(render_plan(replace(plan, services=(api,))).split())
+    assert "removed, as it was not there before, none is left" in text
+    assert "shop.api is removed for good" in text
+    assert "while being replaced" not in text
+    assert "none kept serving" not in text
+
+
+def test_what_is_left_out_is_told_in_the_order_of_its_hosts() -> None:
+    stream = streams.Stream().begin()
+    for host in ("web10", "web3", "web1", "web2"):
+        stream.add("instance.left_out", "shop.api", host, "admit", balancer="edge")
+    text = render_report(summarize(None, stream.end("rollout.succeeded", "done", 0)))
+    told = [line.split(" on ")[1].split()[0] for line in text.splitlines() if " on web" in line]
+    assert told == ["web1", "web2", "web3", "web10"]
+
+
 def test_what_a_host_says_cannot_drive_the_terminal() -> None:
     event = Event(
         "step.failed", "rtouehn-7f3a", "api", "web1", "ready",
@@ -193,7 +217,7 @@ def test_plan_verbose() -> None:
 
 def test_plan_forced_offline_with_limits() -> None:
     plan = streams.shop_plan(
-        force="health endpoint is broken", observed=False, deadline=1800.0, skip_migrations=True,
+        force="health endpoint is broken", observed=False, deadline=1800.0,
         environment="production",
     )  # fmt: skip
     services = tuple(replace(s, max_failed=2, on_failure="pause") for s in plan.services)
@@ -328,3 +352,21 @@ def test_a_ready_that_asked_nothing_is_not_called_ready() -> None:
         "step.succeeded", "r", "api", "web1", step="ready", data={"seconds": 0.006, "asked": False}
     )
     assert sentence(event) == "web1 api  running (no health asked) in 6 ms"
+
+
+def test_in_a_crash_loop_the_last_words_of_the_program_are_shown() -> None:
+    loop = (
+        "2026-11-21T21:21:03+0000 h1 systemd[1]: Started shop-api.service - shop api.",
+        "2026-11-21T21:21:04+0000 h1 python3[2587]: cannot open /srv/x: no such file",
+        "2026-11-21T21:21:04+0000 h1 systemd[1]: shop-api.service: Failed with result 'exit-code'.",
+        "2026-11-21T21:21:06+0000 h1 systemd[1]: shop-api.service: Scheduled restart job.",
+        "2026-11-21T21:21:06+0000 h1 systemd[1]: Stopped shop-api.service - shop api.",
+    )
+    shown = [" ".join(line.split()) for line in failure.log(loop * 2 + loop[2:], verbose=False)]
+    assert sum("cannot open /srv/x" in line for line in shown) == 2
+    assert "Stopped" in shown[-2]
+    assert "(8 more: -v)" in shown[-1]
+    assert len(failure.log(loop * 2, verbose=True)) == 10
+    alone = failure.log(tuple(f"line {number}" for number in range(9)), verbose=False)
+    assert "line 4" in alone[0]
+    assert "(4 earlier: -v)" in alone[-1]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from gapless.events.event import Event
+from gapless.render.result import render_report
 from gapless.report.outcome import EXIT_CODES, Outcome, parse_outcome
 from gapless.report.report import Report
 from gapless.report.summarize import summarize
@@ -156,3 +158,19 @@ def test_unknown_events_and_missing_data_change_nothing() -> None:
         *(Event(t, "r") for t in ("step.failed", "prove.reading")),
     ]
     assert summarize(None, events).failures[0].what == "failed"
+
+
+def test_what_failed_before_a_pause_is_told_with_its_time() -> None:
+    """What was refused a minute ago may be up again: a report says when it was so."""
+    stream = streams.Stream().begin()
+    error = {"code": "GL-502", "what": "cannot connect to web1: Connection refused"}
+    stream.add("instance.failed", "shop.api", "web1", outcome="lost", error=error)
+    stream.add("rollout.paused", reason="web2: too little data to judge", outcome="paused")
+    screen = " ".join(render_report(summarize(None, stream.events)).split())
+    assert "Connection refused GL-502" in screen
+    stream.after(90).add("rollout.resumed")
+    stream.add("rollout.failed", outcome="mixed", exit_code=5)
+    report = summarize(None, stream.events)
+    assert report.failures[0].past
+    screen = render_report(report, width=140)
+    assert re.search(r"Connection refused \(at \d\d:\d\d:\d\d, before it went on\)", screen)

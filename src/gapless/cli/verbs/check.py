@@ -14,7 +14,6 @@ from gapless.cli.options import Where, json_option, where_option
 def command(where: Where, *, as_json: bool) -> int:
     """Check the configuration and tell every problem as file:line:column. Asks no host."""
     from gapless.cli.output import result, result_json
-    from gapless.cli.spelling import spelled
     from gapless.config.checking import checked, needs_environment
     from gapless.drivers.config_files.checking import template_problems
     from gapless.render.tables import render_check
@@ -29,5 +28,5 @@ def command(where: Where, *, as_json: bool) -> int:
         }
         choose = where.environment is None and needs_environment(where.config)
         doctor = f"gapless doctor -e {found[0].environment}" if choose else "gapless doctor"
-        result(spelled(render_check(name, counts, where.config, doctor)))
+        result(render_check(name, counts, where.config, doctor))
     return ExitCode.DONE

@@ -21,6 +21,7 @@ def command(rollout: str | None, limit: int, where: Where, *, as_json: bool) -> 
     """List rollouts, newest first; with ROLLOUT show the report of that one."""
     from gapless import api
     from gapless.cli.output import result, result_json, table_width, width
+    from gapless.cli.spelling import spelled_report
     from gapless.cli.standing import standing
     from gapless.render.result import render_report
     from gapless.render.tables import render_history
@@ -29,7 +30,7 @@ def command(rollout: str | None, limit: int, where: Where, *, as_json: bool) -> 
     if rollout:
         report = api.report_of(project, rollout)
         if as_json:
-            result_json(report.to_json())
+            result_json(spelled_report(report).to_json())
         else:
             result(render_report(report, verbose=True, width=width()))
         return ExitCode.DONE

@@ -29,7 +29,7 @@ def command(ctx: click.Context, where: Where, *, as_json: bool) -> int:
     The hosts are asked, too: they know the rollouts of other controllers."""
     from gapless import api
     from gapless.cli.output import note, result, result_json
-    from gapless.cli.spelling import spelled
+    from gapless.neighbours import of_neighbours
     from gapless.render.tables import render_locks
 
     ctx.obj = where
@@ -44,7 +44,9 @@ def command(ctx: click.Context, where: Where, *, as_json: bool) -> int:
             note(f"Not asked: {host}: {why}\n")
     else:
         now = project.clock.now()
-        result(spelled(render_locks(rows, now, _waiting(project, rows), found.locks, found.silent)))
+        near = of_neighbours(project, [lock.rollout for lock in found.locks])
+        waiting = _waiting(project, rows)
+        result(render_locks(rows, now, waiting, found.locks, found.silent, near))
     return ExitCode.DONE
 
 
@@ -69,7 +71,6 @@ def break_(where: Where, service: str, reason: str, *, yes: bool) -> int:
     from gapless.cli.again import again
     from gapless.cli.confirming import confirmed
     from gapless.cli.output import note
-    from gapless.cli.spelling import spelled
     from gapless.errors import UsageError
     from gapless.render.locks import render_broken, render_owners
 
@@ -83,5 +84,5 @@ def break_(where: Where, service: str, reason: str, *, yes: bool) -> int:
             return ExitCode.REFUSED
     broken = asyncio.run(api.break_lock(project, service, reason=reason))
     told = (broken.held, broken.on_hosts, broken.unreachable)
-    note(spelled(render_broken(service, *told, project.clock.now())))
+    note(render_broken(service, *told, project.clock.now()))
     return ExitCode.MIXED if broken.unreachable else ExitCode.DONE

@@ -15,15 +15,15 @@ def command(rollout: str | None, where: Where) -> int:
     """Begin no new instance; those under way are finished."""
     from gapless import api
     from gapless.cli.output import note
-    from gapless.cli.spelling import spelled
     from gapless.cli.standing import standing
     from gapless.engine.journal import RolloutState
+    from gapless.render.spelling import spelled
     from gapless.render.tables import render_waiting
 
     project = where.load()
     record = standing(project, api.unfinished(project, rollout))
     if record.state in (RolloutState.PAUSED, RolloutState.INTERRUPTED):
-        note(spelled(render_waiting(record)))
+        note(render_waiting(record))
         return ExitCode.DONE
     name = api.signal(project, record.id, "pause")
     note(spelled(f"Asked rollout {name} to pause; go on with: gapless resume {name}\n"))

@@ -47,10 +47,10 @@ def command(
     from gapless.cli.output import note, result, result_json, width
     from gapless.cli.planning import planned, verb_of
     from gapless.cli.rolling import refuse_force_without_reason
-    from gapless.cli.spelling import spelled
     from gapless.planning import store
     from gapless.plans import to_json
     from gapless.render.plan import render_plan
+    from gapless.render.spelling import spelled
 
     refuse_force_without_reason(choice, reason)
     verb, names = verb_of(services)

@@ -20,7 +20,6 @@ def command(services: tuple[str, ...], where: Where, *, as_json: bool) -> int:
     Exits 0 whatever the answers are; gapless doctor judges."""
     from gapless import api
     from gapless.cli.output import result, result_json, table_width
-    from gapless.cli.spelling import spelled
     from gapless.cli.standing import standing
     from gapless.render.tables import render_status
 
@@ -32,5 +31,5 @@ def command(services: tuple[str, ...], where: Where, *, as_json: bool) -> int:
         open_ = [standing(project, row) for row in project.journal.rollouts(50, unfinished=True)]
         own = [row for row in open_ if not row.parent]
         screen = render_status(rows, project.clock.now(), own, table_width())
-        result(spelled(screen))
+        result(screen)
     return ExitCode.DONE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,13 +17,19 @@ from gapless.model import Instance
 from gapless.supervisor.spec import filled as in_slot
 
 Filled = Callable[[str], str]
+RELEASE = "{release}"
+
+
+def asks_for_release(checks: Iterable[HealthConfig]) -> bool:
+    """Whether ``{release}`` is in one of them."""
+    return any(RELEASE in check.model_dump_json(by_alias=True) for check in checks)
 
 
 def build_probes(
     checks: Sequence[HealthConfig], instance: Instance, *, address: str, release: str = ""
 ) -> tuple[Probe, ...]:
     """One probe per check that asks something besides the systemd state. ``address`` is that of
-    the host."""
+    the host, ``release`` the name of the one that the instance is to have."""
     values = {
         "host": instance.host,
         "name": instance.host.partition(".")[0],

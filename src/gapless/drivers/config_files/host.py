@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ from gapless.drivers.transports.base import Transport
 from gapless.errors import ActionFailed, HostFault
 from gapless.model import Command, Completed
 
+_FIELD = re.compile(r"\{(file|folder)\}")
 _TYPES = {"f": FILE, "l": LINK}
 _SELF = "/proc/self/"
 """Belongs to who looks, who is also the one that writes."""
@@ -113,11 +115,15 @@ async def stage(transport: Transport, file: RenderedFile) -> None:
     await transport.put(file.content, staged(file.path), mode=file.mode, owner=file.owner)
 
 
-async def validate(transport: Transport, file: RenderedFile, limit: float) -> Completed | None:
-    """What its validator says of the staged file; None where there is none to ask."""
+async def validate(
+    transport: Transport, file: RenderedFile, folder: str, limit: float
+) -> Completed | None:
+    """What its validator says of the staged file; None where there is none to ask. ``folder``: of
+    the staged release, "" without one."""
     if not file.validate:
         return None
-    argv = tuple(word.replace("{file}", staged(file.path)) for word in file.validate)
+    values = {"{file}": staged(file.path), "{folder}": folder}
+    argv = tuple(_FIELD.sub(lambda field: values[field[0]], word) for word in file.validate)
     return await transport.run(Command(argv, timeout=limit))
 
 

@@ -20,6 +20,7 @@ import json
 import shlex
 from collections.abc import Mapping
 
+from gapless.config.releases import ReleaseConfig
 from gapless.config.services import SystemdConfig
 from gapless.drivers.runtimes import systemd_files as files
 from gapless.drivers.runtimes import systemd_preflight as preflight
@@ -38,9 +39,12 @@ _MARGIN = 30.0
 class SystemdRuntime:
     """One unit, the same on every host of a service."""
 
-    def __init__(self, config: SystemdConfig, service: str) -> None:
+    def __init__(
+        self, config: SystemdConfig, service: str, release: ReleaseConfig | None = None
+    ) -> None:
         self._config = config
         self._service = service
+        self._release = release
 
     @property
     def unit(self) -> str:
@@ -53,7 +57,8 @@ class SystemdRuntime:
 
     async def preflight(self, transport: Transport) -> tuple[Verdict, ...]:
         """Whether it is fit to be replaced (see ``systemd_preflight``)."""
-        return await preflight.examine(transport, self._config, await self._show(transport))
+        shown = await self._show(transport)
+        return await preflight.examine(transport, self._config, shown, self._release)
 
     async def snapshot(self, transport: Transport, folder: str) -> RuntimeSnapshot:
         """Copies of all fragments (see ``systemd_files``)."""

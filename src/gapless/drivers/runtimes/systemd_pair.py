@@ -14,6 +14,7 @@ import asyncio
 import shlex
 from collections.abc import Mapping
 
+from gapless.config.releases import ReleaseConfig
 from gapless.config.services import SystemdConfig
 from gapless.drivers.runtimes import systemd_files as files
 from gapless.drivers.runtimes import systemd_view as view
@@ -31,8 +32,10 @@ _ENABLED = "enabled"
 class SystemdCopy(SystemdRuntime):
     """The unit of one slot; ``other`` is that of the other."""
 
-    def __init__(self, config: SystemdConfig, service: str, other: str) -> None:
-        super().__init__(config, service)
+    def __init__(
+        self, config: SystemdConfig, service: str, other: str, release: ReleaseConfig | None = None
+    ) -> None:
+        super().__init__(config, service, release)
         self._other = other
 
     async def preflight(self, transport: Transport) -> tuple[Verdict, ...]:
@@ -86,11 +89,13 @@ class SystemdCopy(SystemdRuntime):
 class SystemdPair:
     """Both copies of a service, the same on every host."""
 
-    def __init__(self, config: SystemdConfig, service: str) -> None:
+    def __init__(
+        self, config: SystemdConfig, service: str, release: ReleaseConfig | None = None
+    ) -> None:
         units = [in_slot(config.unit, slot) for slot in SLOTS]
         self._config = config
         self._copies = {
-            slot: SystemdCopy(config.model_copy(update={"unit": unit}), service, other)
+            slot: SystemdCopy(config.model_copy(update={"unit": unit}), service, other, release)
             for slot, unit, other in zip(SLOTS, units, reversed(units), strict=True)
         }
 

@@ -7,6 +7,7 @@ where nobody can tell it yet, ``look`` says where to look for it.
 4. What it requires runs, too.
 5. It can reload where nothing but a reload is allowed.
 6. Noted, never refused: limits that make it slow, unit files changed behind systemd's back.
+7. It runs from the release that deploys bring (see ``systemd_follows``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from gapless.config.releases import ReleaseConfig
 from gapless.config.services import SystemdConfig
+from gapless.drivers.runtimes.systemd_follows import follows
 from gapless.drivers.runtimes.systemd_view import crashed, limit, state, units, words
 from gapless.drivers.transports.base import HostFacts, Transport
 from gapless.model import InstanceState, Verdict, VerdictStatus
@@ -33,14 +36,19 @@ _NOT_LOADED: Mapping[str, tuple[str, str]] = {
 
 
 async def examine(
-    transport: Transport, config: SystemdConfig, shown: Mapping[str, str]
+    transport: Transport,
+    config: SystemdConfig,
+    shown: Mapping[str, str],
+    release: ReleaseConfig | None = None,
 ) -> tuple[Verdict, ...]:
-    """Every verdict, in the order above."""
+    """Every verdict, in the order above; the last where there is a ``release``."""
     facts, needed = await asyncio.gather(transport.facts(), _dependencies(transport, shown))
     found = [_privilege(facts), *_host_problems(facts), _loaded(config.unit, shown)]
     if found[-1].passed:
         found += [_active(config.unit, shown), *_queued(config.unit, shown)]
         found += [*needed, *_reload(config, shown), *_notes(config.unit, shown)]
+    if release is not None and shown.get("LoadState") == "loaded":
+        found.append(await follows(transport, config, release, shown))
     return tuple(found)
 
 

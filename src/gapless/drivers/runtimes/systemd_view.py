@@ -15,6 +15,7 @@ PROPERTIES = (
     "ActiveEnterTimestamp", "StateChangeTimestampMonotonic", "FragmentPath", "DropInPaths",
     "NeedDaemonReload", "Type", "TimeoutStartUSec", "TimeoutStopUSec", "CanReload", "Job",
     "WorkingDirectory", "ExecMainStatus", "UnitFileState", "Requires", "BindsTo", "Requisite",
+    "ExecStart", "RootDirectory",
 )  # fmt: skip
 """Everything that is ever asked of the unit itself, in one question."""
 

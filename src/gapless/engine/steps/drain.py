@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gapless.drivers.balancers.base import Balancer
 from gapless.engine.context import InstanceContext
-from gapless.engine.copies import replaces_beside
+from gapless.engine.copies import is_none, replaces_beside
 from gapless.engine.first_install import removes
 from gapless.engine.in_balancers import taken_out
 from gapless.engine.journal import StepRecord
@@ -37,7 +37,7 @@ class Drain(Step):
         if await was_left_out(ctx):
             # by an earlier rollout of ours: this one lets it in, unless a person wants it out
             return {"out_before": every if ctx.rollout.plan.verb is Verb.DRAIN else []}
-        return {"out_before": await out_of(ctx)}
+        return {"out_before": [] if is_none(ctx) else await out_of(ctx)}
 
     async def _by_hand(self, ctx: InstanceContext) -> Facts:
         """Who has it out by hand; whoever admits by hand ends just that."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from gapless.drivers.runtimes import systemd_follows
+from gapless.engine.asked_release import live_name
 from gapless.engine.context import InstanceContext
 from gapless.engine.copies import live_facts, on_live
 from gapless.engine.first_install import installs, removes
@@ -37,14 +39,17 @@ async def examine(ctx: InstanceContext) -> Sequence[Verdict]:
     runtime's own findings (a unit that does not exist cannot be forced). What the deploy is to
     install need not be there, nor healthy. Of two copies the one that serves is meant."""
     ctx = ctx if ctx.slot else await on_live(ctx)
-    found = list(await ctx.runtime.preflight(ctx.transport))
+    verb = ctx.rollout.plan.verb
+    found = concerning(verb, await ctx.runtime.preflight(ctx.transport))
     if ctx.host in ctx.service.installs and installs(ctx, await ctx.runtime.observe(ctx.transport)):
         return [v for v in found if v.check not in INSTALLED]
     if ctx.rollout.plan.force:
         # down or crash-looping is what --force is for; a unit that is not there is not
         observation = await ctx.runtime.observe(ctx.transport)
-        return [v for v in found if v.passed or observation.state.value == "missing"]
-    probes = ctx.rollout.assembly.health(ctx.instance)
+        kept = observation.state.value == "missing"
+        return [v for v in found if v.passed or kept or v.check == systemd_follows.CHECK]
+    assembly = ctx.rollout.assembly
+    probes = assembly.health(ctx.instance, await live_name(assembly, ctx.instance))
     if probes and worst(found) is None:
         patience = timing(ctx.config.health)
         found += await ask(
@@ -55,6 +60,11 @@ async def examine(ctx: InstanceContext) -> Sequence[Verdict]:
             within=patience.retries * patience.retry_delay,
         )
     return found
+
+
+def concerning(verb: Verb, verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Those that matter to it: only a deploy brings a release."""
+    return [v for v in verdicts if verb is Verb.DEPLOY or v.check != systemd_follows.CHECK]
 
 
 async def hinders(ctx: InstanceContext, finding: Verdict) -> bool:
@@ -76,13 +86,19 @@ def unfit(ctx: InstanceContext, finding: Verdict) -> PreflightFailed:
     verb = ctx.rollout.plan.verb
     going_on = forced(verb, [ctx.service.name], [ctx.host]) if forcible(finding) else ""
     error = PreflightFailed(
-        f"{finding.check}: {finding.answer}",
+        answered(finding),
         where=str(ctx.instance),
         evidence=f"asked {finding.asked}{wanted}",
         next=f"{look}   or   {going_on}" if going_on else look,
     )
     error.forcible = bool(going_on)
     return error
+
+
+def answered(finding: Verdict) -> str:
+    """Of a finding its answer, as one says it behind "is not fit to be touched:"."""
+    subject = "it is" if finding.check == "active" else f"{finding.check}:"
+    return f"{subject} {finding.answer}"
 
 
 def forcible(finding: Verdict) -> bool:
@@ -99,7 +115,7 @@ def forced(verb: Verb, services: Sequence[str], hosts: Sequence[str]) -> str:
     return f'gapless {verb.value} {names} --hosts {places} --force --reason "..."'
 
 
-INSTALLED = frozenset(("unit", "run file"))
+INSTALLED = frozenset(("unit", "run file", "container"))
 """What a deploy brings where it is not there yet."""
 _STATES = frozenset(("active", "status"))
 _QUESTIONS = frozenset(("http", "tcp", "unix", "command"))

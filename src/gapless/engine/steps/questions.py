@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gapless.engine.asked_release import goal_name
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.health import ask, tell, timing, worst
 from gapless.errors import StepError
@@ -28,7 +29,7 @@ async def ask_questions(
     ctx: InstanceContext, step: StepKind, failure: type[StepError]
 ) -> Sequence[Verdict]:
     """Ask each with its retries; raises ``failure`` with the answer that decides."""
-    probes = ctx.rollout.assembly.verify(ctx.instance)
+    probes = ctx.rollout.assembly.verify(ctx.instance, await goal_name(ctx, ctx.config.verify))
     if not probes:
         return ()
     patience = timing(ctx.config.verify)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from gapless.config.health import HealthConfig
+from gapless.engine.asked_release import goal_name
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.health import ask, tell, timing, worst
@@ -48,7 +49,8 @@ class Ready(Step):
         return {**identity, "asked": bool(verdicts)}
 
     async def _ask(self, ctx: InstanceContext, patience: HealthConfig) -> Sequence[Verdict]:
-        probes = ctx.rollout.assembly.health(ctx.instance)
+        release = await goal_name(ctx, ctx.config.health)
+        probes = ctx.rollout.assembly.health(ctx.instance, release)
         if not probes or ctx.rollout.plan.force:
             return ()
         return await ask(

@@ -6,12 +6,11 @@ afterwards.
 
 from __future__ import annotations
 
-from gapless.drivers.balancers.base import AddsMembers
 from gapless.engine.context import InstanceContext
 from gapless.engine.copies import new_of
 from gapless.engine.journal import StepRecord
 from gapless.engine.steps.base import Facts, Step
-from gapless.engine.steps.drain import guards
+from gapless.engine.steps.keeping_out import forget_member
 from gapless.engine.steps.switch import refused_by_host
 from gapless.errors import ActionFailed, Unstable
 from gapless.model import CriticalAction, InstanceState, Settlement
@@ -37,7 +36,7 @@ class Retire(Step):
         host that rebooted meanwhile has started the old copy and not the new one."""
         await _refuse_last(ctx)
         await _end(ctx, key)
-        await _forget_member(ctx)
+        await forget_member(ctx)
         return dict(before)
 
     async def recover(self, ctx: InstanceContext, record: StepRecord, key: str) -> Facts | None:
@@ -80,9 +79,3 @@ async def refuse_running(ctx: InstanceContext) -> None:
             evidence=f"identity {now.identity or 'none'}",
             next=ctx.runtime.look(ctx.host),
         )
-
-
-async def _forget_member(ctx: InstanceContext) -> None:
-    for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
-        if balancer.capabilities().dynamic_members and isinstance(balancer, AddsMembers):
-            await balancer.remove(ctx.instance, guards(ctx, balancer))

@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from gapless.drivers.checks import asking
+from gapless.engine.asked_release import goal_name
 from gapless.engine.context import InstanceContext
 from gapless.engine.rates import benches_of, watch_rates
 from gapless.engine.steps.base import Facts, Step
@@ -35,7 +36,8 @@ class Soak(Step):
         )
         patience = timing(ctx.config.health)
         forced = bool(ctx.rollout.plan.force)
-        probes = () if forced else ctx.rollout.assembly.health(ctx.instance)
+        release = await goal_name(ctx, ctx.config.health)
+        probes = () if forced else ctx.rollout.assembly.health(ctx.instance, release)
         here = await side_here(ctx, probes)
         watching = asking.watch(
             ctx.transport,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gapless.config.warming import WarmConfig
 from gapless.drivers.transports.base import Probe
+from gapless.engine.asked_release import goal_name
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.health import ask, tell
@@ -21,7 +22,8 @@ class Warm(Step):
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """Ask them all; a request that is required and fails keeps the instance out of traffic."""
-        probes = ctx.rollout.assembly.warm(ctx.instance)
+        release = await goal_name(ctx, [one.check for one in ctx.config.warm])
+        probes = ctx.rollout.assembly.warm(ctx.instance, release)
         asked = missed = 0
         for wanted, probe in zip(ctx.config.warm, probes, strict=True):
             number, failed = await self._warm(ctx, wanted, probe)

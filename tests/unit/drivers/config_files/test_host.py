@@ -114,14 +114,15 @@ def test_folders_that_were_made_stay_where_somebody_uses_them(run: Run) -> None:
 
 def test_a_validator_reads_the_staged_file(run: Run) -> None:
     async def work(transport: Transport, top: str) -> None:
-        file = RenderedFile(f"{top}/a", b"new", None, 0o600, validate=("test", "-f", "{file}"))
-        gone = await on_host.validate(transport, file, 5.0)
+        asked = ("test", "-f", "{file}", "-a", "{folder}x", "!=", "x")
+        file = RenderedFile(f"{top}/a", b"new", None, 0o600, validate=asked)
+        gone = await on_host.validate(transport, file, "/r", 5.0)
         await on_host.stage(transport, file)
-        there = await on_host.validate(transport, file, 5.0)
+        there = await on_host.validate(transport, file, "/r", 5.0)
         assert gone is not None
         assert there is not None
         assert (gone.ok, there.ok) == (False, True)
-        assert there.argv == ("test", "-f", f"{top}/.gapless-a.new")
+        assert there.argv == ("test", "-f", f"{top}/.gapless-a.new", "-a", "/rx", "!=", "x")
 
     run(work)
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from gapless.config.hosts import HostConfig
+from gapless.config.releases import ReleaseConfig
 from gapless.config.services import SystemdConfig
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.runtimes.systemd import SystemdRuntime
@@ -165,5 +166,49 @@ def test_units_that_are_not_there_or_masked(lab: Lab, host: LabHost) -> None:
         host.run(["systemctl", "mask", NAME])
         (found,) = [v for v in await runtime().preflight(transport) if not v.passed]
         assert found.answer == "the unit is masked"
+
+    play(lab, host, case)
+
+
+SERVING = "[Service]\n{where}ExecStart=/bin/sh {path}\n"
+LOOP = "#!/bin/sh\n{first}while :; do sleep 0.05; done\n"
+
+
+@pytest.mark.parametrize(
+    ("where", "path", "first", "told"),
+    [
+        ("", "/srv/legacy/srv.sh", "", "the unit runs /srv/legacy/srv.sh, not /srv/legacy/current"),
+        ("", "/srv/legacy/current/srv.sh", "", "the unit runs from /srv/legacy/current"),
+        ("WorkingDirectory=-/srv/legacy/current\n", "srv.sh", "", "runs from /srv/legacy/current"),
+        ("", "/opt/wrapper", "cd /srv/legacy/current\n", "what runs comes from"),
+        ("", "/opt/wrapper", "", "it cannot be told whether"),
+        (
+            "Environment=HOME_OF_IT=/srv/legacy/current\n",
+            "/opt/wrapper",
+            "",
+            "what runs comes from",
+        ),
+    ],
+)
+def test_what_a_unit_runs_from_is_told(
+    lab: Lab, host: LabHost, where: str, path: str, first: str, told: str
+) -> None:
+    host.run(["mkdir", "-p", "/srv/legacy/releases/r1"])
+    host.run(["ln", "-sfn", "releases/r1", "/srv/legacy/current"])
+    for place in ("/srv/legacy/srv.sh", "/srv/legacy/releases/r1/srv.sh", "/opt/wrapper"):
+        host.put_file(place, LOOP.format(first=first))
+    host.install_unit(NAME, SERVING.format(where=where, path=path), start=True)
+    release = ReleaseConfig.model_validate({"directory": ".", "to": "/srv/legacy"})
+    driver = SystemdRuntime(SystemdConfig(unit=NAME), "test", release)
+
+    async def case(transport: Transport) -> None:
+        deadline = asyncio.get_running_loop().time() + 10
+        while True:  # the shell needs a moment to change its folder
+            *_, verdict = await driver.preflight(transport)
+            if told in verdict.answer or asyncio.get_running_loop().time() > deadline:
+                break
+            await asyncio.sleep(0.05)
+        assert told in verdict.answer
+        assert verdict.passed is not ("not /srv" in told)
 
     play(lab, host, case)

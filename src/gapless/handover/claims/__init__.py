@@ -1,0 +1,1 @@
+"""The event lock: one claim for each event, won once."""

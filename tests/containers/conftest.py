@@ -1,0 +1,43 @@
+"""One private engine for all tests of containers, and a fresh project for each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .engine import Engine, missing
+from .shop import Shop
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("containers"))
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """Skips with the reason where there can be none, unless everything has to run."""
+    reason = missing()
+    if reason and os.environ.get("GAPLESS_LAB") == "required":
+        pytest.fail(f"GAPLESS_LAB=required, but {reason}", pytrace=False)
+    if reason:
+        pytest.skip(reason)
+    made = Engine()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def shop(engine: Engine, tmp_path: Path) -> Iterator[Shop]:
+    """A project on disk; nothing runs yet."""
+    made = Shop(engine, tmp_path / "shop")
+    yield made
+    made.close()

@@ -1,0 +1,140 @@
+"""An unmodified compose project with one web program, HAProxy before it, and gapless."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.lab.haproxy import HAProxy, HAProxySettings
+
+from . import image
+from .engine import Engine
+
+PROGRAM = Path(__file__).with_name("program.py")
+INSIDE = 8080
+
+
+class Shop:
+    """``folder`` is the project's, with gapless.yaml beside compose.yaml."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.engine = engine
+        self.folder = folder
+        (folder / "app").mkdir(parents=True)
+        shutil.copy(PROGRAM, folder / "app" / "program.py")
+        self.service: dict[str, Any] = {
+            "image": f"{image.NAME}:1",
+            "command": [image.PYTHON, "/app/program.py"],
+            "environment": {"VERSION": "1"},
+            "volumes": ["./app:/app:ro"],
+        }
+        self.more: dict[str, Any] = {}
+        self.compose: dict[str, Any] = {"directory": str(folder), "socket": engine.socket}
+        self.settings: dict[str, Any] = {}
+        self.proxy: HAProxy | None = None
+        self.write()
+
+    def write(self, **environment: str) -> None:
+        """The project and gapless.yaml, as they are to be now."""
+        self.service["environment"] = {**self.service["environment"], **environment}
+        project = {"name": "shop", "services": {"web": self.service}, **self.more}
+        (self.folder / "compose.yaml").write_text(yaml.safe_dump(project))
+        (self.folder / "gapless.yaml").write_text(yaml.safe_dump(self._gapless()))
+
+    def _gapless(self) -> dict[str, Any]:
+        web: dict[str, Any] = {
+            "on": ["app1"],
+            "compose": self.compose,
+            "health": {"http": f"http://{{address}}:{INSIDE}/health", "timeout": "8s"},
+            "soak": "300ms",
+            **self.settings,
+        }
+        whole: dict[str, Any] = {
+            "project": "site",
+            "hosts": {"app1": {"transport": "local", "sudo": False, "python": sys.executable}},
+            "services": {"web": web},
+        }
+        whole["hosts"]["app1"]["state_dir"] = str(self.folder / "host")
+        if self.proxy is not None:
+            web["balancer"] = "edge"
+            dynamic = {
+                "address": f"{{address}}:{INSIDE}",
+                "options": "check inter 100ms fall 2 rise 1",
+            }
+            haproxy = {
+                "socket": str(self.proxy.socket),
+                "backend": "shop",
+                "server": "{service}-{slot}",
+                "dynamic": dynamic,
+            }
+            whole["balancers"] = {"edge": {"haproxy": haproxy}}
+        return whole
+
+    def behind_haproxy(self) -> HAProxy:
+        """A real one, whose servers come and go."""
+        self.proxy = HAProxy(self.folder / "haproxy", {}, settings=HAProxySettings(check=100))
+        self.proxy.start()
+        self.write()
+        return self.proxy
+
+    def up(self, *words: str) -> None:
+        """As its owner does."""
+        self.docker("compose", "up", "--detach", "--quiet-pull", *words)
+
+    def docker(self, *words: str) -> str:
+        return self.engine.docker(*words, cwd=self.folder)
+
+    def run(self, *args: str, check: int | None = 0, env: Mapping[str, str] | None = None) -> str:
+        """The command to its end; its whole output."""
+        done = subprocess.run(
+            [sys.executable, "-m", "gapless", *args],
+            cwd=self.folder,
+            env={**self.environment, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=110,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        told = f"{done.stdout}\n{done.stderr}"
+        assert check is None or done.returncode == check, f"exit {done.returncode}\n{told}"
+        return told
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What gapless is run in."""
+        state = str(self.folder / "state")
+        return {**self.engine.env, "GAPLESS_STATE": state, "NO_COLOR": "1"}
+
+    def containers(self) -> list[str]:
+        """Names and states of all there are, the oldest first."""
+        told = self.docker("ps", "--all", "--format", "{{.Names}} {{.State}}")
+        return list(reversed(told.splitlines()))
+
+    def ids(self) -> list[str]:
+        """Of those that run."""
+        return sorted(self.docker("ps", "--quiet").split())
+
+    def label(self, container: str, name: str) -> str:
+        wanted = f'{{{{index .Config.Labels "{name}"}}}}'
+        return self.docker("inspect", "--format", wanted, container)
+
+    def answer(self) -> str:
+        """Of the program, through the proxy."""
+        assert self.proxy is not None
+        with urllib.request.urlopen(f"{self.proxy.url}/version", timeout=5) as reply:
+            return str(reply.read().decode())
+
+    def close(self) -> None:
+        if self.proxy is not None:
+            self.proxy.stop()
+        self.engine.clear()
+        assert os.path.isdir(self.folder)

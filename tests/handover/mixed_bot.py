@@ -1,0 +1,14 @@
+"""Copies of odd epochs are Python, those of even epochs Node.js: one folder, one lock."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "handover-bot"
+
+if int(os.environ["HANDOVER_EPOCH"]) % 2:
+    os.execv(sys.executable, [sys.executable, str(EXAMPLES / "bot.py")])
+node = os.environ.get("NODE", "node")
+os.execvp(node, [node, str(EXAMPLES / "bot.mjs")])
