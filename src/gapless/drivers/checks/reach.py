@@ -16,7 +16,8 @@ from gapless.model import Instance
 @dataclass(frozen=True, slots=True)
 class Reach:
     """``service`` by name, its ``unit`` ("" without one, a space between those of two copies); the
-    ways to its hosts and balancers. ``references``: the secrets that its instance on a host is given, or asked with."""
+    ways to its hosts and balancers. ``references``: the secrets that its instance on a host is
+    given, or asked with."""
 
     service: str
     unit: str
