@@ -19,7 +19,7 @@ from gapless.engine.perform import failure_data, perform
 from gapless.engine.steps.health import worst
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.engine.steps.preflight import examine
-from gapless.engine.together import OthersHeld, meetings
+from gapless.engine.together import OthersHeld, meetings, waits_with_others
 from gapless.engine.undoing import NOT_TOUCHED, give_up, tell_by_hand, undo_instance
 from gapless.engine.undoing_beside import undo_beside
 from gapless.errors import (
@@ -99,7 +99,7 @@ async def replace_instance(ctx: InstanceContext, migrating: asyncio.Lock) -> Rep
         return Replaced(ctx.host, InstanceOutcome.HELD, held_data(held))
     except OthersHeld:
         await floor.back(ctx.host, serves=True)
-        return Replaced(ctx.host, InstanceOutcome.HELD, {"what": "waits for the others"})
+        return Replaced(ctx.host, InstanceOutcome.HELD, waits_with_others())
     except GaplessError as error:
         for meeting in meetings(ctx.rollout, ctx.service).values():
             meeting.fail(ctx.host)

@@ -22,6 +22,11 @@ class OthersHeld(Exception):
     """Nobody goes on before a person has judged one of them."""
 
 
+def waits_with_others() -> dict[str, str]:
+    """What the outcome of the others says meanwhile."""
+    return {"what": "new and healthy, it waits for the judgement of another", "evidence": ""}
+
+
 class Together:
     """The meeting of ``hosts`` before one step; ``come`` are those that had come before."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gapless.testing.fake_unit import NEVER_READY, Behaviour
+from tests.simulation.faults.errors import Judged
 from tests.simulation.faults.pairs import PAIRS, Pairs
 
 ALL_IN_A = dict.fromkeys(("web1", "web2", "web3"), "a")
@@ -137,3 +138,23 @@ def test_errors_of_the_new_copy_are_found_in_the_journal_of_its_own_unit(pairs: 
 
 def test_its_text_is_a_right_one() -> None:
     assert "{slot:8000|9000}" in PAIRS and "{name}-{slot}" in PAIRS
+
+
+@pytest.mark.parametrize(("verb", "code"), [("resume", 0), ("abort", 4)])
+def test_a_set_of_which_one_waits_for_a_person_waits_as_a_whole(
+    pairs: Pairs, verb: str, code: int
+) -> None:
+    """Blue-green: nothing of the old set is ended before a person has judged the one."""
+    pairs.edit('"http://localhost:{slot:8000|9000}/health"}', "http://localhost:8000/health}")
+    judged = Judged(pairs, keys="extend: 0s")
+    judged.rates.silent.add("web2")
+    pairs.edit("{batch: 1}", "{strategy: blue-green}")
+    (old, *_) = pairs.live()
+    name = pairs.release("2")
+    ended = pairs.gapless("deploy", "--yes", code=7)
+    assert "too little data to judge" in ended.text
+    assert pairs.running() == dict.fromkeys(pairs.on, "ab")
+    assert pairs.serving() == list(pairs.on)
+    pairs.gapless(verb, code=code)
+    assert pairs.running() == (ALL_IN_A if code == 0 else ALL_IN_B)
+    pairs.all_serve(name if code == 0 else old)
