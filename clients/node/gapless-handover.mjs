@@ -549,13 +549,15 @@ class Resp {
   constructor(address, greeting) {
     this.address = address
     this.greeting = greeting
+    this.greeted = null
     this.socket = null
     this.waiting = []
     this.rest = Buffer.alloc(0)
   }
 
   async ask(...words) {
-    if (!this.socket) await this.#connect()
+    if (!this.socket) this.#connect()
+    await this.greeted
     return this.#send(words)
   }
 
@@ -563,17 +565,19 @@ class Resp {
     this.#fail(new NoAnswer('redis: the connection was closed'))
   }
 
-  async #connect() {
+  #connect() {
     const socket = net.connect(this.address)
     this.socket = socket
     socket.setNoDelay(true)
     socket.on('data', (data) => this.#hear(data))
     socket.on('error', (error) => this.socket === socket && this.#fail(new NoAnswer(`redis: ${error.message}`)))
     socket.on('close', () => this.socket === socket && this.#fail(new NoAnswer('redis: the server hung up')))
-    for (const words of this.greeting) await this.#send(words)
+    this.greeted = Promise.all(this.greeting.map((words) => this.#send(words)))
+    this.greeted.catch((error) => this.socket === socket && this.#fail(error))
   }
 
   #send(words) {
+    if (!this.socket) throw new NoAnswer('redis: the server hung up')
     const parts = words.map((word) => `$${Buffer.byteLength(String(word))}\r\n${word}\r\n`)
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => this.#fail(new NoAnswer('redis: no answer for 1 s')), 1000)

@@ -102,6 +102,14 @@ def test_a_failed_case_ends_with_3_and_its_evidence(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_with_a_long_path(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    program = Path(__file__).with_name("quiet_program.py")
+    found = _verify("--case", "nonsense", "--", sys.executable, str(program), folder=folder)
+    assert found.returncode == 0, found
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -7,7 +7,7 @@ import path from 'node:path'
 
 import { Handover } from '../gapless-handover.mjs'
 
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Waits for what is true, or for what does not throw; at most 10 s. */
 export async function until(fits) {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 import { Handover } from '../gapless-handover.mjs'
-import { Folder, until } from './folder.mjs'
+import { Folder, pause, until } from './folder.mjs'
 
 const CLIENT = fileURLToPath(new URL('../gapless-handover.mjs', import.meta.url))
 let folder
@@ -113,6 +113,8 @@ test('draining waits for follow-ups, and says what it leaves at the deadline', a
   let over = false
   const left = copy.drained().then((said) => ((over = true), said))
   assert.equal((await folder.ask(1, 'GET', '/handover')).body.followups, 1)
+  // it looks every 20 ms
+  await pause(200)
   assert.equal(over, false)
   end()
   end()

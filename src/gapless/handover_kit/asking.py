@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,12 @@ class _Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(_LIMIT)
-        self.sock.connect(str(self._path))
+        # the kernel takes 107 bytes of a path, and TMPDIR may be long
+        inside = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self.sock.connect(f"/proc/self/fd/{inside}/{self._path.name}")
+        finally:
+            os.close(inside)
 
 
 async def ask(path: Path, method: str, target: str) -> Answer:

@@ -56,7 +56,7 @@ class Gateway:
         self._clock, self._heard = clock, heard
         self._server: asyncio.Server | None = None
         self._sessions: list[Session] = []
-        self._held: set[str] = set()
+        self._held: dict[str, int] = {}
         self._identified_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._random = random.Random(1)  # noqa: S311 - no secret
@@ -81,13 +81,13 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def hold(self, copy: str) -> None:
-        """It may connect, and is not let in."""
-        self._held.add(copy)
+    def hold(self, copy: str, units: int = 0) -> None:
+        """It may connect, and so many of its units are let in."""
+        self._held[copy] = units
 
     def let_in(self, copy: str) -> None:
         """The opposite of hold."""
-        self._held.discard(copy)
+        self._held.pop(copy, None)
 
     def hang_up(self, copy: str) -> int:
         """Its sessions can be resumed. Says how many connections were cut."""
@@ -154,7 +154,8 @@ class Gateway:
         if said["op"] == "resume":
             return self._resume(said, writer)
         now = self._clock.monotonic()
-        if said["copy"] in self._held or now < self._identified_at + _IDENTIFY_EVERY:
+        held = len(self._there(said["copy"])) >= self._held.get(said["copy"], 1_000)
+        if held or now < self._identified_at + _IDENTIFY_EVERY:
             _tell(writer, {"op": "wait", "ms": _WAIT_MS})
             return None
         self._identified_at = now

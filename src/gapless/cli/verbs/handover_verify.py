@@ -32,6 +32,7 @@ _LONGEST = 600.0
     "--timeout",
     type=DurationType(most=_LONGEST),
     default="15s",
+    metavar="TIME",
     show_default=True,
     help="How long a copy may take to be ready, or to do what it is asked.",
 )

@@ -15,9 +15,10 @@ async def twice_the_same(scene: Scene) -> None:
     scene.deliver("again", old)
     await scene.once_each("again")
     await scene.join(new)
-    for copy in (old, new, old, new):
-        scene.deliver("everywhere", copy)
-    await scene.once_each("everywhere", "again")
+    everywhere = [f"everywhere{number}" for number in range(10)]
+    for event in everywhere:
+        scene.deliver(event, old, new, old, new)
+    await scene.once_each("again", *everywhere)
 
 
 async def lock_broken(scene: Scene) -> None:

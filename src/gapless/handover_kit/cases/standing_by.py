@@ -23,7 +23,7 @@ async def standby_handles_nothing(scene: Scene) -> None:
 
 
 async def activate_replays_buffer(scene: Scene) -> None:
-    """The old copy gets half of the events in time, and the others never."""
+    """The old copy gets some events in time and others never, and is at work on one."""
     old, new = await scene.two()
     both = [f"both{number}" for number in range(4)]
     late = [f"late{number}" for number in range(4)]
@@ -33,8 +33,12 @@ async def activate_replays_buffer(scene: Scene) -> None:
         scene.deliver(event, new)
     await scene.kept(new, len(both) + len(late))
     await scene.once_each(*both)
+    scene.deliver_long("slow", 1500, old, new)
+    await old.until("at work", lambda status: status["inflight"] == 1)
+    await scene.kept(new, len(both) + len(late) + 1)
     await scene.join(new)
-    await scene.once_each(*both, *late)
+    await scene.once_each(*both, *late, "slow")
+    await new.until("idle", lambda status: status["inflight"] == 0)
     scene.deliver("after", old, new)
     await scene.once_each("after")
 
