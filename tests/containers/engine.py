@@ -46,6 +46,8 @@ class Engine:
         """With which ``docker`` and ``docker compose`` find this engine alone."""
         return {
             **os.environ,
+            # first what a host has: a developer's own Python may take long to be found
+            "PATH": f"/usr/bin:/bin:{os.environ.get('PATH', '')}",
             "DOCKER_HOST": f"unix://{self.socket}",
             "DOCKER_CONFIG": str(self.folder / "client"),
         }

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from gapless.engine.sqlite_journal import SqliteJournal
 from tests.lab.haproxy import HAProxy, HAProxySettings
 
 from . import image
@@ -107,6 +109,32 @@ class Shop:
         told = f"{done.stdout}\n{done.stderr}"
         assert check is None or done.returncode == check, f"exit {done.returncode}\n{told}"
         return told
+
+    def start(self, *args: str) -> subprocess.Popen[bytes]:
+        """The command, and it goes on running."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "gapless", *args],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def wait_for(self, kind: str, step: str, seconds: float = 60.0) -> None:
+        """Until the journal has this event of the rollout under way."""
+        deadline = time.monotonic() + seconds
+        journal = SqliteJournal(self.folder / "state" / "site")
+        try:
+            while time.monotonic() < deadline:
+                for rollout in journal.rollouts(5, unfinished=True):
+                    told = ((event.type, event.step) for event in journal.events(rollout.id))
+                    if (kind, step) in told:
+                        return
+                time.sleep(0.01)
+        finally:
+            journal.close()
+        raise AssertionError(f"no {kind} {step} within {seconds} s")
 
     @property
     def environment(self) -> dict[str, str]:

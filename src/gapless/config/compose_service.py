@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -24,7 +23,7 @@ class ComposeConfig(Section):
     release is another folder."""
     service: str | None = None
     """The service in the project; default: the name of this one."""
-    environment: Mapping[str, str] = Field(default_factory=dict)
+    environment: dict[str, str] = Field(default_factory=dict)
     """What compose finds in its environment. ``{slot:ONE|OTHER}`` differs between the two copies:
     so each gets a port of the host of its own."""
     pre_stop: Argv | None = None

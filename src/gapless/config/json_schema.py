@@ -23,7 +23,8 @@ def json_schema() -> Schema:
     definitions = schema.pop("$defs")
     del schema["properties"]["environment"]
     schema["properties"]["hosts"]["additionalProperties"] = _or_null(_ref("HostConfig"))
-    definitions["ServiceConfig"]["properties"]["systemd"]["anyOf"].insert(0, {"type": "string"})
+    for kind in ("systemd", "compose"):
+        definitions["ServiceConfig"]["properties"][kind]["anyOf"].insert(0, {"type": "string"})
     _short_evidence(definitions)
     tidy(schema)
     for definition in definitions.values():

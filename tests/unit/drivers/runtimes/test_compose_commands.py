@@ -31,7 +31,8 @@ def container(number: int = 1, **changes: Any) -> dict[str, Any]:
     return {
         "id": f"{number}" * 64, "name": f"shop-web-{number}", "status": "running", "exit": 0,
         "error": "", "started": f"2026-01-01T00:00:0{number}.5Z", "restarts": 0,
-        "image": "sha256:1", "image_name": "web:1", "labels": labels, "addresses": {"shop_default": f"10.0.0.{number}"},
+        "image": "sha256:1", "image_name": "web:1", "labels": labels,
+        "addresses": {"shop_default": f"10.0.0.{number}"},
         "stop_timeout": None, "auto_remove": False, "volumes": [], **changes,
     }  # fmt: skip
 
