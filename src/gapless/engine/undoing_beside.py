@@ -1,8 +1,9 @@
 """Taking one instance back whose new copy was started beside the old one.
 
 1. Before the switch nothing was changed: what was staged is removed.
-2. The old one passes its checks and is admitted again; where it was retired already, it is started
-   first. From here on clients are where they were.
+2. The old one passes its checks and is admitted again. Where it was retired already, or its host
+   rebooted and started it with what is new, it is started anew first, with what it ran before. From
+   here on clients are where they were.
 3. The new copy is drained, ended, and what came with it is put back.
 4. Where there was no old copy, the new one is removed, and that is all.
 5. When that fails: say what runs, and print the commands a person needs.
@@ -69,13 +70,32 @@ async def _restore(ctx: InstanceContext) -> None:
 
 
 async def _let_clients_back(ctx: InstanceContext, old: InstanceContext) -> None:
-    if begun(ctx, StepKind.RETIRE):
-        now = await old.runtime.observe(old.transport)
-        again = ctx.key("undo-start")
-        if now.state is not InstanceState.RUNNING or again in ctx.rollout.steps:
-            if again not in ctx.rollout.steps:
-                await forget_member(old)
-            old = moved_by(old, await perform(STEPS[StepKind.SWITCH], old, again))
+    out = begun(ctx, StepKind.DRAIN)
+    if await _is_another(ctx, old):
+        out = StepKind.DRAIN in ctx.service.steps
+        old = await _start_again(ctx, old)
     await perform(STEPS[StepKind.READY], old, ctx.key("undo-ready"))
-    if begun(ctx, StepKind.DRAIN):
+    if out:
         await perform(STEPS[StepKind.ADMIT], old, ctx.key("undo-admit"))
+
+
+async def _is_another(ctx: InstanceContext, old: InstanceContext) -> bool:
+    """Whether what runs in the old slot is not what ran there before, or nothing does: it was
+    retired, or its host rebooted and started it with the new release."""
+    if ctx.key(_START) in ctx.rollout.steps:
+        return True
+    kept = ctx.facts.get(StepKind.SNAPSHOT, {}).get("observation") or {}
+    now = await old.runtime.observe(old.transport)
+    return now.state is not InstanceState.RUNNING or now.identity != kept.get("identity")
+
+
+async def _start_again(ctx: InstanceContext, old: InstanceContext) -> InstanceContext:
+    """With what it ran before; out of traffic meanwhile."""
+    if ctx.key(_START) not in ctx.rollout.steps:
+        if StepKind.DRAIN in ctx.service.steps:
+            await perform(STEPS[StepKind.DRAIN], old, ctx.key("undo-drain-old"))
+        await forget_member(old)
+    return moved_by(old, await perform(STEPS[StepKind.SWITCH], old, ctx.key(_START)))
+
+
+_START = "undo-start"
