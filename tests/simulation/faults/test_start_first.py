@@ -128,7 +128,7 @@ def test_the_first_deploy_of_a_template_unit(pairs: Pairs) -> None:
 
 def test_errors_of_the_new_copy_are_found_in_the_journal_of_its_own_unit(pairs: Pairs) -> None:
     pairs.edit("    verify: {http:", "    verify: [{logs: {level: error}}, {http:")
-    pairs.edit("/health\"}\n    balancer", "/health\"}]\n    balancer")
+    pairs.edit('/health"}\n    balancer', '/health"}]\n    balancer')
     said = tuple(f"ERROR cannot reach db, try {n}".encode() for n in range(40))
     pairs.bad_release(Behaviour(says=said))
     ended = pairs.gapless("deploy", "--yes", code=4)
