@@ -9,7 +9,7 @@ import pytest
 
 from gapless.testing.fake_unit import NEVER_READY, Behaviour
 from tests.simulation.faults.errors import Judged
-from tests.simulation.faults.pairs import PAIRS, Pairs
+from tests.simulation.faults.pairs import Pairs
 
 ALL_IN_A = dict.fromkeys(("web1", "web2", "web3"), "a")
 ALL_IN_B = dict.fromkeys(("web1", "web2", "web3"), "b")
@@ -134,10 +134,6 @@ def test_errors_of_the_new_copy_are_found_in_the_journal_of_its_own_unit(pairs: 
     ended = pairs.gapless("deploy", "--yes", code=4)
     assert "cannot reach db" in ended.text
     assert pairs.running() == ALL_IN_B and pairs.lost == []
-
-
-def test_its_text_is_a_right_one() -> None:
-    assert "{slot:8000|9000}" in PAIRS and "{name}-{slot}" in PAIRS
 
 
 @pytest.mark.parametrize(("verb", "code"), [("resume", 0), ("abort", 4)])
