@@ -87,5 +87,5 @@ def test_a_haproxy_socket_is_a_path_or_host_and_port(tmp_path: Path) -> None:
 def test_what_check_knows_is_what_probes_fill_in() -> None:
     every = " ".join(f"{{{field}}}" for field in CHECK_FIELDS)
     check = HealthConfig.model_validate({"command": f"echo {every}"})
-    (probe,) = build_probes([check], Instance("api", "web1"), address="::1", release="r1")
+    (probe,) = build_probes([check], Instance("api", "web1", "a"), address="::1", release="r1")
     assert "{" not in " ".join(probe.spec["argv"])
