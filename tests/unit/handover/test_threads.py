@@ -143,6 +143,6 @@ def test_loops_are_not_left_behind(tmp_path: Path) -> None:
     before = threading.active_count()
     with _handover(variables(tmp_path, "bot-6", 6)):
         assert threading.active_count() > before
-    wait_until(lambda: threading.active_count() == before)
+    wait_until(lambda: threading.active_count() <= before)  # those of earlier tests may end, too
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
