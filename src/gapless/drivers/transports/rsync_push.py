@@ -20,6 +20,8 @@ from gapless.errors import DeadlineExceeded, HostFault
 
 LIMIT = 3600.0
 _STDERR = 65536
+_LAST_WORDS = 2.0
+"""Seconds in which the remote rsync may say why, after ours has ended and taken its relay along."""
 
 
 async def push(
@@ -39,6 +41,8 @@ async def push(
         try:
             argv = rsync.arguments(str(source), f"host:{target}", exclude, link_from)
             status, out, err = await _run_local(host, _with_relay(argv, path))
+            if status != 0:
+                err = await carrier.with_last_words(err)
         finally:
             server.close()
             await carrier.close()
@@ -54,6 +58,14 @@ class Carrier:
         self._connection = connection
         self._sudo = tuple(sudo)
         self._tasks: set[asyncio.Task[object]] = set()
+        self._said = b""
+
+    async def with_last_words(self, heard: str) -> str:
+        """What our rsync wrote, and what of the remote one's errors did not reach it."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_LAST_WORDS)
+        said = self._said[-_STDERR:].decode(errors="replace").strip()
+        return heard if said in heard else f"{heard.rstrip()}\n{said}"
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one relay until the remote rsync has ended."""
@@ -65,6 +77,8 @@ class Carrier:
             status = await self._join(argv, reader, writer)
             writer.write(rsync_relay.frame(b"x", str(status).encode()))
             await writer.drain()
+        except asyncio.CancelledError:
+            return  # by close: the server that began this task would call it an error
         except (OSError, asyncssh.Error, ValueError) as error:
             with contextlib.suppress(OSError):
                 writer.write(rsync_relay.frame(b"e", f"{error}\n".encode()))
@@ -89,13 +103,23 @@ class Carrier:
         feeding = asyncio.create_task(_feed(reader, process.stdin))
         try:
             await asyncio.gather(
-                _return(b"o", process.stdout, writer), _return(b"e", process.stderr, writer)
+                _return(b"o", process.stdout, writer), self._errors(process.stderr, writer)
             )
             await process.wait_closed()
         finally:
             feeding.cancel()
             process.close()
         return process.exit_status if process.exit_status is not None else 255
+
+    async def _errors(
+        self, stream: asyncssh.SSHReader[bytes], writer: asyncio.StreamWriter
+    ) -> None:
+        """Kept as well: ours may be gone when they come."""
+        while data := await stream.read(rsync_relay.CHUNK):
+            self._said = (self._said + data)[-_STDERR:]
+            with contextlib.suppress(OSError):
+                writer.write(rsync_relay.frame(b"e", data))
+                await writer.drain()
 
 
 async def _feed(reader: asyncio.StreamReader, stdin: asyncssh.SSHWriter[bytes]) -> None:
@@ -110,8 +134,9 @@ async def _return(
     kind: bytes, stream: asyncssh.SSHReader[bytes], writer: asyncio.StreamWriter
 ) -> None:
     while data := await stream.read(rsync_relay.CHUNK):
-        writer.write(rsync_relay.frame(kind, data))
-        await writer.drain()
+        with contextlib.suppress(OSError):  # of a relay that is gone the rest is read all the same
+            writer.write(rsync_relay.frame(kind, data))
+            await writer.drain()
 
 
 def _with_relay(argv: tuple[str, ...], path: str) -> list[str]:
