@@ -18,26 +18,11 @@ from __future__ import annotations
 from gapless.config.services import ServiceConfig
 from gapless.plans import StepKind, Verb
 from gapless.strategies.lifecycle import applied
+from gapless.strategies.start_first import BESIDE
 
 
 def steps(service: ServiceConfig, verb: Verb, *, migrate: bool) -> tuple[StepKind, ...]:
-    """Rules 1 to 5: what applies to this service."""
-    return applied(_SETS, service, verb, migrate=migrate)
-
-
-_SETS = (
-    StepKind.PREFLIGHT,
-    StepKind.SNAPSHOT,
-    StepKind.STAGE,
-    StepKind.MIGRATE,
-    StepKind.SWITCH,
-    StepKind.READY,
-    StepKind.WARM,
-    StepKind.ADMIT,
-    StepKind.DRAIN,
-    StepKind.SOAK,
-    StepKind.VERIFY,
-    StepKind.PARK,
-    StepKind.RETIRE,
-    StepKind.COMMIT,
-)
+    """Those of start-first, and between evidence and end the old set stands by (rule 4)."""
+    end = BESIDE.index(StepKind.RETIRE)
+    order = (*BESIDE[:end], StepKind.PARK, *BESIDE[end:])
+    return applied(order, service, verb, migrate=migrate)

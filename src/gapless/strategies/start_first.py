@@ -25,10 +25,10 @@ from gapless.strategies.rolling import Sizes
 
 def steps(service: ServiceConfig, verb: Verb, *, migrate: bool) -> tuple[StepKind, ...]:
     """Rules 2 to 4: what applies to this service."""
-    return applied(_BESIDE, service, verb, migrate=migrate)
+    return applied(BESIDE, service, verb, migrate=migrate)
 
 
-_BESIDE = (
+BESIDE = (
     StepKind.PREFLIGHT,
     StepKind.SNAPSHOT,
     StepKind.STAGE,
