@@ -15,22 +15,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from gapless.config.compose_service import ComposeConfig
 from gapless.drivers.runtimes import container_view as view
-from gapless.drivers.runtimes.base import Refusal, Replacement, RuntimeSnapshot
 from gapless.drivers.runtimes.compose_copy import ComposeCopy
 from gapless.drivers.runtimes.compose_orders import Orders
 from gapless.drivers.runtimes.compose_project import ComposeProject, serving
+from gapless.drivers.runtimes.pair import Pair
 from gapless.drivers.transports.base import Transport
 from gapless.errors import HostFault
-from gapless.model import Completed, InstanceState, Observation, Verdict
+from gapless.model import InstanceState, Observation, Verdict
 from gapless.supervisor.spec import SLOTS
 
 
-class ComposePair:
+class ComposePair(Pair[ComposeCopy]):
     """Both containers of a service, the same on every host. ``folder`` is where its project is;
     ``alone``: the old one is stopped before the new one is made."""
 
@@ -38,11 +37,7 @@ class ComposePair:
         self, config: ComposeConfig, service: str, *, folder: str, alone: bool = False
     ) -> None:
         self._project = ComposeProject(Orders(config, service, folder))
-        self._copies = {slot: ComposeCopy(self._project, slot, alone=alone) for slot in SLOTS}
-
-    def copy(self, slot: str) -> ComposeCopy:
-        """The container of a slot."""
-        return self._copies[slot]
+        super().__init__({slot: ComposeCopy(self._project, slot, alone=alone) for slot in SLOTS})
 
     async def live(self, transport: Transport) -> str:
         """See ``Paired``."""
@@ -68,54 +63,8 @@ class ComposePair:
             whole = await self._project.whole(transport)
             return await self._copies[whole.slot].examine(transport, whole)
         except HostFault as error:
-            return (self._copies[SLOTS[0]].silence(error),)
-
-    async def snapshot(self, transport: Transport, folder: str) -> RuntimeSnapshot:
-        """Of the copy that serves."""
-        return await (await self._speaker(transport)).snapshot(transport, folder)
+            return (self._either.silence(error),)
 
     async def fingerprint(self, transport: Transport) -> str:
-        """Of the copy that serves."""
+        """Of the project, and of the copy that serves."""
         return (await self._project.whole(transport)).fingerprint
-
-    async def replacement(
-        self, transport: Transport, install: Mapping[str, str], reload_allowed: bool
-    ) -> Replacement:
-        """In place: of the copy that serves."""
-        speaker = await self._speaker(transport)
-        return await speaker.replacement(transport, install, reload_allowed)
-
-    async def restoration(self, transport: Transport, snapshot: RuntimeSnapshot) -> Replacement:
-        """In place: of the copy that serves."""
-        return await (await self._speaker(transport)).restoration(transport, snapshot)
-
-    def home(self, host: str, now: Observation) -> str:
-        """A deploy brings no file but the release."""
-        return ""
-
-    def refusal(self, last: Completed) -> Refusal | None:
-        """As of one copy."""
-        return self._copies[SLOTS[0]].refusal(last)
-
-    def replaced(self, before: Observation, now: Observation, manner: str) -> bool:
-        """As of one copy."""
-        return self._copies[SLOTS[0]].replaced(before, now, manner)
-
-    def soak_identity(self, ready: Observation) -> Mapping[str, str]:
-        """As of one copy."""
-        return self._copies[SLOTS[0]].soak_identity(ready)
-
-    async def log(self, transport: Transport, since: float) -> str:
-        """Of the copy that serves."""
-        return await (await self._speaker(transport)).log(transport, since)
-
-    def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:
-        """Which copy is meant, the copy knows."""
-        return self._copies[SLOTS[0]].manual(snapshot)
-
-    def look(self, host: str) -> str:
-        """Both."""
-        return self._copies[SLOTS[0]].look(host)
-
-    async def _speaker(self, transport: Transport) -> ComposeCopy:
-        return self._copies[await self.live(transport) or SLOTS[0]]

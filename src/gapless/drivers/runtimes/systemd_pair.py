@@ -18,11 +18,12 @@ from gapless.config.releases import ReleaseConfig
 from gapless.config.services import SystemdConfig
 from gapless.drivers.runtimes import systemd_files as files
 from gapless.drivers.runtimes import systemd_view as view
-from gapless.drivers.runtimes.base import Refusal, Replacement, RuntimeSnapshot
+from gapless.drivers.runtimes.base import Replacement, RuntimeSnapshot
+from gapless.drivers.runtimes.pair import Pair
 from gapless.drivers.runtimes.paired import serving
 from gapless.drivers.runtimes.systemd import SystemdRuntime, replacing
 from gapless.drivers.transports.base import Transport
-from gapless.model import Command, Completed, InstanceState, Observation, Verdict, VerdictStatus
+from gapless.model import Command, InstanceState, Observation, Verdict, VerdictStatus
 from gapless.supervisor.spec import SLOTS
 from gapless.supervisor.spec import filled as in_slot
 
@@ -86,7 +87,7 @@ class SystemdCopy(SystemdRuntime):
         return live if live.startswith("/etc/") else f"/etc/systemd/system/{template(self.unit)}"
 
 
-class SystemdPair:
+class SystemdPair(Pair[SystemdCopy]):
     """Both copies of a service, the same on every host."""
 
     def __init__(
@@ -94,14 +95,12 @@ class SystemdPair:
     ) -> None:
         units = [in_slot(config.unit, slot) for slot in SLOTS]
         self._config = config
-        self._copies = {
-            slot: SystemdCopy(config.model_copy(update={"unit": unit}), service, other, release)
-            for slot, unit, other in zip(SLOTS, units, reversed(units), strict=True)
-        }
-
-    def copy(self, slot: str) -> SystemdCopy:
-        """The unit of a slot."""
-        return self._copies[slot]
+        super().__init__(
+            {
+                slot: SystemdCopy(config.model_copy(update={"unit": unit}), service, other, release)
+                for slot, unit, other in zip(SLOTS, units, reversed(units), strict=True)
+            }
+        )
 
     async def live(self, transport: Transport) -> str:
         """See ``Paired``."""
@@ -114,63 +113,9 @@ class SystemdPair:
         """Both, for people."""
         return self._config.unit
 
-    async def observe(self, transport: Transport) -> Observation:
-        """The copy that serves."""
-        return await (await self._speaker(transport)).observe(transport)
-
-    async def preflight(self, transport: Transport) -> tuple[Verdict, ...]:
-        """Of the copy that serves."""
-        return await (await self._speaker(transport)).preflight(transport)
-
-    async def snapshot(self, transport: Transport, folder: str) -> RuntimeSnapshot:
-        """Of the copy that serves."""
-        return await (await self._speaker(transport)).snapshot(transport, folder)
-
-    async def fingerprint(self, transport: Transport) -> str:
-        """Of the copy that serves."""
-        return await (await self._speaker(transport)).fingerprint(transport)
-
-    async def replacement(
-        self, transport: Transport, install: Mapping[str, str], reload_allowed: bool
-    ) -> Replacement:
-        """In place: of the copy that serves."""
-        speaker = await self._speaker(transport)
-        return await speaker.replacement(transport, install, reload_allowed)
-
-    async def restoration(self, transport: Transport, snapshot: RuntimeSnapshot) -> Replacement:
-        """In place: of the copy that serves."""
-        return await (await self._speaker(transport)).restoration(transport, snapshot)
-
-    def home(self, host: str, now: Observation) -> str:
-        """The template's place."""
-        return self._copies[SLOTS[0]].home(host, now)
-
-    def refusal(self, last: Completed) -> Refusal | None:
-        """systemctl speaks for itself."""
-        return None
-
-    def replaced(self, before: Observation, now: Observation, manner: str) -> bool:
-        """As for one unit."""
-        return self._copies[SLOTS[0]].replaced(before, now, manner)
-
-    def soak_identity(self, ready: Observation) -> Mapping[str, str]:
-        """As for one unit."""
-        return self._copies[SLOTS[0]].soak_identity(ready)
-
-    async def log(self, transport: Transport, since: float) -> str:
-        """Of the copy that serves."""
-        return await (await self._speaker(transport)).log(transport, since)
-
-    def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:
-        """Which copy is meant, the copy knows."""
-        return self._copies[SLOTS[0]].manual(snapshot)
-
     def look(self, host: str) -> str:
         """Both."""
         return f"systemctl status {' '.join(self._copies[slot].unit for slot in SLOTS)}"
-
-    async def _speaker(self, transport: Transport) -> SystemdCopy:
-        return self._copies[await self.live(transport) or SLOTS[0]]
 
     async def _observed(self, transport: Transport) -> dict[str, Observation]:
         seen = await asyncio.gather(*(copy.observe(transport) for copy in self._copies.values()))
