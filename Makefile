@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Most tests wait, for servers and for hosts: more of them at a time than there are cores.
-UNIT_WORKERS ?= 3
+UNIT_WORKERS ?= 4
 LAB_WORKERS ?= 3
 
 # Tests start the command some hundred times; it is compiled once, whatever the environment says.

@@ -177,6 +177,22 @@ async function isAlive(folder, owner) {
   }
 }
 
+const LIFE_IS_KNOWN = 0.1
+
+/** The same, asked once in 100 ms: each time is a process, and events that the other copy has in work
+ *  are many while both are active. Those of one that dies meanwhile are watched, and asked for again. */
+function askingSeldom(ask) {
+  const known = new Map()
+  return (owner) => {
+    const last = known.get(owner)
+    if (last && now() - last.at < LIFE_IS_KNOWN) return last.lives
+    const lives = ask(owner)
+    known.set(owner, { at: now(), lives })
+    lives.catch(() => known.delete(owner))
+    return lives
+  }
+}
+
 /** active.lock: taken when it is free, waited for all the time else. */
 class ActiveLock {
   constructor(folder, got) {
@@ -829,7 +845,8 @@ export class Handover {
     this.#owner = `${environment.id}:${environment.epoch}:${process.pid}:${randomBytes(4).toString('hex')}`
     const age = environment.startedAt === null ? Infinity : (Date.now() - environment.startedAt) / 1000
     this.#age = Math.max(0, age)
-    this.#store = storeOf(environment, this.#owner, (owner) => isAlive(environment.folder, owner))
+    const lives = askingSeldom((owner) => isAlive(environment.folder, owner))
+    this.#store = storeOf(environment, this.#owner, lives)
     this.#over = new Promise((resolve) => (this.#overNow = resolve))
   }
 

@@ -28,6 +28,12 @@ class Shown:
     tested: str
 
 
+def _either(keys: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """With members that come and go, and without."""
+    return {"": keys, "with `dynamic`": {**keys, "dynamic": True}}
+
+
+_LABELS = {"service": "web-shop", "server": "http://{address}:8080"}
 SHOWN: Mapping[str, Shown] = {
     "haproxy": Shown(
         {
@@ -42,20 +48,32 @@ SHOWN: Mapping[str, Shown] = {
         "HAProxy 2.6 (Debian 12) and 2.8",
     ),
     "nginx": Shown(
-        {"": {"include": "/etc/nginx/shop.conf", "upstream": "shop", "server": "{address}:3001"}},
+        _either(
+            {"include": "/etc/nginx/shop.conf", "upstream": "shop", "server": "{address}:3001"}
+        ),
         "nginx.md",
         "nginx 1.22 (Debian 12)",
     ),
-    "caddy": Shown({"": {"proxy": "shop", "upstream": "{address}:3001"}}, "caddy.md", "Caddy 2.11"),
+    "caddy": Shown(
+        _either({"proxy": "shop", "upstream": "{address}:3001"}), "caddy.md", "Caddy 2.11"
+    ),
     "traefik": Shown(
-        {"": {"file": "/etc/traefik/shop.yml", "service": "shop", "server": "http://{address}"}},
+        _either({"file": "/etc/traefik/shop.yml", "service": "shop", "server": "http://{address}"}),
         "traefik.md",
         "Traefik 3.7",
     ),
     "envoy": Shown(
-        {"": {"file": "/etc/envoy/eds.yaml", "cluster": "shop", "server": "{address}:3001"}},
+        _either({"file": "/etc/envoy/eds.yaml", "cluster": "shop", "server": "{address}:3001"}),
         "envoy.md",
         "Envoy 1.40",
+    ),
+    "traefik_labels": Shown(
+        {
+            "with `api`": {**_LABELS, "api": "http://127.0.0.1:8080"},
+            "without `api`": _LABELS,
+        },
+        "traefik.md",
+        "Traefik 3.7 and a container engine 20.10 (Debian 12)",
     ),
     "etcd": Shown(
         {
@@ -128,7 +146,7 @@ def _rows(kind: str) -> Iterator[tuple[str, ...]]:
             _evidence(can),
             _yes(can.resets_keepalives),
             _yes(can.loses_new),
-            _yes(can.weights),
+            _yes(bool(can.weights and can.keeps_weights)),
             _yes(can.dynamic_members),
             _yes(can.survives_reload),
             _yes(holds),

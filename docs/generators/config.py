@@ -38,11 +38,15 @@ _TITLES = {
     "HealthTimings": "defaults.health",
     "RolloutConfig": "services.NAME.rollout",
     "GroupConfig": "services.NAME.rollout.groups",
+    "ShareConfig": "services.NAME.rollout.shift",
     "BalancerConfig": "balancers.NAME",
     "ServiceConfig": "services.NAME",
     "SystemdConfig": "services.NAME.systemd",
     "ProcessRuntimeConfig": "services.NAME.process",
     "ComposeConfig": "services.NAME.compose",
+    "HandoverConfig": "services.NAME.handover",
+    "BudgetConfig": "services.NAME.handover.budget",
+    "DockerConfig": "services.NAME.docker",
     "CommandRuntimeConfig": "services.NAME.command",
     "HealthConfig": "services.NAME.health",
     "HttpCheck": "services.NAME.health.http",
@@ -71,6 +75,7 @@ _TITLES = {
     "EtcdLoginConfig": "balancers.NAME.etcd.login",
     "EtcdVerifyConfig": "balancers.NAME.etcd.verify",
     "HaproxyDynamicConfig": "balancers.NAME.haproxy.dynamic",
+    "TraefikLabelsConfig": "balancers.NAME.traefik_labels",
     **{driver.__name__: f"balancers.NAME.{kind}" for kind, driver in kinds().items()},
 }
 
@@ -156,6 +161,7 @@ _MEANT = {
     "service": "name of the service",
     "instance": "`SERVICE@HOST`",
     "release": "name of the release",
+    "number": "which of several instances on a host, from 1",
     "slot": "`a` or `b`, where two copies may be beside each other; `{slot:ONE|OTHER}` is ONE or"
     " OTHER",
 }

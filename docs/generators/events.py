@@ -23,7 +23,7 @@ _FIELDS = (
     ("ts", "RFC 3339 time in UTC, with microseconds"),
     ("type", "one of the types below"),
     ("rollout", "id of the rollout"),
-    ("service, host", "what the event is about"),
+    ("service, host", "what the event is about; web1/2 is one of several instances on a host"),
     ("instance", "`service@host`, when both are given"),
     ("step", "step of the lifecycle: preflight, snapshot, stage, migrate, drain, switch, …"),
     ("from, to", "old and new release, where there is one"),

@@ -40,6 +40,11 @@ letter, `{slot:8001|8002}` is the first text in slot a and the second in slot b.
 `command`, `environment`, environment files, `ready` and `proxy.to`. In YAML a value that begins
 with `{`, or stands between brackets, needs quotes.
 
+With `{slot}` in its `name` a run file is that of two processes, each with a supervisor of its own:
+`gapless run -c bot.yaml --name bot-a` and `--name bot-b`. Then it may stand in every value, also in
+`listen`, `directory` and `pidfile`, and a flip stays in its slot. That is what a
+[pair](../how-to/start-first.md#a-pair-of-processes) is made of.
+
 ## What each copy gets
 
 The environment of `gapless run` without `LISTEN_*`, `NOTIFY_SOCKET`, `WATCHDOG_*`, `MAINPID` and

@@ -30,6 +30,7 @@ from gapless.engine.dispatcher import InlineDispatcher
 from gapless.engine.interrupts import Interrupts
 from gapless.engine.journal import LockRecord, RolloutRecord, RolloutState, every_event
 from gapless.engine.project_assembly import ProjectAssembly
+from gapless.engine.standing import refuse_owned
 from gapless.engine.worker import Worker, whoami
 from gapless.errors import UsageError
 from gapless.events.event import Event
@@ -84,6 +85,7 @@ async def execute(
     """Carry a plan out. Returns what came of it; raises Refused, StalePlan or LockHeld before
     anything is changed. ``check_stale`` asks the hosts first whether the plan still fits."""
     if not plan.services:
+        refuse_owned(project.journal, {one.service for one in plan.untouched})
         return summarize(plan, [])
     if check_stale:
         await refuse_stale(project, plan)
@@ -312,7 +314,7 @@ async def doctor(project: Project, hosts: str | None = None) -> list[Finding]:
     from gapless.doctor import examine_hosts  # no other verb needs it
 
     inventory = Inventory(project.config)
-    chosen = inventory.select(hosts) if hosts else tuple(project.config.hosts)
+    chosen = inventory.machines(hosts) if hosts else tuple(project.config.hosts)
     async with assembled(project) as assembly:
         return await examine_hosts(assembly, inventory, chosen)
 

@@ -6,11 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from gapless.drivers.balancers.base import Balancer
+from gapless.drivers.runtimes.paired import copies_of
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.errors import GaplessError
 from gapless.finding import Finding
 from gapless.inventory.inventory import Inventory
 from gapless.model import Instance, Verdict, VerdictStatus
+from gapless.places import machine_of
 
 
 async def examine_balancers(
@@ -20,10 +22,12 @@ async def examine_balancers(
     balancers: dict[str, Balancer] = {}
     behind: dict[str, list[Instance]] = {}
     for service in assembly.config.services:
-        instances = [i for i in inventory.instances(service) if i.host in hosts]
+        instances = [i for i in inventory.instances(service) if machine_of(i.host) in hosts]
         for balancer in assembly.balancers(service) if instances else ():
             balancers[balancer.name] = balancer
-            behind.setdefault(balancer.name, []).extend(instances)
+            behind.setdefault(balancer.name, []).extend(
+                copy for one in instances for copy in copies_of(assembly.runtime(service), one)
+            )
     found: list[Finding] = []
     for name, balancer in balancers.items():
         found += await _balancer(assembly, balancer, behind[name])

@@ -9,6 +9,7 @@ from gapless.engine.journal import Journal
 from gapless.engine.left_out import drained_by, who_drained
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.model import Instance
+from gapless.places import claim_name
 from gapless.planning.survey import KeptOut
 
 
@@ -25,7 +26,7 @@ class KeptOutBy:
 
     async def of(self, instance: Instance) -> KeptOut:
         """Asks its host."""
-        service = f"{self._assembly.project}.{instance.service}"
+        service = claim_name(self._assembly.project, instance.service, instance.host)
         known = await self._assembly.transport(instance.host).recall(service)
         told = known.get("by_hand")
         return KeptOut(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
+
+_T = TypeVar("_T")
 
 
 class Clock(Protocol):
@@ -50,3 +52,18 @@ async def within(seconds: float | None) -> AsyncIterator[None]:
     """Cancel the body after ``seconds`` (None: never); raises TimeoutError."""
     async with asyncio.timeout(seconds):
         yield
+
+
+async def to_its_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Await an order. Whoever is cancelled meanwhile waits for its end all the same: what is undone
+    next must not be overtaken by it. Cancelled once more it is left alone."""
+    order = asyncio.ensure_future(work)
+    # Nobody may be left to look at it: no complaint then.
+    order.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        return await asyncio.shield(order)
+    except asyncio.CancelledError:
+        await asyncio.wait({order})
+        raise
+    finally:
+        order.cancel()

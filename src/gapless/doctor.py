@@ -11,7 +11,9 @@ from gapless.config.project import ProjectConfig
 from gapless.drivers.checks import asking
 from gapless.drivers.runtimes.base import NOT_FOUND
 from gapless.drivers.runtimes.brought import brings
+from gapless.drivers.runtimes.own_check import asked_of
 from gapless.drivers.runtimes.paired import copy_of
+from gapless.drivers.runtimes.with_release import makeable
 from gapless.drivers.transports.base import HostFacts, Transport
 from gapless.engine.asked_release import live_name
 from gapless.engine.claims import one_machine
@@ -21,6 +23,7 @@ from gapless.errors import GaplessError
 from gapless.finding import ASKED_OF_THE_HOST, Finding, examined, unit_remedy
 from gapless.inventory.inventory import Inventory
 from gapless.model import Instance, InstanceState, Verdict, VerdictStatus
+from gapless.places import claim_name, machine_of
 from gapless.plans import Verb
 from gapless.release_doctor import examine_fetch, examine_sources
 
@@ -57,7 +60,7 @@ def _doubles(
     found = []
     for service in config.services:
         names: dict[str, list[str]] = {}
-        for host in inventory.hosts_of(service):
+        for host in dict.fromkeys(map(machine_of, inventory.hosts_of(service))):
             if host in hosts and places.get(host):
                 names.setdefault(places[host], []).append(host)
         for shared in names.values():
@@ -95,7 +98,9 @@ async def _host(
     if not facts.place:  # what it should remember of its services cannot be asked then
         return findings
     for service in services:
-        findings += await _service(assembly, service, host)
+        for place in inventory.hosts_of(service):
+            if machine_of(place) == host:
+                findings += await _service(assembly, service, place)
     return findings
 
 
@@ -115,7 +120,7 @@ def _no_systemd(host: str) -> Finding:
 
 
 def _services(inventory: Inventory, config: ProjectConfig, host: str) -> list[str]:
-    return [name for name in config.services if host in inventory.hosts_of(name)]
+    return [name for name in config.services if host in map(machine_of, inventory.hosts_of(name))]
 
 
 def _paths(config: ProjectConfig, inventory: Inventory, host: str) -> list[str]:
@@ -155,15 +160,16 @@ def _disk(host: str, path: str, free: int) -> Finding:
 
 
 async def _service(assembly: ProjectAssembly, service: str, host: str) -> list[Finding]:
-    transport, runtime = assembly.transport(host), assembly.runtime(service)
+    transport, runtime = assembly.transport(host), assembly.runtime(service, host)
     try:
         runtime, instance = await copy_of(runtime, transport, Instance(service, host))
-        verdicts = list(await runtime.preflight(transport))
-        if await _to_be_installed(assembly, service, transport, verdicts):
+        verdicts = [*await runtime.preflight(transport), *await makeable(runtime, transport)]
+        if await _to_be_installed(assembly, Instance(service, host), verdicts):
             return [_not_yet(host, service), *await _fetched(assembly, service, transport)]
-        probes = assembly.health(instance, await live_name(assembly, instance))
+        health = assembly.health(instance, await live_name(assembly, instance))
+        probes = await asked_of(runtime, transport, health)
         verdicts += await asking.once(transport, lambda: assembly.transport(""), probes)
-        known = await transport.recall(f"{assembly.project}.{service}")
+        known = await transport.recall(claim_name(assembly.project, service, host))
         fetched = await _fetched(assembly, service, transport)
     except GaplessError as error:
         return [_bad(host, service, f"examine {service}", error)]
@@ -178,13 +184,14 @@ async def _service(assembly: ProjectAssembly, service: str, host: str) -> list[F
 
 
 async def _to_be_installed(
-    assembly: ProjectAssembly, service: str, transport: Transport, verdicts: Sequence[Verdict]
+    assembly: ProjectAssembly, instance: Instance, verdicts: Sequence[Verdict]
 ) -> bool:
     """Whether it is not there because no deploy brought it yet, and nothing else is wrong."""
     wrong = [v for v in verdicts if not v.passed and v.check not in ASKED_OF_THE_HOST]
-    if not wrong or not brings(assembly.service(service)):
+    if not wrong or not brings(assembly.service(instance.service)):
         return False
-    now = await assembly.runtime(service).observe(transport)
+    transport = assembly.transport(instance.host)
+    now = await assembly.runtime(instance.service, instance.host).observe(transport)
     missing = now.state is InstanceState.MISSING and now.detail.get("LoadState") == NOT_FOUND
     return missing and all(v.check in INSTALLED for v in wrong)
 
@@ -209,6 +216,7 @@ def _good(host: str, check: str, asked: str, answer: str) -> Finding:
 
 
 def _bad(host: str, check: str, asked: str, error: GaplessError) -> Finding:
-    answer = f"{error.what}" + (f": {error.evidence}" if error.evidence else "")
+    said = not error.evidence or error.evidence == error.what
+    answer = error.what if said else f"{error.what}: {error.evidence}"
     remedy = error.next or f"gapless explain {error.code}"
     return Finding(host, check, Verdict(VerdictStatus.FAIL, check, asked, answer), remedy)

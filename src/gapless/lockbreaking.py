@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gapless.config.definitions import from_definitions
 from gapless.config.problems import did_you_mean
@@ -17,6 +17,7 @@ from gapless.engine.left_out import drained_by
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.errors import TransportError, UsageError
 from gapless.lockholders import HostLock, places
+from gapless.places import claim_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ async def break_on_hosts(
         f"{project}.{service}", f"lock-break-{os.getpid()}", actor, socket.gethostname(),
         os.getpid(), time.time(), reason or "lock break",
     )  # fmt: skip
+    claims = {host: replace(claim, service=claim_name(project, service, host)) for host in hosts}
     drained = {
         lock.host
         for lock in journal.locks()
@@ -65,7 +67,7 @@ async def break_on_hosts(
         and drained_by(journal, lock.rollout, service, lock.host)
     }
     results = await asyncio.gather(
-        *(_break(assembly, host, claim, host in drained) for host in hosts)
+        *(_break(assembly, host, claims[host], host in drained) for host in hosts)
     )
     return tuple(host for host, reached in zip(hosts, results, strict=True) if not reached)
 

@@ -11,6 +11,7 @@ from gapless.clock import within
 from gapless.drivers.transports.base import Claimed
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.errors import GaplessError
+from gapless.places import claim_name
 
 DEADLINE = 10.0
 """Seconds in which a host has to say who owns a service."""
@@ -54,7 +55,9 @@ async def ask_holders(
         async with gate, within(deadline):
             transport = assembly.transport(host)
             await transport.connect()
-            return [(name, await transport.holder(f"{project}.{name}")) for name in at[host]]
+            return [
+                (name, await transport.holder(claim_name(project, name, host))) for name in at[host]
+            ]
 
     answers = await asyncio.gather(*(ask(host) for host in at), return_exceptions=True)
     found: dict[tuple[str, str], HostLock] = {}

@@ -16,12 +16,15 @@ PERHAPS_OUT = "runs as before, perhaps out of traffic"
 """What is said of an instance that was not switched when its balancer did not let it in again."""
 AS_IT_WAS = "as it was"
 """What a host went back to where a service has no releases, in the place of one."""
+UNSURE = "it cannot be told"
+"""Begins the answer of a check that had nothing to object, and could not have."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One running copy of a service on one host.
+    """One running copy of a service on one host; ``host`` is its place there (see ``places``) where
+    there are several.
 
     Where two copies of it may run beside each other, ``slot`` says which is meant: a or b. A copy
     with an ``address`` of its own (a container) is reached there, any other at that of its host.
@@ -113,6 +116,11 @@ class Verdict:
         """Whether the answer is a PASS."""
         return self.status is VerdictStatus.PASS
 
+    @property
+    def unsure(self) -> bool:
+        """Whether it is a PASS for want of anything to ask."""
+        return self.passed and self.answer.startswith(UNSURE)
+
     def __str__(self) -> str:
         wanted = f" (wanted {self.wanted})" if self.wanted and not self.passed else ""
         return f"{self.asked} → {self.answer}{wanted}"
@@ -128,6 +136,11 @@ class Verdict:
             "elapsed": round(self.elapsed, 4),
             **({"look": self.look} if self.look else {}),
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Verdict:
+        """The verdict that a journal record holds."""
+        return cls(**{**data, "status": VerdictStatus(data["status"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ from gapless.drivers.checks import asking
 from gapless.drivers.releases.aside import cancellable
 from gapless.drivers.releases.base import Release, ReleaseRef
 from gapless.drivers.runtimes.brought import brought_digest
-from gapless.drivers.runtimes.paired import copy_of
-from gapless.drivers.runtimes.systemd_follows import UNSURE
+from gapless.drivers.runtimes.own_check import asked_of
+from gapless.drivers.runtimes.paired import Paired, copy_of
 from gapless.engine.asked_release import live_name
 from gapless.engine.live_schema import NothingToAsk, live_version, question_of, schema_folder
 from gapless.engine.missed import Missed
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.steps.health import worst
-from gapless.engine.steps.preflight import answered, concerning
+from gapless.engine.steps.preflight import answered, fit
 from gapless.errors import GaplessError, LostContact, Refused, StepError, Unreachable
 from gapless.inventory.inventory import Inventory
 from gapless.model import Instance
@@ -36,6 +36,7 @@ from gapless.plans import Plan, Verb
 from gapless.project import Project, assembled
 from gapless.promoting import Promotion, promotion, refuse_another
 from gapless.strategies.lifecycle import has_something_new
+from gapless.supervisor.spec import SLOTS
 
 
 async def make_plan(
@@ -168,7 +169,7 @@ async def _survey(
     def drivers(instance: Instance) -> Drivers:
         return Drivers(
             assembly.transport(instance.host),
-            assembly.runtime(instance.service),
+            assembly.runtime(instance.service, instance.host),
             assembly.release(instance.service),
             (lambda: _examined(assembly, instance, examined)) if examined else None,
             lambda: seen_config(assembly, instance, targets),
@@ -184,24 +185,51 @@ async def _survey(
 
     instances = [instance for name in names for instance in inventory.instances(name)]
     at_once = project.config.defaults.connections
+    single = [one for one in steered if not _has_copies(assembly, one)]
     seen, delays, shared = await asyncio.gather(
         survey(instances, drivers, at_once=at_once, schema=schema),
         drain_delays(assembly, names),
-        answers_of_nodes(assembly, steered),
+        answers_of_nodes(assembly, single),
     )
     reached = [instance for instance in steered if not seen.seen[instance].error]
-    own = await answers_on_hosts(assembly, reached, at_once=at_once)
+    there = {await _by_copy(assembly, one): one for one in reached}
+    of_copies, on_hosts = await asyncio.gather(
+        answers_of_nodes(assembly, [one for one in there if one.slot]),
+        answers_on_hosts(assembly, there, at_once=at_once),
+    )
+    own = [replace(one, instance=there[one.instance]) for one in [*of_copies, *on_hosts]]
     return replace(seen, delays=delays, traffic=by_instance([*shared, *own]))
+
+
+def _has_copies(assembly: ProjectAssembly, instance: Instance) -> bool:
+    return isinstance(assembly.runtime(instance.service, instance.host), Paired)
+
+
+async def _by_copy(assembly: ProjectAssembly, instance: Instance) -> Instance:
+    """The copy that serves is what balancers know; the first where none does or nobody tells."""
+    if not _has_copies(assembly, instance):
+        return instance
+    runtime = assembly.runtime(instance.service, instance.host)
+    with suppress(GaplessError):
+        _, found = await copy_of(runtime, assembly.transport(instance.host), instance)
+        if found.slot:
+            return found
+    return replace(instance, slot=SLOTS[0])
 
 
 def _steered(
     project: Project, inventory: Inventory, names: Sequence[str], hosts: str | None, verb: Verb
 ) -> list[Instance]:
     """Instances that a rollout may take out of traffic."""
-    wanted = inventory.hosts if hosts is None else frozenset(inventory.select(hosts))
+    wanted = None if hosts is None else frozenset(inventory.select(hosts))
     services = project.config.services
     chosen = [n for n in names if verb is not Verb.DEPLOY or has_something_new(services[n])]
-    return [i for name in chosen for i in inventory.instances(name) if i.host in wanted]
+    return [
+        i
+        for name in chosen
+        for i in inventory.instances(name)
+        if wanted is None or i.host in wanted
+    ]
 
 
 def _live_first(name: str, answers: Survey) -> list[str]:
@@ -218,7 +246,7 @@ async def _schema(assembly: ProjectAssembly, name: str, host: str, answers: Surv
     current = await release.current(transport) if release else None
     path = current.path if current else None
     cwd = question.cwd if question else None
-    cwd = await schema_folder(transport, assembly.runtime(name), cwd, path)
+    cwd = await schema_folder(transport, assembly.runtime(name, host), cwd, path)
     try:
         return await live_version(transport, question, cwd)
     except StepError as error:  # nothing was changed yet
@@ -231,17 +259,19 @@ async def _schema(assembly: ProjectAssembly, name: str, host: str, answers: Surv
 
 async def _examined(assembly: ProjectAssembly, instance: Instance, verb: Verb) -> Examined:
     """Why a rollout would refuse to touch it now, asked once."""
-    transport, runtime = assembly.transport(instance.host), assembly.runtime(instance.service)
+    transport = assembly.transport(instance.host)
+    runtime = assembly.runtime(instance.service, instance.host)
     try:
-        verdicts = concerning(verb, await runtime.preflight(transport))
-        _, instance = await copy_of(runtime, transport, instance)
-        probes = assembly.health(instance, await live_name(assembly, instance))
+        verdicts = await fit(runtime, transport, verb)
+        copy, instance = await copy_of(runtime, transport, instance)
+        health = assembly.health(instance, await live_name(assembly, instance))
         if worst(verdicts) is None:
+            probes = await asked_of(copy, transport, health)
             verdicts += await asking.once(transport, lambda: assembly.transport(""), probes)
     except GaplessError as error:
         return Examined(f"cannot be examined: {error.what}")
     finding = worst(verdicts)
-    unsure = tuple(v.answer for v in verdicts if v.passed and v.answer.startswith(UNSURE))
+    unsure = tuple(v.answer for v in verdicts if v.unsure)
     return Examined(answered(finding) if finding else "", unsure)
 
 

@@ -48,6 +48,7 @@ class StepKind(StrEnum):
     READY = "ready"
     REJOIN = "rejoin"
     WARM = "warm"
+    SHIFT = "shift"
     ADMIT = "admit"
     PARK = "park"
     RETIRE = "retire"
@@ -70,6 +71,11 @@ class Batch:
     wait: float = 0.0
     approve: bool = False
 
+    @property
+    def first(self) -> bool:
+        """Whether it is a canary: the rest follows only if it passes."""
+        return self.name.startswith("canary")
+
 
 @dataclass(frozen=True, slots=True)
 class Untouched:
@@ -78,6 +84,8 @@ class Untouched:
     service: str
     hosts: tuple[str, ...]
     why: str
+    next: str = ""
+    """The command that ends it, where it is not as it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,8 @@ class ServicePlan:
     unfit: Mapping[str, str] = field(default_factory=dict)
     """Instances that did not pass their examination when the plan was made, and why: those to be
     replaced, which are refused while they are so, and others, which count as out."""
+    down: Mapping[str, str] = field(default_factory=dict)
+    """Instances that were seen not running when the plan was made, and in which state."""
     by_hand: Mapping[str, str] = field(default_factory=dict)
     """Instances that a person drained, by whom and why: they are out and stay so."""
     unsteered: tuple[str, ...] = ()
@@ -136,6 +146,11 @@ class ServicePlan:
     """Mark of what each host had when the plan was made."""
     config_changes: tuple[Mapping[str, Any], ...] = ()
     """Files that change: {file, hosts, lines of a diff, notes}; equal ones stand together."""
+    images: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Image of the container of each host, and of the one that takes its place, where there are
+    containers and no releases; "" where there is none yet."""
+    held: float = 0.0
+    """Seconds for which its canaries have shares of the traffic, all together."""
     notes: tuple[str, ...] = ()
     """What a reader must know: costs, what undo cannot do."""
 
@@ -250,7 +265,13 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "environment": plan.environment,
         "services": [_service_to_json(service) for service in plan.services],
         "untouched": [
-            {"service": u.service, "hosts": list(u.hosts), "why": u.why} for u in plan.untouched
+            {
+                "service": u.service,
+                "hosts": list(u.hosts),
+                "why": u.why,
+                **({"next": u.next} if u.next else {}),
+            }
+            for u in plan.untouched
         ],
         "definitions": dict(plan.definitions),
         "parallel": plan.parallel,
@@ -279,7 +300,8 @@ def from_json(data: Mapping[str, Any]) -> Plan:
         definitions=data["definitions"],
         environment=data["environment"],
         untouched=tuple(
-            Untouched(u["service"], tuple(u["hosts"]), u["why"]) for u in data["untouched"]
+            Untouched(u["service"], tuple(u["hosts"]), u["why"], u.get("next", ""))
+            for u in data["untouched"]
         ),
         parallel=data["parallel"],
         connections=data["connections"],
@@ -318,6 +340,7 @@ def _service_to_json(service: ServicePlan) -> dict[str, Any]:
         **({"installs": list(service.installs)} if service.installs else {}),
         **({"absent": dict(service.absent)} if service.absent else {}),
         **({"unfit": dict(service.unfit)} if service.unfit else {}),
+        **({"down": dict(service.down)} if service.down else {}),
         **({"by_hand": dict(service.by_hand)} if service.by_hand else {}),
         **({"unsteered": list(service.unsteered)} if service.unsteered else {}),
         **({"zones": dict(service.zones)} if service.zones else {}),
@@ -326,6 +349,10 @@ def _service_to_json(service: ServicePlan) -> dict[str, Any]:
         **({"config_changes": list(service.config_changes)} if service.config_changes else {}),
         **({"missed": service.missed} if service.missed else {}),
         **({"kind": list(service.kind)} if service.kind else {}),
+        **(
+            {"images": {h: [*pair] for h, pair in service.images.items()}} if service.images else {}
+        ),
+        **({"held": service.held} if service.held else {}),
         **({"promoted": service.promoted} if service.promoted else {}),
         **({} if service.schema_live is None else {"schema_live": service.schema_live}),
     }
@@ -354,6 +381,7 @@ def _service_from_json(data: Mapping[str, Any]) -> ServicePlan:
         installs=tuple(data.get("installs", ())),
         absent=data.get("absent", {}),
         unfit=data.get("unfit", {}),
+        down=data.get("down", {}),
         by_hand=data.get("by_hand", {}),
         unsteered=tuple(data.get("unsteered", ())),
         zones=data.get("zones", {}),
@@ -362,6 +390,8 @@ def _service_from_json(data: Mapping[str, Any]) -> ServicePlan:
         config_changes=tuple(data.get("config_changes", ())),
         missed=data.get("missed", ""),
         kind=tuple(data.get("kind", ())),
+        images={host: (now, then) for host, (now, then) in data.get("images", {}).items()},
+        held=data.get("held", 0.0),
         promoted=data.get("promoted", ""),
         schema_live=data.get("schema_live"),
     )

@@ -18,6 +18,7 @@ from gapless.errors import UsageError
 from gapless.finding import Finding
 from gapless.inventory.inventory import Inventory
 from gapless.model import Verdict, VerdictStatus
+from gapless.places import machine_of
 
 
 async def examine_fetch(
@@ -46,10 +47,14 @@ async def examine_sources(
 ) -> list[Finding]:
     """Of the services of these hosts, each once: secrets their templates ask for can be read, and
     the ref of their repository exists. No value of a secret is kept or told."""
-    names = [n for n in assembly.config.services if {*inventory.hosts_of(n)} & {*hosts}]
+    places = {
+        name: dict.fromkeys(map(machine_of, inventory.hosts_of(name)))
+        for name in assembly.config.services
+    }
+    names = [name for name, on in places.items() if {*on} & {*hosts}]
     found = [await _ref(n, assembly.service(n).release) for n in names]
-    places = [(name, host) for name in names for host in inventory.hosts_of(name) if host in hosts]
-    found += [await _secret(reference) for reference in needed(assembly.config, places)]
+    asked = [(name, host) for name in names for host in places[name] if host in hosts]
+    found += [await _secret(reference) for reference in needed(assembly.config, asked)]
     return [finding for finding in found if finding is not None]
 
 

@@ -100,12 +100,12 @@ def makespan(seconds: Mapping[str, float], after: Graph, parallel: int) -> float
 
 
 def service_seconds(service: ServicePlan) -> float:
-    """Expected seconds of one service: its batches one after another, pauses, the migration. How
-    long a person takes to approve, nobody knows."""
+    """Expected seconds of one service: its batches one after another, shares that are held, pauses,
+    the migration. How long a person takes to approve, nobody knows."""
     batches = len(service.batches)
     migration = MIGRATION_SECONDS if StepKind.MIGRATE in service.steps else 0.0
     pauses = sum(pause_after(service, batch) for batch in service.batches[:-1])
-    return batches * service.expected + pauses + migration
+    return batches * service.expected + service.held + pauses + migration
 
 
 def pause_after(service: ServicePlan, batch: Batch) -> float:

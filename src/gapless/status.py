@@ -9,6 +9,7 @@ from typing import Any
 
 from gapless.drivers.balancers.base import MemberState
 from gapless.drivers.checks import asking
+from gapless.drivers.runtimes.own_check import asked_of
 from gapless.drivers.runtimes.paired import copy_of
 from gapless.engine.missed import Missed
 from gapless.engine.project_assembly import ProjectAssembly
@@ -16,6 +17,7 @@ from gapless.engine.steps.health import worst
 from gapless.errors import GaplessError
 from gapless.inventory.inventory import Inventory
 from gapless.model import Instance, InstanceState, Observation, Verdict, VerdictStatus
+from gapless.places import claim_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +107,12 @@ async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
     transport = assembly.transport(host)
     try:
         await transport.connect()
-        runtime, instance = await copy_of(assembly.runtime(service), transport, instance)
+        runtime, instance = await copy_of(assembly.runtime(service, host), transport, instance)
         seen = await runtime.observe(transport)
         release = assembly.release(service)
         current = await release.current(transport) if release else None
         linked = current.name if current else ""
-        probes = assembly.health(instance, linked)
+        probes = await asked_of(runtime, transport, assembly.health(instance, linked))
         verdicts = await asking.once(transport, lambda: assembly.transport(""), probes)
         serving, up_in = await _serving(assembly, instance)
         by_hand = await _by_hand(assembly, instance)
@@ -123,11 +125,14 @@ async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
     verdict = worst(verdicts) or (verdicts[-1] if verdicts else None)
     if seen.state is InstanceState.UNKNOWN:  # then what the checks say is not all there is to say
         verdict = _unknown(runtime.look(host), seen)
+    if seen.state is InstanceState.FAILED and seen.detail.get("status"):  # how it ended says more
+        asked, how = runtime.look(host), seen.detail["status"]
+        verdict = Verdict(VerdictStatus.FAIL, "status", asked, how, "running")
     return StatusRow(
         service,
         host,
         seen.state.value,
-        linked,
+        linked or seen.detail.get("image", ""),
         seen.identity,
         seen.since,
         seen.restarts,
@@ -145,7 +150,8 @@ async def _by_hand(assembly: ProjectAssembly, instance: Instance) -> Mapping[str
     """What its host remembers of who drained it; empty where nothing sends it traffic."""
     if not assembly.balancers(instance.service):
         return {}
-    known = await assembly.transport(instance.host).recall(f"{assembly.project}.{instance.service}")
+    name = claim_name(assembly.project, instance.service, instance.host)
+    known = await assembly.transport(instance.host).recall(name)
     found: Mapping[str, Any] = known.get("by_hand") or {}
     return found
 
@@ -153,7 +159,8 @@ async def _by_hand(assembly: ProjectAssembly, instance: Instance) -> Mapping[str
 async def _last_good(assembly: ProjectAssembly, instance: Instance) -> tuple[str, str]:
     """The release its host remembers as verified, and the mark of the configuration; "" for what it
     does not remember, what another environment brought, or what another controller marked."""
-    known = await assembly.transport(instance.host).recall(f"{assembly.project}.{instance.service}")
+    name = claim_name(assembly.project, instance.service, instance.host)
+    known = await assembly.transport(instance.host).recall(name)
     good = known.get("last_good") or {}
     here = assembly.config.environment or ""
     if good.get("environment", here) != here:

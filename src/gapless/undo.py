@@ -20,7 +20,7 @@ from gapless import schedule
 from gapless.batching import cut
 from gapless.plans import Batch, Plan, ServicePlan, StepKind, Verb
 
-_FORWARD_ONLY = frozenset((StepKind.STAGE, StepKind.MIGRATE, StepKind.WARM))
+_FORWARD_ONLY = frozenset((StepKind.STAGE, StepKind.MIGRATE, StepKind.WARM, StepKind.SHIFT))
 
 Targets = Mapping[str, Mapping[str, Any]]
 """Service to host to the snapshot it goes back to."""
@@ -89,15 +89,18 @@ def _back(
         on_failure="stop",
         to={},
         from_={host: service.to["name"] for host in hosts if service.to.get("name")},
+        images={host: service.images[host][::-1] for host in hosts if host in service.images},
         fingerprints={},
         config={},
         config_from={},
         config_changes=(),
         snapshots={host: snapshots[host] for host in hosts},
+        held=0.0,
         notes=(),
         installs=(),
         absent={},
         unfit={},
+        down={},
     )
 
 

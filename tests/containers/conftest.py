@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from .engine import Engine, missing
+from .plain import Plain
 from .shop import Shop
 
 
@@ -39,5 +40,13 @@ def engine() -> Iterator[Engine]:
 def shop(engine: Engine, tmp_path: Path) -> Iterator[Shop]:
     """A project on disk; nothing runs yet."""
     made = Shop(engine, tmp_path / "shop")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def plain(engine: Engine, tmp_path: Path) -> Iterator[Plain]:
+    """A program without compose, of which nothing runs yet."""
+    made = Plain(engine, tmp_path / "plain")
     yield made
     made.close()

@@ -33,13 +33,19 @@ def missing() -> str:
 
 
 class Engine:
-    """One dockerd, its client and compose; with the test image in it."""
+    """One dockerd, its client and compose; with the test image in it. ``room``: the size of a file
+    system of its own for its data, as mount has it."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: str = "") -> None:
         # sockets have short names: not below a test's own folder
         self.folder = Path(tempfile.mkdtemp(prefix="gapless-engine-"))
         self.socket = str(self.folder / "docker.sock")
         self._process: subprocess.Popen[bytes] | None = None
+        self.data = self.folder / "data"
+        if room:
+            self.data.mkdir()
+            mount = ["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(self.data)]
+            subprocess.run(mount, check=True)
 
     @property
     def env(self) -> dict[str, str]:
@@ -133,7 +139,7 @@ class Engine:
             # it ends with whoever started it, however that ends
             "setpriv", "--pdeathsig", "TERM", str(_which("dockerd")),
             "--host", f"unix://{self.socket}",
-            "--data-root", f"{home}/data", "--exec-root", f"{home}/exec",
+            "--data-root", str(self.data), "--exec-root", f"{home}/exec",
             "--pidfile", f"{home}/pid", "--bridge", "none", "--default-address-pool", pool,
             "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false",
         ]  # fmt: skip

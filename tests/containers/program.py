@@ -36,7 +36,8 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    deaf = os.environ.get("DEAF")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if deaf else lambda *_: os._exit(0))
     print("version", os.environ.get("VERSION"), "starts", flush=True)
     if os.environ.get("BROKEN"):
         sys.exit("cannot read its settings")

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -15,10 +16,12 @@ from typing import Any
 import yaml
 
 from gapless.engine.sqlite_journal import SqliteJournal
+from gapless.events.event import Event
 from tests.lab.haproxy import HAProxy, HAProxySettings
 
 from . import image
 from .engine import Engine
+from .fronts import Front
 
 PROGRAM = Path(__file__).with_name("program.py")
 INSIDE = 8080
@@ -41,7 +44,14 @@ class Shop:
         self.more: dict[str, Any] = {}
         self.compose: dict[str, Any] = {"directory": str(folder), "socket": engine.socket}
         self.settings: dict[str, Any] = {}
+        self.patience = "8s"
         self.proxy: HAProxy | None = None
+        self.short: Path | None = None
+        self.check = "inter 100ms fall 2"
+        """How HAProxy watches a server."""
+        self.nodes: list[str] = []
+        """Hosts of HAProxy, where it is not seen as one of this machine."""
+        self.front: Front | None = None
         self.write()
 
     def write(self, **environment: str) -> None:
@@ -55,7 +65,7 @@ class Shop:
         web: dict[str, Any] = {
             "on": ["app1"],
             "compose": self.compose,
-            "health": {"http": f"http://{{address}}:{INSIDE}/health", "timeout": "8s"},
+            "health": {"http": f"http://{{address}}:{INSIDE}/health", "timeout": self.patience},
             "soak": "300ms",
             **self.settings,
         }
@@ -65,27 +75,39 @@ class Shop:
             "services": {"web": web},
         }
         whole["hosts"]["app1"]["state_dir"] = str(self.folder / "host")
+        if self.front is not None:
+            web["balancer"] = "edge"
+            whole["balancers"] = {"edge": self.front.balancer}
         if self.proxy is not None:
             web["balancer"] = "edge"
             dynamic = {
                 "address": f"{{address}}:{INSIDE}",
-                "options": "check inter 100ms fall 2 rise 1",
+                "options": f"check {self.check} rise 1",
             }
             haproxy = {
                 "socket": str(self.proxy.socket),
                 "backend": "shop",
-                "server": "{service}-{slot}",
+                "server": "{service}-{number}-{slot}",
                 "dynamic": dynamic,
+                "on": self.nodes,
             }
             whole["balancers"] = {"edge": {"haproxy": haproxy}}
         return whole
 
     def behind_haproxy(self) -> HAProxy:
         """A real one, whose servers come and go."""
-        self.proxy = HAProxy(self.folder / "haproxy", {}, settings=HAProxySettings(check=100))
+        # Its socket's path may have 97 characters; the folder of a test may have more.
+        self.short = Path(tempfile.mkdtemp(prefix="gapless-haproxy-"))
+        self.proxy = HAProxy(self.short, {}, settings=HAProxySettings(check=100))
         self.proxy.start()
         self.write()
         return self.proxy
+
+    def behind(self, front: Front) -> None:
+        """A balancer of another kind."""
+        self.front = front
+        front.start()
+        self.write()
 
     def up(self, *words: str) -> None:
         """As its owner does."""
@@ -121,26 +143,35 @@ class Shop:
             stderr=subprocess.DEVNULL,
         )
 
-    def wait_for(self, kind: str, step: str, seconds: float = 60.0) -> None:
+    def wait_for(self, kind: str, step: str, host: str = "app1", seconds: float = 60.0) -> None:
         """Until the journal has this event of the rollout under way."""
         deadline = time.monotonic() + seconds
         journal = SqliteJournal(self.folder / "state" / "site")
         try:
             while time.monotonic() < deadline:
                 for rollout in journal.rollouts(5, unfinished=True):
-                    told = ((event.type, event.step) for event in journal.events(rollout.id))
-                    if (kind, step) in told:
+                    told = ((e.type, e.step, e.host) for e in journal.events(rollout.id))
+                    if (kind, step, host) in told:
                         return
                 time.sleep(0.01)
         finally:
             journal.close()
         raise AssertionError(f"no {kind} {step} within {seconds} s")
 
+    def events(self, kind: str) -> list[Event]:
+        """Those of this type in the journal, of all rollouts."""
+        journal = SqliteJournal(self.folder / "state" / "site")
+        try:
+            every = [event for one in journal.rollouts(20) for event in journal.events(one.id)]
+            return [event for event in every if event.type == kind]
+        finally:
+            journal.close()
+
     @property
     def environment(self) -> dict[str, str]:
         """What gapless is run in."""
         state = str(self.folder / "state")
-        return {**self.engine.env, "GAPLESS_STATE": state, "NO_COLOR": "1"}
+        return {**self.engine.env, "GAPLESS_STATE": state, "NO_COLOR": "1", "COLUMNS": "120"}
 
     def containers(self) -> list[str]:
         """Names and states of all there are, the oldest first."""
@@ -157,12 +188,15 @@ class Shop:
 
     def answer(self) -> str:
         """Of the program, through the proxy."""
-        assert self.proxy is not None
-        with urllib.request.urlopen(f"{self.proxy.url}/version", timeout=5) as reply:
+        door = self.proxy or self.front
+        assert door is not None
+        with urllib.request.urlopen(f"{door.url}/version", timeout=5) as reply:
             return str(reply.read().decode())
 
     def close(self) -> None:
-        if self.proxy is not None:
-            self.proxy.stop()
+        for door in filter(None, (self.proxy, self.front)):
+            door.stop()
+        if self.short is not None:
+            shutil.rmtree(self.short)
         self.engine.clear()
         assert os.path.isdir(self.folder)

@@ -56,7 +56,7 @@ class TestComposeOnARealEngine(RuntimeSuite):
 def test_the_script_is_for_every_python_a_host_may_have() -> None:
     import ast
 
-    from gapless.drivers.runtimes.compose_orders import script
+    from gapless.drivers.runtimes.container_orders import script
 
     tree = ast.parse(script(), feature_version=(3, 8))
     imported = [
@@ -64,5 +64,5 @@ def test_the_script_is_for_every_python_a_host_may_have() -> None:
     ]
     assert {name.partition(".")[0] for name in imported} <= set(sys.stdlib_module_names)
     assert os.path.isfile(
-        Path(str(sys.modules["gapless.drivers.runtimes.compose_orders"].__file__))
+        Path(str(sys.modules["gapless.drivers.runtimes.container_orders"].__file__))
     )

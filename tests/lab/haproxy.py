@@ -128,7 +128,8 @@ class HAProxy:
             time.sleep(0.02)
 
     def wait_up(self, *names: str, timeout: float = 10.0) -> None:
-        """Wait until these servers (all, if none is named) passed their checks."""
+        """Wait until these servers (all, if none is named) passed their checks, and no other one
+        is taken for up without."""
         wanted = names or tuple(self.servers)
         deadline = time.monotonic() + timeout
         while not self._passed(wanted):
@@ -138,10 +139,10 @@ class HAProxy:
 
     def _passed(self, names: Sequence[str]) -> bool:
         # Servers start as UP: only the last check's result tells that they were asked.
-        rows = self.stats()
-        return all(
-            rows[name]["status"] == "UP" and rows[name]["check_status"] == "L7OK" for name in names
-        )
+        rows = {name: row for name, row in self.stats().items() if name in self.servers}
+        passed = {name for name, row in rows.items() if row["check_status"] == "L7OK"}
+        up = {name for name, row in rows.items() if row["status"].startswith("UP")}
+        return up <= passed and all(rows[name]["status"] == "UP" for name in names)
 
     def status(self) -> dict[str, str]:
         """What HAProxy reports of each server: UP, DOWN, DRAIN, MAINT, no check ..."""

@@ -85,9 +85,9 @@ class Site:
         return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
     def wait_for_new(
-        self, kind: str, *, host: str = "", step: str = "", seconds: float = 40
+        self, kind: str, *, host: str = "", step: str = "", count: int = 1, seconds: float = 40
     ) -> None:
-        """Wait until the newest rollout has an event; fails with what it has instead.
+        """Wait until the newest rollout has so many events; fails with what it has instead.
 
         Reads the journal itself: a command a look would be too slow to catch a step."""
         deadline = time.monotonic() + seconds
@@ -101,7 +101,7 @@ class Site:
                 for event in journal.events(rollout)
                 if event.type == kind and host in (event.host, "") and step in (event.step, "")
             ]
-            if seen:
+            if len(seen) >= count:
                 journal.close()
                 return
             time.sleep(0.005)

@@ -41,10 +41,9 @@ def reach_to(host: LabHost) -> tuple[SshTransport, Reach]:
         known_hosts=str(host.keys.known_hosts),
     )
     there = SshTransport(host.name, config, connections=Held(30))
-    unit = "noisy.service"
     return there, Reach(
         "noisy",
-        unit,
+        lambda _: "noisy.service",
         lambda _: there,
         lambda name: name,
         lambda: (),

@@ -3,8 +3,13 @@ single instance is replaced without losing a request."""
 
 from __future__ import annotations
 
+import json
+import time
+import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,6 +120,34 @@ def test_a_bad_release_never_touches_the_copy_that_serves(site: Site, behaviour:
     assert lasting(site) == ["a"]
     if behaviour != "crash_after":  # that one had passed its gate, and was in traffic
         assert new.report.failed == 0, new.report.errors
+
+
+@pytest.mark.alone
+def test_an_abort_does_not_wait_for_the_clients_of_the_old_copy(site: Site) -> None:
+    """Its slowest one is answered all the same, by the copy that goes on."""
+    before = copies(site)
+    site.new_release(VERSION="2")
+    with (
+        Load(site.proxy.url, rate=50, keep_alive=False) as load,
+        ThreadPoolExecutor() as pool,
+    ):
+        slow = pool.submit(_answer, f"{site.proxy.url}/slow?seconds=14")
+        process = site.start("deploy", "--yes")
+        site.wait_for_new("step.started", step="drain")
+        asked = time.monotonic()
+        site.run("abort", "--reason", "not today")
+        assert process.wait(40) == 4
+        took = time.monotonic() - asked
+        assert slow.result()["version"] == "1"
+    assert took < 7, took
+    assert load.report.failed == 0, load.report.errors
+    assert copies(site) == before and lasting(site) == ["a"]
+
+
+def _answer(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=40) as answer:
+        told: dict[str, Any] = json.load(answer)
+    return told
 
 
 @pytest.mark.parametrize("verb", ["resume", "abort"])

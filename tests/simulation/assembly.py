@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import posixpath
 from collections.abc import Sequence
+from functools import partial
 
 from gapless.config.judging import JudgeConfig
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
+from gapless.drivers import registry
 from gapless.drivers.balancers.base import Balancer
 from gapless.drivers.checks.probes import build_probes
 from gapless.drivers.checks.rates import RateSource
@@ -21,6 +23,7 @@ from gapless.drivers.runtimes.systemd_pair import SystemdPair
 from gapless.drivers.transports.base import Probe, Transport
 from gapless.errors import ActionFailed
 from gapless.model import Command, Instance
+from gapless.places import machine_of, number_of, places_on
 from gapless.testing.fake_traffic import FakeBalancer
 from gapless.testing.fake_transport import FakeTransport
 from gapless.testing.world import World
@@ -73,12 +76,14 @@ class SimAssembly:
         self._world, self._config, self._release = world, config, release
         self._transports: dict[str, FakeTransport] = {}
         self._balancers: dict[str, FakeBalancer] = {}
+        self._seats: dict[str, Balancer] = {}
 
     @property
     def project(self) -> str:
         return self._config.project
 
     def transport(self, host: str) -> Transport:
+        host = machine_of(host)
         if host not in self._transports:
             self._transports[host] = self._world.transport(host)
         return self._transports[host]
@@ -87,11 +92,12 @@ class SimAssembly:
         return self._config.services[name]
 
     def hosts_of(self, service: str) -> tuple[str, ...]:
-        return self.service(service).on
+        return places_on(self.service(service).on, self.service(service).replicas)
 
-    def runtime(self, service: str) -> Runtime:
+    def runtime(self, service: str, host: str = "") -> Runtime:
         systemd = self.service(service).systemd
         assert systemd is not None
+        systemd = systemd.at(number_of(host))
         return (SystemdPair if systemd.paired else SystemdRuntime)(systemd, service)
 
     def release(self, service: str) -> Release | None:
@@ -104,14 +110,31 @@ class SimAssembly:
 
     def balancers(self, service: str) -> tuple[Balancer, ...]:
         names = self.service(service).balancer
-        return tuple(
+        named = (
             self._balancers.setdefault(name, FakeBalancer(self._world.traffic[name]))
             for name in names
         )
+        return (*named, *self._seat(service))
+
+    def _seat(self, service: str) -> tuple[Balancer, ...]:
+        config = self.service(service).handover
+        if config is None:
+            return ()
+        if service not in self._seats:
+            self._seats[service] = registry.seat(
+                service,
+                config,
+                runtime=partial(self.runtime, service),
+                transports=self.transport,
+                clock=self._world.clock,
+                project=self.project,
+                state=lambda _: "/var/lib/gapless",
+            )
+        return (self._seats[service],)
 
     def health(self, instance: Instance, release: str) -> Sequence[Probe]:
         checks = self.service(instance.service).health
-        return build_probes(checks, instance, address=instance.host, release=release)
+        return build_probes(checks, instance, address=machine_of(instance.host), release=release)
 
     def warm(self, instance: Instance, release: str) -> Sequence[Probe]:
         return ()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gapless.engine.journal import RolloutState
 from gapless.events.event import Event
+from gapless.places import claim_name, machine_of
 from gapless.testing.fake_unit import FakeUnit
 from gapless.testing.world import Deed
 from tests.simulation.run import Course, conf
@@ -135,7 +136,7 @@ def one_copy_of_each_is_left(course: Course) -> Iterator[str]:
     if not course.scenario.beside or course.outcome not in ("done", "restored", "refused"):
         return
     for service, host in _instances(course):
-        units = [u for u in course.world.units(service.name) if u.host.name == host]
+        units = [u for u in course.world.units(service.name) if u.place == host]
         running = [u.slot for u in units if u.running]
         if course.outcome == "done" and _failed(course, service.name, host):
             continue
@@ -143,6 +144,16 @@ def one_copy_of_each_is_left(course: Course) -> Iterator[str]:
             yield f"{course.outcome}, but {service.name}@{host} runs in {running or 'no slot'}"
         elif [u.slot for u in units if u.enabled] != running:
             yield f"{course.outcome}, but a reboot of {host} would not start slot {running[0]}"
+
+
+def all_weights_are_what_they_were(course: Course) -> Iterator[str]:
+    """Nothing of a share is left, however a rollout ended."""
+    if course.outcome not in ("done", "restored", "refused"):
+        return
+    for traffic in course.world.traffic.values():
+        for instance, weight in traffic.weights().items():
+            if weight != course.scenario.weight:
+                yield f"{course.outcome}, but {instance}/{instance.slot} has weight {weight}"
 
 
 def mixed_names_what_is_wrong(course: Course) -> Iterator[str]:
@@ -187,21 +198,22 @@ def nobody_is_replaced_in_traffic(course: Course) -> Iterator[str]:
     """Before a restart or stop of ours its balancer really sends it nothing, whatever it said."""
     for service, host in _instances(course):
         for deed in _restarts(course, service.name, host) if service.balanced else ():
-            copy = deed.unit.removeprefix(f"{service.name}@").partition(".")[0]
+            copy = deed.unit.removesuffix(".service")[-1]
             member = f"{service.name}/{copy}" if course.scenario.beside else service.name
             moved = [
                 d.what
                 for d in course.world.deeds("drain", "admit", host=host)
                 if d.unit == f"{member}@lb-{service.name}" and d.at <= deed.at
             ]
-            if moved[-1:] != ["drain"] and not _never_ran(course, deed):
+            added = course.scenario.dynamic and not moved and copy != "a"  # it never was
+            if moved[-1:] != ["drain"] and not added and not _never_ran(course, deed):
                 yield f"{service.name}@{host} got a {deed.what} in traffic"
 
 
 def _never_ran(course: Course, stop: Deed) -> bool:
     """A copy that was never started is stopped all the same, to be sure."""
     runs = course.world.deeds("restart", "start", "boot", host=stop.host, unit=stop.unit)
-    first = stop.unit.endswith("@a.service")  # runs from the beginning
+    first = stop.unit.endswith("a.service")  # runs from the beginning
     return course.scenario.beside and not first and not any(run.at < stop.at for run in runs)
 
 
@@ -222,7 +234,8 @@ def the_locks_are_given_back(course: Course) -> Iterator[str]:
     if any(not lock.host for lock in locks):
         yield f"locks are left: {locks}"
     for service, host in _instances(course):
-        held = course.world.hosts[host].claims.holder(f"sim.{service.name}").holder
+        claims = course.world.hosts[machine_of(host)].claims
+        held = claims.holder(claim_name("sim", service.name, host)).holder
         if held is not None and (service.name, host) not in left:
             yield f"{host} obeys {held.rollout} for {service.name}, and nobody knows"
 
@@ -287,6 +300,7 @@ RULES = (
     refused_means_untouched,
     restored_means_the_old_one_serves,
     one_copy_of_each_is_left,
+    all_weights_are_what_they_were,
     mixed_names_what_is_wrong,
     nobody_is_left_out_of_traffic_without_a_record,
     nobody_is_admitted_whose_gate_failed,
@@ -302,7 +316,7 @@ RULES = (
 
 def _instances(course: Course) -> Iterator[tuple[SimService, str]]:
     for service in course.scenario.services:
-        for host in service.hosts:
+        for host in service.places:
             yield service, host
 
 
@@ -318,7 +332,7 @@ def _is_of(deed: Deed, service: str) -> bool:
 
 def _unit(course: Course, service: str, host: str) -> FakeUnit:
     """Of two copies the one that runs."""
-    units = [u for u in course.world.units(service) if u.host.name == host]
+    units = [u for u in course.world.units(service) if u.place == host]
     return next((u for u in units if u.running and course.world.in_traffic(u)), units[0])
 
 

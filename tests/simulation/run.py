@@ -17,10 +17,12 @@ from gapless.engine.journal import RolloutRecord, RolloutState
 from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.engine.worker import Worker
 from gapless.events.event import Event
+from gapless.places import machine_of, named_at, number_of
 from gapless.planning.make import make_plan
 from gapless.planning.options import PlanOptions, Target
 from gapless.plans import Plan, Verb
 from gapless.supervisor.spec import SLOTS
+from gapless.testing.fake_handover import FakeCopies
 from gapless.testing.fake_host import FakeHost
 from gapless.testing.fake_traffic import Traffic
 from gapless.testing.fake_unit import FakeUnit
@@ -30,6 +32,7 @@ from tests.simulation.killing import MortalJournal, was_kill
 from tests.simulation.scenario import Scenario, SimService
 
 _FILE = {"template": str(Path(__file__).with_name("release.conf.j2"))}
+_HANDOVER = {"skew": "1s", "stable": "1s", "deadline": "3s", "ready": "5s"}
 MAX_RUNS = 8
 """Controllers one after the other before a rollout counts as one that does not end."""
 
@@ -44,8 +47,18 @@ class Course:
     world: World
     plan: Plan
     journal: SqliteJournal
+    copies: dict[tuple[str, str], FakeCopies] = field(default_factory=dict)
+    """Programs that hand over, by service and place."""
     rollout: str = ""
     outcomes: list[str] = field(default_factory=list)
+    mortal: MortalJournal | None = None
+    """Of the controller that lives."""
+
+    def kill_controller(self) -> None:
+        """At this instant: it writes nothing any more, and says nothing to anybody."""
+        if self.mortal is not None:
+            self.mortal.dead = True
+        self.world.kill_controller()
 
     @property
     def outcome(self) -> str:
@@ -69,15 +82,18 @@ async def play(scenario: Scenario) -> Course:
     """Build the world, run the rollout, bring controllers back until it has ended."""
     world = World(scenario.seed)
     config = _config(scenario)
-    _populate(world, scenario)
+    copies = _populate(world, scenario)
     release = "v2" if scenario.deploys else ""
     plan = _plan(config, release)
-    course = Course(scenario, world, plan, SqliteJournal(None))
+    course = Course(scenario, world, plan, SqliteJournal(None), copies)
+    if scenario.happens is not None:
+        scenario.happens(course)
     world.faults.planned.extend(scenario.faults)
     kills = list(scenario.kills)
     for number in range(MAX_RUNS):
         dies_at, after_commit = kills.pop(0) if kills else (None, False)
         journal = MortalJournal(course.journal, dies_at=dies_at, after_commit=after_commit)
+        course.mortal = journal
         worker = _worker(world, journal, config, release, number)
         try:
             course.outcomes.append(await _work(course, worker, plan, number))
@@ -156,7 +172,7 @@ def _service(service: SimService, scenario: Scenario) -> dict[str, Any]:
         "release": release,
         "config": [_FILE | {"to": conf(service.name)}] if scenario.configures else [],
         "on": list(service.hosts),
-        "systemd": f"{service.name}@{{slot}}" if scenario.beside else f"{service.name}.service",
+        "systemd": {"unit": _named(service, scenario), "replicas": service.replicas},
         "after": list(service.after),
         "soak": "3s",
         "health": {
@@ -167,6 +183,7 @@ def _service(service: SimService, scenario: Scenario) -> dict[str, Any]:
             "retry_delay": "200ms",
         },
         "balancer": [f"lb-{service.name}"] if service.balanced else [],
+        **({"handover": _HANDOVER} if scenario.strategy == "handover" else {}),
         "rollout": {
             "canary": service.canary,
             "batch": service.batch,
@@ -179,17 +196,22 @@ def _service(service: SimService, scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def _populate(world: World, scenario: Scenario) -> None:
+def _populate(world: World, scenario: Scenario) -> dict[tuple[str, str], FakeCopies]:
+    copies: dict[tuple[str, str], FakeCopies] = {}
     for service in scenario.services:
-        for host in service.hosts:
-            fake = world.host(host)
+        for host in service.places:
+            fake = world.host(machine_of(host))
             if scenario.deploys:
                 fake.files.mkdir(f"/srv/{service.name}/releases/v1")
                 fake.files.link("releases/v1", f"/srv/{service.name}/current")
             if scenario.configures:
                 fake.files.write(conf(service.name), f"release = v1 on {host}\n")
-            units = [_unit(fake, service, scenario, slot) for slot in _slots(scenario)]
+            units = [_unit(fake, service, scenario, slot, host) for slot in _slots(scenario)]
             units[0].run_already()
+            if scenario.strategy == "handover":
+                folder = f"/var/lib/gapless-handover/{named_at(f'sim.{service.name}', host)}"
+                copies[service.name, host] = FakeCopies(fake, service.name, folder)
+                copies[service.name, host].adopt(units[0])
             bad = service.bad.get(host)
             for unit in units if bad else ():
                 if scenario.deploys:
@@ -198,24 +220,51 @@ def _populate(world: World, scenario: Scenario) -> None:
                     unit.next_starts = [bad]
         world.hold_floor(service.name, _floor(service, scenario))
         if service.balanced:
-            Traffic(world, f"lb-{service.name}", (service.name,))
+            _balance(world, service, scenario)
+    return copies
+
+
+def _balance(world: World, service: SimService, scenario: Scenario) -> None:
+    traffic = Traffic(
+        world,
+        f"lb-{service.name}",
+        (service.name,),
+        weight=scenario.weight,
+        dynamic=scenario.dynamic,
+    )
+    for unit in world.units(service.name):
+        if scenario.dynamic and unit.running:
+            traffic.slot(unit.instance)
 
 
 def _slots(scenario: Scenario) -> tuple[str, ...]:
     return SLOTS if scenario.beside else ("",)
 
 
+def _named(service: SimService, scenario: Scenario) -> str:
+    """Its unit."""
+    of_many = "{number}" if service.replicas > 1 else ""
+    instance = f"{of_many}{{slot}}" if scenario.beside else of_many
+    return f"{service.name}@{instance}.service" if instance else f"{service.name}.service"
+
+
 def _port(service: SimService, scenario: Scenario) -> str:
     port = PORTS[service.name]
-    return f"{{slot:{port}|{port + 1000}}}" if scenario.beside else str(port)
+    of_many = "{number}" if service.replicas > 1 else ""
+    return of_many + (f"{{slot:{port}|{port + 1000}}}" if scenario.beside else str(port))
 
 
-def _unit(host: FakeHost, service: SimService, scenario: Scenario, slot: str) -> FakeUnit:
+def _unit(
+    host: FakeHost, service: SimService, scenario: Scenario, slot: str, place: str
+) -> FakeUnit:
+    name = _named(service, scenario).replace("{slot}", slot)
+    first = 10000 * number_of(place) if service.replicas > 1 else 0
     return host.add_unit(
-        f"{service.name}@{slot}.service" if slot else f"{service.name}.service",
+        name.replace("{number}", str(number_of(place))),
         service=service.name,
         slot=slot,
-        port=PORTS[service.name] + (1000 if slot == SLOTS[-1] else 0),
+        place=place,
+        port=first + PORTS[service.name] + (1000 if slot == SLOTS[-1] else 0),
         release_link=f"/srv/{service.name}/current" if scenario.deploys else "",
         enabled=slot != SLOTS[-1],
     )
@@ -224,10 +273,10 @@ def _unit(host: FakeHost, service: SimService, scenario: Scenario, slot: str) ->
 def _floor(service: SimService, scenario: Scenario) -> int:
     """What the plan promises; one that never served by itself is counted against it."""
     if scenario.beside:  # only a new copy that goes bad in traffic costs anything
-        return len(service.hosts) - len(service.bad)
-    if len(service.hosts) == 1:
+        return len(service.places) - len(service.bad)
+    if len(service.places) == 1:
         return 0
-    return len(service.hosts) - service.max_unavailable
+    return len(service.places) - service.max_unavailable
 
 
 def _plan(config: ProjectConfig, release: str) -> Plan:

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gapless.places import places_on
 from gapless.testing.fake_unit import NEVER_READY, NEVER_STARTS, Behaviour
 from gapless.testing.faults import Fault, What, When
 
@@ -47,6 +48,13 @@ class SimService:
     bad: dict[str, Behaviour] = field(default_factory=dict)
     order: dict[str, Any] = field(default_factory=dict)
     """More keys of its rollout: groups, spread …"""
+    replicas: int = 1
+    """Instances on each host."""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where each instance is."""
+        return places_on(self.hosts, self.replicas)
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,12 @@ class Scenario:
     """Whether each instance has two slots, so that a new copy starts before the old one is
     stopped."""
     strategy: str = ""
+    happens: Any = None
+    """Called with the course before its first controller begins: what it plans, happens."""
+    weight: int = 1
+    """Of every member of a balancer from the start."""
+    dynamic: bool = False
+    """Whether members of balancers come and go with the copies."""
 
     @property
     def configures(self) -> bool:

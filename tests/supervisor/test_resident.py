@@ -50,11 +50,12 @@ def test_it_sleeps_while_nothing_happens(web: Web) -> None:
 
 
 def test_it_is_small(web: Web) -> None:
-    """On Debian's Python at most 15 MB; other builds of Python start from more."""
+    """At most 15 MB. Debian's Python has 9 of them; builds of it that start from more may have as
+    much more."""
     rig = web().start()
     assert rig.flip()["ok"]
-    bare = _bare()
-    assert _status(rig.pid, "VmRSS") - bare <= 15 * 1024 - 9 * 1024
+    bare = max(_bare(), 9 * 1024)
+    assert _status(rig.pid, "VmRSS") <= 15 * 1024 + bare - 9 * 1024
     assert os.path.exists(f"/proc/{rig.pid}")
 
 

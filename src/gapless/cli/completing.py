@@ -44,13 +44,22 @@ def complete_instances(
 ) -> list[CompletionItem]:
     """Instances of services that have a balancer: where the file puts them, and host by host."""
     hosts = _section(ctx, "hosts")
+    known = frozenset(_host_words(dict.fromkeys(hosts)))
     names = (
         f"{service}@{place}"
         for service, settings in _section(ctx, "services").items()
         if isinstance(settings, dict) and settings.get("balancer")
-        for place in _places(settings.get("on", settings.get(_ON)), hosts)
+        for host in _places(settings.get("on", settings.get(_ON)), hosts)
+        for place in (host, *(f"{host}/{n}" for n in _numbers(settings) if host in known))
     )
     return [CompletionItem(name) for name in dict.fromkeys(names) if name.startswith(incomplete)]
+
+
+def _numbers(settings: Mapping[str, Any]) -> range:
+    """Of the instances on a host; none where there is but one."""
+    kinds = (settings.get("compose"), settings.get("systemd"))
+    found = [one.get("replicas") for one in kinds if isinstance(one, dict)]
+    return next((range(1, n + 1) for n in found if isinstance(n, int) and n > 1), range(0))
 
 
 _ON: Any = True

@@ -7,6 +7,7 @@ import sys
 from gapless.cli import early
 
 early.hold_signals(sys.argv)
+early.collect_seldom()
 
 # ruff: noqa: E402 - what follows takes time
 import errno
@@ -23,8 +24,11 @@ from gapless.errors import GaplessError, UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and leave with its exit code."""
-    sys.exit(run(argv))
+    """Run the command line and leave with its exit code, at once: by then everything is closed, and
+    an interpreter that takes itself apart only keeps who waits for us."""
+    code = run(argv)
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def run(argv: Sequence[str] | None = None) -> int:

@@ -17,6 +17,7 @@ from gapless.cli.options import Choice, Consent, Show, Where
 from gapless.cli.output import note, result, width
 from gapless.cli.running import finish, run_rollout
 from gapless.cli.telling import aloud
+from gapless.engine.standing import refuse_owned
 from gapless.errors import UsageError
 from gapless.events.event import Event
 from gapless.plans import Plan
@@ -49,7 +50,8 @@ def roll(
         if dry_run:
             result(render_plan(plan, verbose=show.verbose, width=width()))
             return ExitCode.DONE
-        if not plan.services:
+        if not plan.services:  # what an unfinished rollout is about is not where it should be
+            refuse_owned(project.journal, {one.service for one in plan.untouched})
             return finish(summarize(plan, ()), show)
         if not consent.yes and not agreed(plan, show):
             return ExitCode.REFUSED

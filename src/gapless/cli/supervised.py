@@ -92,13 +92,17 @@ def target_option(function: F) -> F:
 def connected(wanted: str | int) -> Iterator[socket.socket]:
     """Its control socket. Raises Refused when there is none, or it cannot be used."""
     from gapless.cli.unreachable import elsewhere, unknown
-    from gapless.supervisor import rundir
+    from gapless.supervisor import last_end, rundir
 
     try:
         control = rundir.connect(wanted)
     except LookupError as error:
         name = str(wanted) if isinstance(wanted, str) else ""
-        raise Refused(str(error.args[0]), next=elsewhere(name) or "gapless run status") from None
+        raise Refused(
+            str(error.args[0]),
+            evidence=last_end.recall(rundir.folder(name)) if name else "",
+            next=elsewhere(name) or "gapless run status",
+        ) from None
     except OSError as error:
         raise unknown(error) from None
     with control:

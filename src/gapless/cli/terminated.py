@@ -15,7 +15,7 @@ from types import FrameType
 
 CODE = 128 + signal.SIGTERM
 """Of a program that ended because it was asked to."""
-_PATIENCE = 1.0
+_PATIENCE = 5.0
 
 
 class Held:

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 from gapless.config.problems import did_you_mean
 from gapless.config.references import Finding, Path
-from gapless.config.slots import in_both
+from gapless.config.slots import at_number, in_both
 
-CHECK_FIELDS = ("host", "name", "address", "service", "instance", "release", "slot")
+CHECK_FIELDS = ("host", "name", "address", "service", "instance", "release", "slot", "number")
 """Placeholders that checks know."""
 
-COMMAND_FIELDS = ("host", "name", "service", "address", "slot")
+COMMAND_FIELDS = ("host", "name", "service", "address", "slot", "number")
 """Placeholders that balancers and the commands of services know; other braces stay as they are
 there."""
 
@@ -39,7 +39,7 @@ class Objection(NamedTuple):
 
 def url_objection(url: str) -> Objection | None:
     """What makes a URL one that nobody can ask, in either slot; None when it may be asked."""
-    return next(filter(None, map(_url_objection, in_both(url))), None)
+    return next(filter(None, map(_url_objection, in_both(at_number(url, 1)))), None)
 
 
 def _url_objection(url: str) -> Objection | None:
@@ -68,7 +68,7 @@ def _bad_port(url: str, filled: str) -> Objection | None:
 
 def tcp_objection(address: str) -> Objection | None:
     """What makes ``host:port`` one that nobody can connect to, in either slot."""
-    return next(filter(None, map(_tcp_objection, in_both(address))), None)
+    return next(filter(None, map(_tcp_objection, in_both(at_number(address, 1)))), None)
 
 
 def _tcp_objection(address: str) -> Objection | None:

@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from gapless.config.api_url import ApiTlsConfig, ApiUrl
 from gapless.config.balancer_kind import OnHosts
-from gapless.config.quantities import Limit
+from gapless.config.quantities import Flag, Limit
 
 _ID = re.compile(r"[A-Za-z0-9_.:@-]+")
 _PATH = re.compile(r"/(id|config)(/[A-Za-z0-9_.:@%~-]+)+")
@@ -29,6 +29,9 @@ class CaddyConfig(OnHosts):
     upstream: str
     """``dial`` of an instance's upstream, for example ``{address}:3001``; <command fields> are
     filled in."""
+    dynamic: Flag = False
+    """Whether an instance that has no upstream gets one when it is admitted, which goes with its
+    copy: for containers, whose addresses come and go. Without it none is an error."""
     timeout: Limit = 10.0
     """Limit of each question."""
 

@@ -50,6 +50,7 @@ class EtcdVerifyConfig(Section):
 class EtcdConfig(OnHosts):
     """Keys in etcd that load balancers follow, in the form of conftool and PyBal."""
 
+    shifts: ClassVar[bool] = True
     member_key: ClassVar[str] = "key"
 
     on: Names = ()

@@ -25,6 +25,7 @@ class HaproxyDynamicConfig(Section):
 class HaproxyConfig(OnHosts):
     """HAProxy's runtime API on one or several nodes."""
 
+    shifts: ClassVar[bool] = True
     member_key: ClassVar[str] = "server"
 
     socket: str

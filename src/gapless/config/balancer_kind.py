@@ -13,6 +13,9 @@ class BalancerKind(Section):
 
     holds_floor: ClassVar[bool] = True
     """Whether its nodes tell how many other members are up; without it ``floor`` is refused."""
+    shifts: ClassVar[bool] = False
+    """Whether the weights of its members can share out traffic; without it ``rollout.shift`` is
+    refused."""
     member_key: ClassVar[str] = ""
     """The key that says which member an instance is; without it nobody can tell beforehand."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from gapless.config.balancer_kind import OnHosts
-from gapless.config.quantities import Argv, Limit
+from gapless.config.quantities import Argv, Flag, Limit
 
 
 class NginxConfig(OnHosts):
@@ -21,6 +21,9 @@ class NginxConfig(OnHosts):
     server: str
     """Address as the server line has it, such as ``{address}:3001``; <command fields> are
     filled in."""
+    dynamic: Flag = False
+    """Whether an instance that has no server line gets one when it is admitted, which goes with its
+    copy: for containers, whose addresses come and go. Without it none is an error."""
     test: Argv = ("nginx", "-t")
     """Refuses a configuration that cannot be loaded; runs before every reload."""
     reload: Argv = ("nginx", "-s", "reload")

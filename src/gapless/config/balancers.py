@@ -17,6 +17,7 @@ from gapless.config.balancer_ipvs import IpvsConfig
 from gapless.config.balancer_kind import BalancerKind, OnHosts
 from gapless.config.balancer_nginx import NginxConfig
 from gapless.config.balancer_traefik import TraefikConfig
+from gapless.config.balancer_traefik_labels import TraefikLabelsConfig
 from gapless.config.base import Section
 from gapless.config.quantities import Count, Duration, Limit
 
@@ -40,6 +41,8 @@ class BalancerConfig(Section):
     """AWS load balancers, by their target groups."""
     traefik: TraefikConfig | None = None
     """Traefik, by a file of its file provider, and its API."""
+    traefik_labels: TraefikLabelsConfig | None = None
+    """Traefik that finds containers by their labels, by their health."""
     ipvs: IpvsConfig | None = None
     """IPVS (LVS), by weights."""
     command: CommandBalancerConfig | None = None

@@ -10,7 +10,12 @@ from pydantic_core import CoreSchema
 class Section(BaseModel):
     """A mapping in gapless.yaml."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        defer_build=True,  # most sections are only ever read as a part of a whole
+    )
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -8,6 +8,8 @@ from pathlib import PurePosixPath
 
 from gapless.config.addresses import own_fields
 from gapless.config.compose_rules import check_compose
+from gapless.config.container_rules import check_containers
+from gapless.config.handover_rules import check_handover
 from gapless.config.health import HealthConfig
 from gapless.config.hosts import HostConfig
 from gapless.config.process_rules import check as process_objections
@@ -16,7 +18,9 @@ from gapless.config.quantities import resolve_amount
 from gapless.config.ranges import expand, is_range
 from gapless.config.references import Finding, Path
 from gapless.config.releases import ReleaseConfig
+from gapless.config.replica_rules import check_replicas
 from gapless.config.services import ServiceConfig
+from gapless.config.shift_rules import check_shift
 from gapless.config.slot_rules import check_slots
 from gapless.config.system_folders import STATE, objection
 from gapless.config.verify import KINDS, VerifyConfig
@@ -33,6 +37,10 @@ def check_service(
     yield from _reload(path, service)
     yield from check_slots(path, service)
     yield from check_compose(path, service)
+    yield from check_containers(path, service)
+    yield from check_replicas(path, service)
+    yield from check_handover(path, service)
+    yield from check_shift(path, service)
     yield from _questions(path, service)
     yield from _process((*path, "process"), service)
     if service.release:

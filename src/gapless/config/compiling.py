@@ -24,6 +24,7 @@ from gapless.config import env_file, run_file
 from gapless.config.health import parse_status
 from gapless.config.problems import Findings, Place
 from gapless.config.process import NAME, ListenConfig, ProcessConfig, ReadyConfig
+from gapless.config.process_pair import of_slot
 from gapless.config.process_rules import kinds, probe_kind
 from gapless.config.process_warnings import warnings
 from gapless.config.references import words as words_in
@@ -63,6 +64,8 @@ def compile_file(path: str | Path, name: str = "") -> Spec:
     findings = Findings(str(path))
     own = _input(file)  # before it is read: what is written meanwhile counts as a change
     config, tree = run_file.read(file, findings)
+    if config is not None and config.paired:
+        config, tree = of_slot(config, tree, name, findings)
     files = _read_all(tree, file.parent, findings)
     name = name or (config.name if config else "") or _name_of(file, findings)
     if config is None or findings or files.problems:
@@ -95,6 +98,8 @@ def compile_words(
         told = [*map(said.told, said.findings.problems), *map(str, files.problems)]
         first, *more = told
         raise UsageError(first, evidence="\n".join(more), next="gapless run --help")
+    if config.paired:
+        raise UsageError(f"--name: '{config.name}' is two processes", next="gapless run -c FILE")
     name = config.name or _name_of(Path(config.command[0]), None)
     settled = config.model_copy(update={"environment": {**files.variables, **config.environment}})
     given = words.to_json() if files.inputs else ""

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from posixpath import normpath
 
 from gapless.config.references import Finding, Path
 from gapless.config.services import ServiceConfig
 
 
 def check_compose(path: Path, service: ServiceConfig) -> Iterator[Finding]:
-    """Where the project is, how it is called, and which strategies there are."""
+    """Where the project is, and how it is called."""
     compose = service.compose
     if compose is None:
         return
     if not service.compose_folder:
         text = "compose: nothing says where the project is"
         yield Finding((*path, "compose"), text, "write compose: {directory: /srv/shop}")
-    elif compose.directory is None and compose.project is None:
+        return
+    if service.compose_inside is not None and compose.project is None:
         text = "project: compose would call it after the folder, and each release is another one"
         yield Finding((*path, "compose", "project"), text, "write its name")
-    if service.strategy == "blue-green":
-        text = "blue-green: a container cannot be kept for the way back yet"
-        yield Finding((*path, "rollout", "strategy"), text, "write strategy: start-first")
-    if service.strategy == "rolling" and compose.reach == "container":
-        text = "rolling: a container that is made again is elsewhere"
-        yield Finding((*path, "compose", "reach"), text, "publish its port and write reach: host")
+    files = compose.files_in(service.compose_folder)
+    for index, file in enumerate(service.config):
+        if normpath(file.to) in files:
+            text = f"to: {file.to} is what compose is asked for before this brings another one"
+            hint = "bring it with a release, or bring its .env"
+            yield Finding((*path, "config", index, "to"), text, hint)

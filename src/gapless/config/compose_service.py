@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from posixpath import join, normpath
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from gapless.config.base import Section
-from gapless.config.quantities import Argv, Duration, Limit, Names
+from gapless.config.container_service import ContainerConfig
+from gapless.config.quantities import Names, Replicas
 
 
-class ComposeConfig(Section):
+class ComposeConfig(ContainerConfig):
     """A service of a compose project. A new container is started beside the old one, which is
     stopped when it has no more traffic; the project's files stay as they are."""
 
@@ -23,26 +24,29 @@ class ComposeConfig(Section):
     release is another folder."""
     service: str | None = None
     """The service in the project; default: the name of this one."""
+    replicas: Replicas = 1
+    """How many instances of it each host has: as many as ``deploy.replicas`` (or ``scale``) of the
+    project says. They are replaced one after another, ``rollout.batch`` at a time."""
     environment: dict[str, str] = Field(default_factory=dict)
     """What compose finds in its environment. ``{slot:ONE|OTHER}`` differs between the two copies:
-    so each gets a port of the host of its own."""
-    pre_stop: Argv | None = None
-    """Run in the old container before it is stopped, when it has no more traffic."""
-    stop_timeout: Duration | None = None
-    """How long it may take to end by itself; default: its stop_grace_period, else 10s."""
-    reach: Literal["container", "host"] = "container"
-    """What ``{address}`` is: that of the container, for whoever is on its host, or that of the
-    host, where the ports are published."""
-    shared: Names = ()
-    """Writable volumes and folders that two copies may have at the same time."""
-    engine: str = "docker"
-    """The program on the host: a name on PATH, or a path."""
-    socket: Annotated[str, Field(pattern=r"^/")] = "/run/docker.sock"
-    """The engine's socket on the host."""
-    timeout: Limit = 300.0
-    """Limit of making a container, with pulling its image."""
+    so each gets a port of the host of its own. ``{number}`` differs between the instances of a
+    host."""
+
+    def files_in(self, folder: str) -> tuple[str, ...]:
+        """Paths of its compose files, or all that there may be."""
+        return tuple(normpath(join(folder, name)) for name in self.files or _FOUND)
 
     @model_validator(mode="before")
     @classmethod
     def _folder(cls, data: Any) -> Any:
         return {"directory": data} if isinstance(data, str) else data
+
+
+_BASES = ("compose", "docker-compose")
+_FOUND = tuple(
+    f"{base}{more}.{suffix}"
+    for base in _BASES
+    for more in ("", ".override")
+    for suffix in ("yaml", "yml")
+)
+"""The names that compose looks for."""

@@ -23,9 +23,11 @@ def json_schema() -> Schema:
     definitions = schema.pop("$defs")
     del schema["properties"]["environment"]
     schema["properties"]["hosts"]["additionalProperties"] = _or_null(_ref("HostConfig"))
-    for kind in ("systemd", "compose"):
+    for kind in ("systemd", "compose", "docker"):
         definitions["ServiceConfig"]["properties"][kind]["anyOf"].insert(0, {"type": "string"})
+    _short_budget(definitions)
     _short_evidence(definitions)
+    _short_shares(definitions)
     tidy(schema)
     for definition in definitions.values():
         tidy(definition)
@@ -51,6 +53,15 @@ def json_schema() -> Schema:
     }
 
 
+def _short_budget(definitions: dict[str, Schema]) -> None:
+    """A command by itself."""
+    run = definitions["BudgetConfig"]["properties"]["run"]
+    short = [dict(form) for form in run.get("anyOf", [run])]
+    for form in short:
+        form.pop("title", None)
+    definitions["HandoverConfig"]["properties"]["budget"]["anyOf"][:0] = short
+
+
 def _short_evidence(definitions: dict[str, Schema]) -> None:
     """The short forms of what ``verify`` asks."""
     text = {"type": "string"}
@@ -62,6 +73,15 @@ def _short_evidence(definitions: dict[str, Schema]) -> None:
     verify["balancer_errors"]["anyOf"][:0] = [text, {"type": "array", "items": text}]
     endpoints = definitions["EndpointsConfig"]["properties"]
     endpoints["ask"] = {**endpoints["ask"], **several}
+
+
+def _short_shares(definitions: dict[str, Schema]) -> None:
+    """A share by itself, alone or in the list."""
+    share = definitions["ShareConfig"]["properties"]["share"]
+    text = {key: share[key] for key in ("type", "pattern")}
+    one = {"anyOf": [text, _ref("ShareConfig")]}
+    shift = definitions["RolloutConfig"]["properties"]["shift"]
+    shift["anyOf"] = [*one["anyOf"], {"type": "array", "items": one}]
 
 
 def _ref(name: str) -> Schema:

@@ -21,13 +21,16 @@ def check_patience(
         judges = [entry.judge for entry in service.verify if entry.judge is not None]
         longest = max((judge.extend for judge in judges), default=0.0)
         soak = defaults.soak if service.soak is None else service.soak
-        watched = soak + longest
+        held = service.rollout.held
+        watched = soak + longest + held
         if limit and watched >= limit:
-            both = f"verify: soak and extend are {format_duration(watched)} together"
+            parts = ["soak", *(["extend"] if judges else []), *(["shift"] if held else [])]
+            verb = "are" if parts[1:] else "is"
+            both = f"{' and '.join(parts)} {verb} {format_duration(watched)}"
             text = (
-                f"{both if judges else f'soak is {format_duration(watched)}'}, and"
+                f"{'verify: ' if judges else ''}{both}{' together' if parts[1:] else ''}, and"
                 f" defaults.host_deadline ends all steps of an instance after"
                 f" {format_duration(limit)}"
             )
-            hint = f"lower {'extend' if judges else 'soak'} or raise defaults.host_deadline"
+            hint = f"lower {parts[-1]} or raise defaults.host_deadline"
             yield Finding(("services", name, "verify" if judges else "soak"), text, hint)

@@ -14,6 +14,7 @@ from gapless.config.hosts import HostConfig
 from gapless.config.references import Finding
 from gapless.config.services import ServiceConfig
 from gapless.model import Instance
+from gapless.places import machine_of
 
 
 def check_members(
@@ -22,7 +23,7 @@ def check_members(
     places: Mapping[str, tuple[str, ...]],
     hosts: Mapping[str, HostConfig],
 ) -> Iterator[Finding]:
-    """One finding for each balancer that cannot tell two hosts apart; ``places``: hosts by service.
+    """One finding for each balancer that cannot tell two instances apart; ``places`` by service.
     What two services of one host share is their own affair: it is one machine."""
 
     def address(host: str) -> str:
@@ -30,12 +31,19 @@ def check_members(
 
     for name, balancer in balancers.items():
         first: dict[str, Instance] = {}
+        alike: Finding | None = None
         for instance in _instances(name, services, places):
-            member = fill(balancer.driver.member(instance.host), instance, address)
+            template = balancer.driver.member(machine_of(instance.host))
+            member = fill(template, instance, address)
             other = first.setdefault(member, instance) if member else instance
-            if other.host != instance.host:
+            if _apart(other, instance):
                 yield _shared(name, balancer, member, (other, instance))
                 break
+            if member and _one_for_both(services[instance.service], template):
+                alike = alike or _one(name, balancer, member, instance)
+        else:
+            if alike is not None:
+                yield alike
 
 
 def _instances(
@@ -43,7 +51,33 @@ def _instances(
 ) -> Iterator[Instance]:
     for name, service in services.items():
         if balancer in service.balancer:
-            yield from (Instance(name, host) for host in places[name])
+            own = service.compose is not None and service.compose.reach == "container"
+            several = own and service.replicas > 1  # each is reached at an address of its own
+            for place in places[name]:
+                yield Instance(name, place, address=place if several else "")
+
+
+def _one_for_both(service: ServiceConfig, template: str) -> bool:
+    """Whether the two copies of an instance, which are there for a moment, would be one member: who
+    takes the old one out takes out the new one."""
+    if not service.paired or service.strategy == "rolling" or "{slot" in template:
+        return False
+    container = service.compose or service.docker
+    own = container is not None and container.reach == "container"
+    return not (own and "{address}" in template)
+
+
+def _one(name: str, balancer: BalancerConfig, member: str, instance: Instance) -> Finding:
+    key = balancer.driver.member_key
+    text = f"{key}: both copies of {instance} would be '{member}' of {name}"
+    hint = f'fill in which of the two it is, too: {{slot}}, as in {key}: "{{name}}-{{slot}}"'
+    return Finding(("balancers", name, balancer.kind, key), text, hint)
+
+
+def _apart(one: Instance, other: Instance) -> bool:
+    if one.service == other.service:
+        return one.host != other.host
+    return machine_of(one.host) != machine_of(other.host)
 
 
 def _shared(
@@ -51,8 +85,12 @@ def _shared(
 ) -> Finding:
     key = balancer.driver.member_key
     text = f"{key}: {both[0]} and {both[1]} would both be '{member}' of {name}"
-    template = balancer.driver.member(both[1].host)
-    return Finding(("balancers", name, balancer.kind, key), text, _hint(key, template))
+    first, second = (machine_of(one.host) for one in both)
+    hint = _NUMBERED if first == second else _hint(key, balancer.driver.member(second))
+    return Finding(("balancers", name, balancer.kind, key), text, hint)
+
+
+_NUMBERED = "fill in which of several on a host it is, too: {number}"
 
 
 def _hint(key: str, template: str) -> str:

@@ -24,6 +24,7 @@ from gapless.config.health import Status
 from gapless.config.problems import did_you_mean
 from gapless.config.quantities import Argv, Duration, Flag, Limit, Names, OneOrMany, Positive
 from gapless.config.signals import parse_catchable, parse_replacement, parse_signal
+from gapless.config.slots import differs
 from gapless.config.sockets import (
     parse_forward,
     parse_http,
@@ -34,6 +35,9 @@ from gapless.config.sockets import (
 )
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$"
+_SLOT = r"\{slot(?::[A-Za-z0-9._@-]*\|[A-Za-z0-9._@-]*)?\}"
+NAME_OF_BOTH = rf"^(?:[A-Za-z0-9]|{_SLOT})(?:[A-Za-z0-9._@-]|{_SLOT}){{0,62}}$"
+"""The same, and ``{slot}`` or ``{slot:ONE|OTHER}`` in it: a name for each slot."""
 UNLIMITED = -1
 LIMITS: Mapping[str, int] = {
     name.removeprefix("RLIMIT_").lower(): getattr(resource, name)
@@ -273,8 +277,10 @@ class StopConfig(Section):
 class ProcessConfig(Section):
     """One mapping, read again at each flip."""
 
-    name: Annotated[str, Field(pattern=NAME)] | None = None
-    """What ``gapless flip`` knows it by; default: the file's name without its suffix."""
+    name: Annotated[str, Field(pattern=NAME_OF_BOTH)] | None = None
+    """What ``gapless flip`` knows it by; default: the file's name without its suffix. With
+    ``{slot}`` in it the file is that of two processes, a pair: ``--name`` says which of them is
+    run, and its slot is what ``{slot}`` stands for everywhere in the file."""
     command: Argv
     """The program and its arguments."""
     directory: str | None = None
@@ -319,3 +325,8 @@ class ProcessConfig(Section):
     """File mode mask, in octal."""
     limits: dict[LimitName, LimitPair] = Field(default_factory=dict)
     """Resource limits: ``nofile: 65536``, ``nofile: [1024, 65536]`` or ``core: unlimited``."""
+
+    @property
+    def paired(self) -> bool:
+        """Whether it is two processes, one a slot, each supervised by itself."""
+        return differs(self.name or "")

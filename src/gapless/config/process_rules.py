@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from gapless.config.process import ListenConfig, ProcessConfig, ReadyConfig
+from gapless.config.process import NAME, ListenConfig, ProcessConfig, ReadyConfig
 from gapless.config.references import Finding
 from gapless.config.signals import signal_name
-from gapless.config.slots import differs, mistyped
+from gapless.config.slots import differs, in_both, mistyped
 from gapless.config.sockets import PROBE
 
 KINDS = ("alive", "notify", "command", "http", "tcp", "unix", "docker")
@@ -20,6 +21,7 @@ def check(config: ProcessConfig) -> Iterator[Finding]:
     yield from _sockets(config)
     yield from _signals(config)
     yield from _placeholders(config)
+    yield from _as_a_pair(config) if config.paired else _as_one(config)
     if config.starters and not config.listen:
         text = "starters: nothing is handed on without listen"
         yield Finding(("starters",), text, "add listen")
@@ -105,6 +107,35 @@ def _placeholders(config: ProcessConfig) -> Iterator[Finding]:
     for name, value in config.environment.items():
         if any(mistyped(value or "")):
             yield Finding(("environment", name), f"{name}: a mistyped placeholder", told)
-    for key in ("directory", "pidfile", "name"):
+
+
+def _as_one(config: ProcessConfig) -> Iterator[Finding]:
+    """Both copies have one supervisor."""
+    for key in ("directory", "pidfile"):
         if differs(getattr(config, key) or ""):
             yield Finding((key,), f"{key}: is the same in both slots; {{slot}} means nothing here")
+    for path, address in _addresses(config):
+        if differs(address):
+            text = f"'{address}': one socket serves both copies, nothing is filled in here"
+            yield Finding(
+                path,
+                f"{path[0]}: {text}",
+                "write {slot} in the name, too: then each copy has a supervisor of its own",
+            )
+
+
+def _as_a_pair(config: ProcessConfig) -> Iterator[Finding]:
+    """Two supervisors, which share no socket and no file."""
+    if not all(re.fullmatch(NAME, one) for one in in_both(config.name or "")):
+        yield Finding(("name",), f"name: '{config.name}' is too long with what it stands for")
+    if config.proxy:
+        text = "proxy: each of two processes has an address of its own"
+        yield Finding(("proxy",), text, "give it to a balancer, or leave {slot} out of the name")
+    for index, one in enumerate(config.listen):
+        if not differs(one.address):
+            text = f"listen: '{one.address}' is the same for both: the second cannot open it"
+            hint = "let it differ, as in 127.0.0.1:{slot:3001|3002}"
+            yield Finding(("listen", index, "address"), text, hint)
+    if config.pidfile and not differs(config.pidfile):
+        text = f"pidfile: '{config.pidfile}' is the same for both: each would write its number"
+        yield Finding(("pidfile",), text, "write {slot} in it")

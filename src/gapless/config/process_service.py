@@ -18,12 +18,17 @@ from pydantic import (
 
 from gapless.config.process import ProcessConfig
 from gapless.config.releases import ReleaseConfig
+from gapless.config.slots import differs
 
 
 def parse_account(value: Any) -> Any:
     """A name or number; whether the host knows it is asked there."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
+
+_WATCHED_BY_THE_ROLLOUT = {"ready": {"alive": "500ms"}, "settle": "0s"}
+"""Of a pair, unless written: health, stability and soak are asked of it before the other copy ends,
+so that a supervisor that waits as well would only be waited for."""
 
 Account = Annotated[str, BeforeValidator(parse_account)]
 """A user or group of the host."""
@@ -46,6 +51,8 @@ class ProcessRuntimeConfig(ProcessConfig):
     @classmethod
     def _keep(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """What was written goes to the host: the supervisor there reads it as a run file."""
+        if isinstance(data, dict) and differs(str(data.get("name", ""))):
+            data = {**_WATCHED_BY_THE_ROLLOUT, **data}
         made = handler(data)
         if isinstance(data, dict):
             made._written = dict(data)
@@ -55,8 +62,11 @@ class ProcessRuntimeConfig(ProcessConfig):
     def _as_written(self) -> dict[str, Any]:
         return self._written
 
-    def run_file(self, name: str, release: ReleaseConfig | None) -> bytes:
-        """The run file of a service. What is not absolute lies in its release."""
+    def run_file(
+        self, name: str, release: ReleaseConfig | None, *, hands_over: bool = False
+    ) -> bytes:
+        """The run file of a service. What is not absolute lies in its release; only the variables
+        of a copy that hands over lie beside it."""
         live = live_folder(release)
         written = {key: value for key, value in self._written.items() if key != "gapless"}
         whole = {"name": self.name or name, **written}
@@ -66,6 +76,9 @@ class ProcessRuntimeConfig(ProcessConfig):
             whole["pidfile"] = _inside(live, self.pidfile)
         if live and self.env_files:
             whole["env_files"] = [_env_file(live, word) for word in self.env_files]
+        if hands_over:
+            given = whole.get("env_files", self.env_files)
+            whole["env_files"] = [*given, f"-{whole['name']}.env"]
         return (json.dumps(whole, indent=2, ensure_ascii=False) + "\n").encode()
 
 

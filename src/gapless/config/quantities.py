@@ -285,6 +285,7 @@ Count = Annotated[int, Strict(), Field(ge=0)]
 """A whole number, zero included."""
 
 Positive = Annotated[int, Strict(), Field(ge=1)]
+Replicas = Annotated[int, Strict(), Field(ge=1, le=100)]
 """A whole number from one."""
 
 Port = Annotated[int, Strict(), Field(ge=1, le=65535)]

@@ -104,7 +104,7 @@ def _service(
     name: str, service: dict[str, Any], names: Known, services: list[str], balancers: list[str]
 ) -> Iterator[Finding]:
     path: Path = ("services", name)
-    yield from _one_of(path, service, ("systemd", "process", "compose", "command"))
+    yield from _one_of(path, service, ("systemd", "process", "compose", "docker", "command"))
     yield from _hosts((*path, "on"), service.get("on"), names)
     yield from _builder((*path, "release", "build", "on"), service, names)
     if service.get("on") == []:

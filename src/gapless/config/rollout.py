@@ -7,6 +7,7 @@ from typing import Literal
 from gapless.config.base import Section
 from gapless.config.ordering import Canary, Then
 from gapless.config.quantities import Amount, Count, Duration
+from gapless.config.shifting import Shares
 
 
 class GroupConfig(Section):
@@ -25,16 +26,25 @@ class GroupConfig(Section):
 class RolloutConfig(Section):
     """How the instances of a service are replaced."""
 
-    strategy: Literal["rolling", "start-first", "blue-green"] | None = None
+    strategy: Literal["rolling", "start-first", "canary", "blue-green", "handover"] | None = None
     """How instances are replaced. rolling: in place, batch after batch. start-first: the new copy
-    serves before the old one is stopped. blue-green: a whole second set is started, and traffic
-    switched once. Default: start-first where two copies can be beside each other, else rolling."""
+    serves before the old one is stopped. canary: likewise, and those that go first get the traffic
+    in shares (shift), where there are some. blue-green: a whole second set is started, and traffic
+    switched once. handover: copies that hold connections of their own change places, event by
+    event. Default: handover where a service has that, start-first where two copies can be beside
+    each other, else rolling."""
     park: Duration = 0.0
     """blue-green: how long the old set stands by, running and out of traffic, after the new one was
     watched; going back takes no start until then."""
     canary: Canary = 0
     """Instances that go first, one after another; the rest follows only if they pass. A number, a
-    share, or names of hosts and groups."""
+    share, or names of hosts and groups. With strategy: canary at least one does."""
+    shift: Shares = ()
+    """canary: the shares of the traffic that the new copy of each instance that goes first gets
+    beside the old one, one after another (5%, 25%). It is watched and judged at each of them; what
+    is wrong gives the old one all of it back at once."""
+    hold: Duration = 60.0
+    """How long each share of shift is held that says nothing else."""
     batch: Amount = 1
     """Instances replaced at the same time."""
     groups: tuple[GroupConfig, ...] = ()
@@ -51,3 +61,8 @@ class RolloutConfig(Section):
     """Undo every instance of this rollout, leave it as it is, or wait for a person."""
     pause: Duration = 0.0
     """Between two batches."""
+
+    @property
+    def held(self) -> float:
+        """Seconds for which the shares are held together."""
+        return sum(self.hold if one.hold is None else one.hold for one in self.shift)

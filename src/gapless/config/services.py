@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
+from posixpath import normpath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from gapless.config.base import Section
 from gapless.config.compose_service import ComposeConfig
+from gapless.config.container_service import ContainerConfig
+from gapless.config.docker_service import DockerConfig
+from gapless.config.handover_service import HandoverConfig
 from gapless.config.health import HealthConfig, HealthTimings
 from gapless.config.process_service import ProcessRuntimeConfig, live_folder
-from gapless.config.quantities import Argv, Duration, Limit, Names, OneOrMany, Positive
+from gapless.config.quantities import (
+    Argv,
+    Duration,
+    Limit,
+    Names,
+    OneOrMany,
+    Positive,
+    Replicas,
+)
 from gapless.config.releases import MigrateConfig, ReleaseConfig
 from gapless.config.rollout import RolloutConfig
-from gapless.config.slots import in_both
+from gapless.config.slots import at_number, in_both
 from gapless.config.templates import ConfigFileConfig
 from gapless.config.variables import Secrets, Variables
 from gapless.config.verify import VerifyConfig
@@ -34,7 +47,7 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,255}")
 
 def _known_letters(unit: str) -> str:
     """In both slots, where there are two."""
-    if not all(_UNIT.fullmatch(one) for one in in_both(unit)):
+    if not all(_UNIT.fullmatch(one) for one in in_both(at_number(unit, 1))):
         raise ValueError(f"'{unit}' is not the name of a unit")
     return unit
 
@@ -45,7 +58,10 @@ class SystemdConfig(Section):
     unit: Annotated[str, AfterValidator(_known_letters)]
     """Unit name; ``.service`` may be left out. With ``{slot}`` or ``{slot:ONE|OTHER}`` in it there
     are two units, of which one runs: app@{slot} is app@a and app@b. A new one is started before the
-    old one is stopped."""
+    old one is stopped. With ``{number}`` in it there are ``replicas``: worker@{number} is worker@1,
+    worker@2 …"""
+    replicas: Replicas = 1
+    """How many instances of it each host has; their unit has ``{number}`` in its name."""
     reload: Literal["no", "try", "only"] = "no"
     """``try``: reload first and restart when that is not possible; ``only``: never restart."""
     file: str | None = None
@@ -55,8 +71,13 @@ class SystemdConfig(Section):
 
     @property
     def units(self) -> tuple[str, ...]:
-        """One, or one for each slot."""
-        return tuple(dict.fromkeys(in_both(self.unit)))
+        """One, or one for each slot and number."""
+        every = (self.at(number).unit for number in range(1, self.replicas + 1))
+        return tuple(dict.fromkeys(unit for one in every for unit in in_both(one)))
+
+    def at(self, number: int) -> SystemdConfig:
+        """That of one of several instances on a host."""
+        return self.model_copy(update={"unit": at_number(self.unit, number)})
 
     @property
     def paired(self) -> bool:
@@ -92,13 +113,15 @@ class ServiceConfig(Section):
     """One service: where it runs, what runs it, how to tell that it is healthy."""
 
     on: Names
-    """Groups, hosts or host ranges that run one instance each."""
+    """Groups, hosts or host ranges that run it: one instance each, or ``replicas`` of them."""
     systemd: SystemdConfig | None = None
     """Unit name, or a mapping."""
     process: ProcessRuntimeConfig | None = None
     """A process that gapless itself supervises and flips; the keys of a run file."""
     compose: ComposeConfig | None = None
     """A service of a compose project on the host: its folder, or a mapping."""
+    docker: DockerConfig | None = None
+    """A container without compose: its image, or a mapping."""
     command: CommandRuntimeConfig | None = None
     """Commands that start and stop it, for everything else."""
     after: Names = ()
@@ -109,6 +132,9 @@ class ServiceConfig(Section):
     """How long a new instance is watched; default: defaults.soak."""
     balancer: Names = ()
     """Balancers that send traffic to it."""
+    handover: HandoverConfig | None = None
+    """How two copies of a program that holds connections of its own change places; {} for all
+    defaults. The program speaks handover/1."""
     release: ReleaseConfig | None = None
     """What deploy brings; without it the service is only restarted."""
     config: tuple[ConfigFileConfig, ...] = ()
@@ -132,7 +158,19 @@ class ServiceConfig(Section):
     @property
     def paired(self) -> bool:
         """Whether two copies of an instance can be beside each other."""
-        return self.compose is not None or (self.systemd is not None and self.systemd.paired)
+        pair = self.systemd or self.process
+        return self.containers is not None or (pair is not None and pair.paired)
+
+    @property
+    def replicas(self) -> int:
+        """How many instances each of its hosts has."""
+        several = self.compose or self.systemd
+        return several.replicas if several else 1
+
+    @property
+    def containers(self) -> ContainerConfig | None:
+        """How its instances are reached and ended, where they are containers."""
+        return self.compose or self.docker
 
     @property
     def compose_folder(self) -> str:
@@ -142,15 +180,31 @@ class ServiceConfig(Section):
         return self.compose.directory or live_folder(self.release)
 
     @property
+    def compose_inside(self) -> str | None:
+        """Where in the live release that is, "." for its top; None where it is elsewhere."""
+        live, folder = live_folder(self.release), PurePosixPath(normpath(self.compose_folder))
+        if not self.compose_folder or not live or not folder.is_relative_to(live):
+            return None
+        return str(folder.relative_to(live))
+
+    @property
+    def steered(self) -> bool:
+        """Whether its instances are let in and taken out: by balancers, or by the copies'
+        handover."""
+        return bool(self.balancer) or self.handover is not None
+
+    @property
     def strategy(self) -> str:
         """How its instances are replaced."""
+        if self.rollout.strategy is None and self.handover is not None:
+            return "handover"
         return self.rollout.strategy or ("start-first" if self.paired else "rolling")
 
     @model_validator(mode="after")
     def _one_runtime(self) -> Self:
-        kinds = (self.systemd, self.process, self.compose, self.command)
+        kinds = (self.systemd, self.process, self.compose, self.docker, self.command)
         if sum(one is not None for one in kinds) != 1:
-            raise ValueError("give exactly one of systemd, process, compose, command")
+            raise ValueError("give exactly one of systemd, process, compose, docker, command")
         return self
 
 

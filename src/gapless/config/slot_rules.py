@@ -29,9 +29,10 @@ def check_slots(path: Path, service: ServiceConfig) -> Iterator[Finding]:
     if systemd is not None and systemd.reload != "no":
         text = f"reload: {systemd.reload} keeps the copy that runs"
         yield Finding((*path, "systemd", "reload"), text, "write rollout: {strategy: rolling}")
-    own_addresses = service.compose is not None and service.compose.reach == "container"
+    containers = service.containers
+    own_addresses = containers is not None and containers.reach == "container"
     for index, check in enumerate(service.health):
-        for key, asked in _places(check):
+        for key, asked in asked_at(check):
             if _SLOT not in asked and not (own_addresses and _ADDRESS in asked):
                 text = f"{key}: '{asked}' is the same for both copies: either could answer"
                 hint = "let it differ, as in {slot:3001|3002}"
@@ -68,17 +69,21 @@ def _as_one_set(path: Path, service: ServiceConfig) -> Iterator[Finding]:
 def _without(path: Path, service: ServiceConfig) -> Iterator[Finding]:
     if service.strategy != "rolling":
         text = f"{service.strategy}: there is but one copy of an instance"
-        hint = "write the unit as a pair: systemd: app@{slot}"
+        hint = f"write it as a pair: {_example(service)}"
         yield Finding((*path, "rollout", "strategy"), text, hint)
     for index, check in enumerate(service.health):
-        for key, asked in _places(check):
+        for key, asked in asked_at(check):
             if _SLOT in asked:
                 text = f"{key}: {{slot}} means nothing here: there is but one copy of an instance"
-                hint = "slots are those of a unit such as app@{slot}"
+                hint = f"slots are those of a pair: {_example(service)}"
                 yield Finding((*path, "health", index, key), text, hint)
 
 
-def _places(check: HealthConfig) -> Iterator[tuple[str, str]]:
+def _example(service: ServiceConfig) -> str:
+    return "process: {name: app-{slot}}" if service.process else "systemd: app@{slot}"
+
+
+def asked_at(check: HealthConfig) -> Iterator[tuple[str, str]]:
     """Where a check asks."""
     http = check.http_check
     if http is not None:

@@ -13,6 +13,14 @@ _LIKENESS = 0.7
 """So near to ``slot`` is a mistyped one, where other braces are allowed."""
 
 
+NUMBER = "{number}"
+
+
+def at_number(text: str, number: int) -> str:
+    """What it is for one of several instances on a host."""
+    return text.replace(NUMBER, str(number))
+
+
 def in_both(text: str) -> tuple[str, str]:
     """What it is in slot a and in slot b."""
     a, b = (filled(text, slot) for slot in SLOTS)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gapless.config.slots import differs, each, joined, unknown
+from gapless.config.slots import differs, each, joined
 
 PROBE = "probe:"
 """In front of what is asked on the private socket of a copy."""
@@ -24,10 +24,12 @@ _PATH_LIMIT = 107
 
 
 def parse_listen(value: Any) -> str:
-    """``tcp://…``, ``udp://…`` or ``unix://…`` of a socket that is opened once, for both copies."""
-    text = _text(value)
-    if differs(text) or any(unknown(text)):
-        raise ValueError(f"'{text}': one socket serves both copies, nothing is filled in here")
+    """``tcp://…``, ``udp://…`` or ``unix://…`` of a socket that is opened once, for both copies.
+    In each of two processes that are a pair it is another."""
+    return each(_text(value), _listen)
+
+
+def _listen(text: str) -> str:
     scheme, rest = _split(text)
     if scheme == "unix":
         return f"unix://{_unix(rest, text)}"

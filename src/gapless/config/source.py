@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from gapless.config import addresses, combinations, references
 from gapless.config.balancers import BalancerConfig
 from gapless.config.base import Section
+from gapless.config.cord_rules import check_cords
 from gapless.config.groups import hosts_on
 from gapless.config.hosts import HostConfig
 from gapless.config.judging_rules import check_patience
@@ -33,11 +34,13 @@ from gapless.config.problems import Findings, Place, did_you_mean
 from gapless.config.project import ProjectConfig
 from gapless.config.services import DefaultsConfig, ServiceConfig
 from gapless.config.shared_folders import check_folders
+from gapless.config.shift_rules import check_shifting
 from gapless.config.system_folders import STATE
 from gapless.config.template_rules import check_files, check_groups, check_owners
 from gapless.config.tree import Entry, Node, Scalar, Table, locate, parse, to_data
 from gapless.config.written import written_out
 from gapless.errors import ConfigError, Problem, UsageError
+from gapless.places import places_on
 
 DEFAULT_FILE = "gapless.yaml"
 _Section = TypeVar("_Section", bound=Section)
@@ -209,23 +212,25 @@ def _combinations(data: dict[str, Any], names: references.Known) -> list[referen
     for pattern, host in hosts.items():
         if pattern in readable:
             found += combinations.check_host(pattern, host)
-    placed = {name: _placed(service, names) for name, service in services.items()}
+    on = {name: _on(service, names) for name, service in services.items()}
+    placed = {name: places_on(on[name], service.replicas) for name, service in services.items()}
     state = (STATE, *(host.state_dir for host in hosts.values() if host.state_dir))
     for name, service in services.items():
         found += combinations.check_service(name, service, len(placed[name]), state)
         found += check_files(name, service, state)
     defaults = _readable({"": data.get("defaults") or {}}, DefaultsConfig)
     found += check_patience(services, defaults.get(""))
-    found += combinations.check_units(services, placed)
+    found += combinations.check_units(services, on)
     named = {name: hosts[pattern] for name, pattern in names.hosts.items() if pattern in hosts}
     found += check_groups(data.get("groups") or (), names.groups)
-    found += check_members(
-        _readable(data.get("balancers"), BalancerConfig), services, placed, named
-    )
-    return [*found, *check_folders(services, placed, named), *check_owners(services, placed, named)]
+    balancers = _readable(data.get("balancers"), BalancerConfig)
+    found += check_members(balancers, services, placed, named)
+    found += check_cords(services, balancers)
+    found += check_shifting(services, balancers)
+    return [*found, *check_folders(services, on, named), *check_owners(services, on, named)]
 
 
-def _placed(service: ServiceConfig, names: references.Known) -> tuple[str, ...]:
+def _on(service: ServiceConfig, names: references.Known) -> tuple[str, ...]:
     try:
         return hosts_on(service.on, names.hosts, names.groups)
     except ValueError:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gapless.clock import Clock
 from gapless.config.balancers import BalancerConfig
+from gapless.config.handover_service import HandoverConfig
 from gapless.config.hosts import HostConfig
 from gapless.config.judging import JudgeConfig
 from gapless.config.releases import ReleaseConfig
@@ -20,6 +21,7 @@ from gapless.drivers.releases.workshop import Workshop
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.transports.base import Transport
 from gapless.drivers.transports.held import Held
+from gapless.places import named_at
 
 TRANSPORTS: Mapping[str, str] = {
     "local": "gapless.drivers.transports.local:LocalTransport",
@@ -29,7 +31,9 @@ RUNTIMES: Mapping[str, str] = {
     "systemd": "gapless.drivers.runtimes.systemd:SystemdRuntime",
     "systemd pair": "gapless.drivers.runtimes.systemd_pair:SystemdPair",
     "process": "gapless.drivers.runtimes.process:ProcessRuntime",
+    "process pair": "gapless.drivers.runtimes.process_pair:ProcessPair",
     "compose": "gapless.drivers.runtimes.compose:ComposePair",
+    "docker": "gapless.drivers.runtimes.docker:DockerPair",
     "command": "gapless.drivers.runtimes.command:CommandRuntime",
 }
 BALANCERS: Mapping[str, str] = {
@@ -41,8 +45,13 @@ BALANCERS: Mapping[str, str] = {
     "envoy": "gapless.drivers.balancers.envoy:EnvoyBalancer",
     "elbv2": "gapless.drivers.balancers.elbv2:Elbv2Balancer",
     "traefik": "gapless.drivers.balancers.traefik:TraefikBalancer",
+    "traefik_labels": "gapless.drivers.balancers.traefik_labels:TraefikLabelsBalancer",
     "ipvs": "gapless.drivers.balancers.ipvs:IpvsBalancer",
     "command": "gapless.drivers.balancers.command:CommandBalancer",
+}
+SEATS: Mapping[str, str] = {
+    "folder": "gapless.drivers.handover.folder:SharedFolder",
+    "seat": "gapless.drivers.handover.seat:Seat",
 }
 RELEASES: Mapping[str, str] = {
     "directory": "gapless.drivers.releases.directory:DirectoryRelease",
@@ -79,22 +88,41 @@ def transport(
 
 
 def runtime(
-    name: str, config: ServiceConfig, address: Callable[[str], str], state: Callable[[str], str]
+    name: str,
+    config: ServiceConfig,
+    address: Callable[[str], str],
+    state: Callable[[str], str],
+    number: int = 1,
+    *,
+    project: str,
 ) -> Runtime:
     """What starts and stops a service; ``address`` gives the address of a host, ``state`` the
-    folder in which it keeps what is ours."""
+    folder in which it keeps what is ours; ``number``: which of several instances on a host;
+    ``project``: the name of ours."""
     kind, settings = _chosen(RUNTIMES, config)
     if config.systemd is not None and config.systemd.paired:
         kind = "systemd pair"
+    if config.process is not None and config.process.paired:
+        kind = "process pair"
+    if config.systemd is not None:
+        settings = config.systemd.at(number)
     more: dict[str, Any] = {
         "systemd": {"release": config.release},
-        "systemd pair": {"release": config.release},
+        "systemd pair": {
+            "release": config.release,
+            "hands_over": config.handover is not None,
+        },
         "command": {"address": address},
         "process": {"state": state},
+        "process pair": {"state": state},
         "compose": {
             "folder": config.compose_folder,
             "alone": config.strategy == "rolling",
+            "place": number,
+            "inside": config.compose_inside,
+            "changing": config.compose_inside is not None or bool(config.config),
         },
+        "docker": {"project": project, "alone": config.strategy == "rolling"},
     }
     made: Runtime = _driver(RUNTIMES, kind)(settings, name, **more.get(kind, {}))
     return made
@@ -111,6 +139,27 @@ def balancer(
     made: Balancer = _driver(BALANCERS, config.kind)(
         name, config, transports, clock, address=address
     )
+    return made
+
+
+def seat(
+    name: str,
+    config: HandoverConfig,
+    *,
+    runtime: Callable[[str], Runtime],
+    transports: Callable[[str], Transport],
+    clock: Clock,
+    project: str,
+    state: Callable[[str], str],
+) -> Balancer:
+    """What has the copies of a service hand over to each other; ``state`` gives the folder in which
+    a host keeps what is ours: beside it the copies have one of their own."""
+
+    def path(host: str) -> str:
+        return named_at(config.directory or f"{state(host)}-handover/{project}.{name}", host)
+
+    folder = _driver(SEATS, "folder")(name, config, runtime, transports, clock, path)
+    made: Balancer = _driver(SEATS, "seat")(folder)
     return made
 
 

@@ -17,7 +17,8 @@ from gapless.model import Instance
 
 
 class Assembly(Protocol):
-    """Hands out drivers; makes each once. ``host`` "" is the machine gapless runs on."""
+    """Hands out drivers; makes each once. ``host`` "" is the machine gapless runs on; where a host
+    has several instances, it is the place of one of them (see ``places``)."""
 
     @property
     def project(self) -> str:
@@ -33,11 +34,11 @@ class Assembly(Protocol):
         ...
 
     def hosts_of(self, service: str) -> tuple[str, ...]:
-        """All hosts that run the service, touched or not."""
+        """All hosts that run the service, touched or not; places where they run several."""
         ...
 
-    def runtime(self, service: str) -> Runtime:
-        """What starts and stops it."""
+    def runtime(self, service: str, host: str = "") -> Runtime:
+        """What starts and stops its instance on a host; "" for what is the same for all."""
         ...
 
     def release(self, service: str) -> Release | None:

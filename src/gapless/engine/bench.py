@@ -8,6 +8,8 @@ were not touched; has what comes back judged.
 3. Untouched hosts are asked for the same instants and for their own baseline.
 4. The hosts of a batch are judged together, too: one alone may be too quiet.
 5. A source that does not answer, or has nothing, is INCONCLUSIVE.
+6. A new copy that had shares of the traffic was judged beside the old one (beside_bench.py). What
+   it showed there is known, and its PASS stands unless it is worse now (shown.py).
 """
 
 from __future__ import annotations
@@ -19,14 +21,16 @@ from itertools import pairwise
 from gapless.config.judging import JudgeConfig
 from gapless.drivers.checks.rates import Count, RateSource
 from gapless.engine.context import InstanceContext
+from gapless.engine.copies import old_of
 from gapless.engine.look import Look, look_at, unknown
+from gapless.engine.shown import named, shown_of
 from gapless.engine.watched import Watched, tally_of, together
 from gapless.engine.windows import untouched, window_of
 from gapless.errors import FenceRefused, GaplessError
 from gapless.judge.dispersion import BUCKET
 from gapless.judge.gate import Evidence, Finding, Rules
 from gapless.judge.tally import Tally
-from gapless.plans import Batch, ServicePlan
+from gapless.plans import Batch, ServicePlan, StepKind
 
 AT_ONCE = 8
 """Questions put to one source at the same time."""
@@ -57,17 +61,23 @@ class Bench:
             return
 
     async def look(self, ctx: InstanceContext) -> Look:
-        """Ask for everything since the switch, and judge it."""
-        watched = self._watched_of(ctx)
+        """Ask for everything since the switch, or since it has all of the traffic; judge it."""
+        return await self.look_with(ctx, self._watched_of(ctx))
+
+    async def look_with(self, ctx: InstanceContext, watched: Watched) -> Look:
+        """The same, by what is known of another window."""
         try:
             answered = await self._ask(ctx, watched)
         except FenceRefused:
             raise
         except GaplessError as error:
             where = f" ({error.evidence})" if error.evidence else ""
-            return unknown(self.source.name, f"no answer: {error.what}{where}")
+            return unknown(
+                self.source.name, f"no answer: {error.what}{where}", watched.window.begins
+            )
         if not answered:
-            return unknown(self.source.name, "no data since the switch")
+            begins = watched.window.begins
+            return unknown(self.source.name, f"no data {begins}", begins)
         return self._judged(ctx, watched)
 
     def _watched_of(self, ctx: InstanceContext) -> Watched:
@@ -77,6 +87,9 @@ class Bench:
             kept = {host: one for host, one in self._watched.items() if host in batch.hosts}
             clock = ctx.rollout.clock
             watched = Watched(window_of(ctx), clock.now() - clock.monotonic())
+            shown = shown_of(ctx, self.source.name)
+            if shown is not None:
+                watched.comes_after(shown, named(old_of(ctx).instance))
             self._watched = {**kept, ctx.host: watched}
         return self._watched[ctx.host]
 
@@ -89,24 +102,23 @@ class Bench:
         if until <= since:
             return False
         others = untouched(ctx) if self.config.controls else ()
-        await self._ask_before(ctx.host, watched, others)
-        answers = await asyncio.gather(
-            *(self._count(host, since, until) for host in (ctx.host, *others))
-        )
-        if answers[0] is None:
+        await self.ask_before(ctx.host, watched, others)
+        found = await self.counts((ctx.host, *others), since, until)
+        mine = found.pop(ctx.host, None)
+        if mine is None:
             return False
-        alike = answers[0].total is None
+        alike = mine.total is None
         watched.take(
-            answers[0],
-            {
-                host: count
-                for host, count in zip(others, answers[1:], strict=True)
-                if count is not None and (count.total is None) == alike
-            },
+            mine, {host: one for host, one in found.items() if (one.total is None) == alike}
         )
         return True
 
-    async def _ask_before(self, host: str, watched: Watched, others: Sequence[str]) -> None:
+    async def counts(self, hosts: Sequence[str], since: float, until: float) -> dict[str, Count]:
+        """Of each host that has any."""
+        answers = await asyncio.gather(*(self._count(host, since, until) for host in hosts))
+        return {h: one for h, one in zip(hosts, answers, strict=True) if one is not None}
+
+    async def ask_before(self, host: str, watched: Watched, others: Sequence[str]) -> None:
         """Baselines, each once; a source that has none is asked again at the next look."""
         if not watched.window.baseline:
             return
@@ -143,28 +155,34 @@ class Bench:
     def _judged(self, ctx: InstanceContext, watched: Watched) -> Look:
         batch = batch_of(ctx)
         alone = watched.evidence(self.config.baseline)
-        rules = self._rules(ctx.service, batch, alone)
-        look = look_at(alone, rules, self.source.name)
+        rules = self.rules(ctx.service, batch, alone)
+        begins = watched.window.begins
+        look = look_at(alone, rules, self.source.name, "", begins)
         if look.finding is Finding.GOOD and self._began_later(watched):
-            return unknown(self.source.name, f"{NO_HISTORY}; {look.verdict.answer}")
+            return unknown(self.source.name, f"{NO_HISTORY}; {look.verdict.answer}", begins)
         if look.finding is not Finding.UNKNOWN:
             return look
+        if watched.shown is not None and watched.shown.well:
+            return watched.shown.look
         members = [self._watched[host] for host in batch.hosts if host in self._watched]
         known = [one.evidence(self.config.baseline) for one in members if one.now is not None]
         pooled = together(known, alone)
         if pooled is None:
             return look
         whose = f" of {', '.join(batch.hosts)} together"
-        joined = look_at(pooled, rules, self.source.name, whose)
+        joined = look_at(pooled, rules, self.source.name, whose, begins)
         return joined if joined.finding is not Finding.UNKNOWN else look
 
     def _began_later(self, watched: Watched) -> bool:
         """Whether this controller came after the switch, and the source kept nothing of before:
-        then it does not know the first errors either."""
-        window = watched.window
-        return window.baseline and watched.before is None and window.since < self._began
+        then it does not know the first errors either. Those of shares are in the journal."""
+        window, shown = watched.window, watched.shown
+        counted = shown is not None and shown.counted is not None
+        known = watched.before is not None or counted
+        return window.baseline and not known and window.since < self._began
 
-    def _rules(self, service: ServicePlan, batch: Batch, evidence: Evidence) -> Rules:
+    def rules(self, service: ServicePlan, batch: Batch, evidence: Evidence) -> Rules:
+        """What is too much for an instance of a batch."""
         counts_alone = evidence.now.requests is None
         return Rules(
             alpha=self.config.alpha / (self._rates * checks(service, batch)),
@@ -186,4 +204,6 @@ def checks(service: ServicePlan, batch: Batch) -> int:
     rest = [b for b in service.batches if b not in canaries]
     alike = canaries if batch in canaries else rest
     number = sum(len(b.hosts) + (len(b.hosts) > 1) for b in alike)
+    if batch in canaries and StepKind.SHIFT in service.steps:
+        number *= 2  # each is judged while it has shares, and once more when it has all
     return number * (2 if canaries and rest else 1)

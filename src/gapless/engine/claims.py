@@ -1,7 +1,8 @@
 """Owning services: on the hosts that run them and on the nodes that send them traffic.
 
 The fence a host grants is compared there in the same call that acts, so a second laptop, a zombie
-controller or a stale retry cannot act.
+controller or a stale retry cannot act. Where a host has several instances, each is claimed: what
+the host remembers is of one of them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from gapless.drivers.transports.base import Claim, Claimed, Transport
+from gapless.drivers.transports.base import Claim, Claimed
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.journal import LockRecord, RolloutState, lock_held
 from gapless.engine.left_out import tell_left_out
@@ -26,6 +27,7 @@ from gapless.errors import (
     Unreachable,
 )
 from gapless.model import Fence
+from gapless.places import claim_name, machine_of, number_of
 from gapless.plans import ServicePlan, Verb
 
 
@@ -53,15 +55,15 @@ def _tell_apart(ctx: RolloutContext, service: ServicePlan) -> None:
     """Two instances must not share what a host keeps of a service: its copies for the way back and
     what it remembers. That the node of a balancer shares the claim of an instance on the same
     machine is fine: then both act under the newer fence."""
-    names: dict[str, list[str]] = {}
+    names: dict[tuple[str, int], list[str]] = {}
     for host in _places(ctx, service):
         place = ctx.places.get((service.name, host))
         if place:
-            names.setdefault(place, []).append(host)
+            names.setdefault((place, number_of(host)), []).append(host)
     for shared in names.values():
         instances = [host for host in shared if host in service.hosts or host in service.absent]
         if len(instances) > 1:
-            raise one_machine(service.name, instances)
+            raise one_machine(service.name, [machine_of(host) for host in instances])
         fences = [ctx.fences[service.name, host] for host in shared]
         newest = max(fences, key=lambda fence: fence.number)
         ctx.fences.update({(service.name, host): newest for host in shared})
@@ -86,15 +88,10 @@ def _places(ctx: RolloutContext, service: ServicePlan) -> list[str]:
     return list(dict.fromkeys([*service.hosts, *service.absent, *nodes]))
 
 
-def claim_name(ctx: RolloutContext, service: str) -> str:
-    """The name under which hosts know a service: projects do not collide."""
-    return f"{ctx.plan.project}.{service}"
-
-
 async def _claim(ctx: RolloutContext, service: ServicePlan, host: str) -> None:
     record, doubtful = ctx.record, ctx.again
     claim = Claim(
-        claim_name(ctx, service.name),
+        claim_name(ctx.plan.project, service.name, host),
         ctx.claimant,
         record.actor,
         record.controller,
@@ -108,7 +105,7 @@ async def _claim(ctx: RolloutContext, service: ServicePlan, host: str) -> None:
         doubtful = True  # from here on it may have been granted without our hearing of it
         claimed = await transport.claim(claim)
         if claimed.holder is not None and _is_over(ctx, claimed.holder.rollout):
-            claimed = await _take_over(ctx, transport, claim, claimed.holder)
+            claimed = await _take_over(ctx, service.name, host, claim, claimed.holder)
     except TransportError as error:
         if doubtful:
             ctx.doubtful.add((service.name, host))
@@ -151,23 +148,24 @@ def _is_over(ctx: RolloutContext, rollout: str) -> bool:
 
 
 async def _take_over(
-    ctx: RolloutContext, transport: Transport, claim: Claim, holder: Claim
+    ctx: RolloutContext, service: str, host: str, claim: Claim, holder: Claim
 ) -> Claimed:
     """From this holder only: somebody who came in between keeps the service."""
-    claimed = await transport.claim(claim, over=holder.rollout)
+    claimed = await ctx.assembly.transport(host).claim(claim, over=holder.rollout)
     if claimed.fence is not None:
         ctx.emit(
             "lock.taken_over",
-            service=claim.service.removeprefix(f"{ctx.plan.project}."),
-            host=transport.host,
+            service=service,
+            host=host,
             data={"rollout": holder.rollout, "owner": holder.owner},
         )
     return claimed
 
 
-async def _granted(ctx: RolloutContext, transport: Transport, service: str) -> Fence | None:
+async def _granted(ctx: RolloutContext, service: str, host: str) -> Fence | None:
     """What the host granted this rollout, heard of or not."""
-    fence = (await transport.holder(claim_name(ctx, service))).fence
+    transport, name = ctx.assembly.transport(host), claim_name(ctx.plan.project, service, host)
+    fence = (await transport.holder(name)).fence
     return fence if fence is not None and fence.rollout == ctx.claimant else None
 
 
@@ -203,7 +201,7 @@ async def _release(ctx: RolloutContext, service: str, host: str) -> None:
     transport = ctx.assembly.transport(host)
     try:
         await transport.connect()  # a host that went away may be back
-        fence = ctx.fences.get((service, host)) or await _granted(ctx, transport, service)
+        fence = ctx.fences.get((service, host)) or await _granted(ctx, service, host)
         if fence is None:
             return
         if (service, host) in ctx.untold:

@@ -19,6 +19,7 @@ from gapless.engine.journal import Journal, RolloutRecord, StepRecord, StepState
 from gapless.errors import GaplessError
 from gapless.events.event import TRANSIENT, Event
 from gapless.model import Fence, Instance
+from gapless.places import named_at
 from gapless.plans import Plan, ServicePlan, StepKind
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class RolloutContext:
     """Steps that a host which obeys somebody else did not let begin."""
     began: dict[str, float] = field(default_factory=dict)
     """When this process began each step, by its monotonic clock."""
+    listen: Callable[[], None] = lambda: None
+    """Hear what was asked of the rollout since the last time, in the middle of a long wait, too."""
 
     def event(self, type: str, **fields: Any) -> Event:  # noqa: A002 - the event's own word
         """An event of this rollout, stamped."""
@@ -156,12 +159,12 @@ class InstanceContext:
         """What starts and stops it."""
         if self.slot:
             return self.copy
-        return self.rollout.assembly.runtime(self.service.name)
+        return self.rollout.assembly.runtime(self.service.name, self.host)
 
     @property
     def copy(self) -> CopyRuntime:
         """The copy that is meant."""
-        runtime = self.rollout.assembly.runtime(self.service.name)
+        runtime = self.rollout.assembly.runtime(self.service.name, self.host)
         assert isinstance(runtime, Paired), "only copies have slots"
         return runtime.copy(self.slot)
 
@@ -186,7 +189,8 @@ class InstanceContext:
         """Where its host keeps what is needed to go back."""
         rollout = self.rollout
         root = rollout.assembly.state_dir(self.host)
-        return f"{root}/{rollout.plan.project}/{self.service.name}/{rollout.record.id}"
+        name = named_at(self.service.name, self.host)
+        return f"{root}/{rollout.plan.project}/{name}/{rollout.record.id}"
 
     def key(self, step: StepKind | str) -> str:
         """Journal key of one of its steps."""

@@ -22,7 +22,7 @@ _OF_THE_OLD = frozenset((StepKind.PREFLIGHT, StepKind.SNAPSHOT, StepKind.DRAIN, 
 
 async def on_live(ctx: InstanceContext) -> InstanceContext:
     """The instance by the copy that serves; as it is where there are no copies."""
-    runtime = ctx.rollout.assembly.runtime(ctx.service.name)
+    runtime = ctx.rollout.assembly.runtime(ctx.service.name, ctx.host)
     _, live = await copy_of(runtime, ctx.transport, ctx.instance)
     return ctx.of(live.slot, live.address) if live.slot else ctx
 
@@ -84,17 +84,26 @@ def order(ctx: InstanceContext) -> Iterator[StepKind]:
     if not ctx.service.start_first:
         yield from ctx.service.steps
         return
-    kinds = [kind for kind in ctx.service.steps if kind is not StepKind.RETIRE]
+    kinds = [kind for kind in ctx.service.steps if kind not in _OF_TWO]
     if not replaces_beside(ctx):  # rule 4: out of traffic first
         kinds.sort(key=lambda kind: _ENDS.get(kind, 1))
         yield from kinds
         return
     for kind in ctx.service.steps:
-        if kind in (StepKind.DRAIN, StepKind.RETIRE) and not old_of(ctx).slot:
+        if kind in (*_OF_TWO, StepKind.DRAIN) and not old_of(ctx).slot:
             continue  # nothing was there
+        if kind is StepKind.SHIFT and not goes_first(ctx):
+            continue
         yield kind
 
 
+def goes_first(ctx: InstanceContext) -> bool:
+    """Whether it is one of the canaries."""
+    return any(batch.first for batch in ctx.service.batches if ctx.host in batch.hosts)
+
+
+_OF_TWO = (StepKind.SHIFT, StepKind.PARK, StepKind.RETIRE)
+"""What means nothing where there is but one copy."""
 _ENDS = {StepKind.PREFLIGHT: 0, StepKind.SNAPSHOT: 0, StepKind.DRAIN: 0}
 
 

@@ -1,7 +1,8 @@
 """An instance that waits for a person: it is new, it serves, and its evidence decides nothing.
 
 1. It is neither done nor failed: its step stays open, nothing of it is taken back, and nothing new
-   is begun anywhere. The rollout pauses.
+   is begun anywhere. The rollout pauses. A share of the traffic beside an old copy is given back
+   meanwhile (steps/shift.py).
 2. The journal keeps why. ``resume`` works on the open step again: what is blamed on the environment
    is judged anew, from then on and against the untouched hosts alone; what lacked data is accepted
    as it is, unless it is worse by now.
@@ -64,6 +65,13 @@ _WORDS = {
     Why.ENVIRONMENT: "environment: errors rise on hosts that were not touched, too",
     Why.INSUFFICIENT: "too little data to judge",
 }
+
+
+def judged_anew_since(ctx: InstanceContext) -> float:
+    """Seconds since the epoch: when errors rose everywhere, and what was counted until then became
+    no measure any more. 0 where that never was."""
+    record = ctx.rollout.steps.get(ctx.key(_KEY))
+    return record.ended if record and Why.ENVIRONMENT in held_before(ctx) else 0.0
 
 
 def held_before(ctx: InstanceContext) -> frozenset[Why]:

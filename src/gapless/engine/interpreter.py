@@ -64,6 +64,7 @@ async def interpret(ctx: RolloutContext, *, resumed: bool) -> Ending:
     if not resumed:
         ctx.emit("rollout.started")
     gate = Gatekeeper(ctx)
+    ctx.listen = gate.listen
     try:
         if resumed:
             recall(ctx)

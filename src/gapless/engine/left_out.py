@@ -13,6 +13,7 @@ from typing import Any
 from gapless.engine.context import InstanceContext
 from gapless.engine.journal import Journal
 from gapless.errors import FenceRefused, GaplessError
+from gapless.places import claim_name
 from gapless.plans import StepKind, Verb
 
 
@@ -84,7 +85,7 @@ async def remember_left_out(ctx: InstanceContext, *, left_out: bool) -> None:
 async def drained_by_hand(ctx: InstanceContext) -> Mapping[str, Any]:
     """Who took the instance out by hand, when (seconds since the epoch) and why; empty when nobody
     did."""
-    service = f"{ctx.rollout.plan.project}.{ctx.service.name}"
+    service = claim_name(ctx.rollout.plan.project, ctx.service.name, ctx.host)
     found: Mapping[str, Any] = (await ctx.transport.recall(service)).get("by_hand") or {}
     return found
 

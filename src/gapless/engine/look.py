@@ -18,11 +18,12 @@ class Look:
     verdict: Verdict
 
 
-def look_at(evidence: Evidence, rules: Rules, source: str, whose: str = "") -> Look:
-    """Have the evidence judged; ``whose`` names the instances where they are several."""
+def look_at(evidence: Evidence, rules: Rules, source: str, whose: str, since: str) -> Look:
+    """Have the evidence judged; ``whose`` names the instances where they are several, ``since``
+    when counting began, in words."""
     finding = judge(evidence, rules)
     status = _STATUS.get(finding, VerdictStatus.INCONCLUSIVE)
-    asked = f"{source}{whose} since the switch"
+    asked = f"{source}{whose} {since}"
     if finding is Finding.UNKNOWN:  # however far below the limit: no PASS
         answer = f"too little data, {missing(evidence, rules)}: {told(evidence, rules)}"
         return Look(finding, Verdict(status, source, asked, answer, ENOUGH))
@@ -30,9 +31,9 @@ def look_at(evidence: Evidence, rules: Rules, source: str, whose: str = "") -> L
     return Look(finding, Verdict(status, source, asked, answer, wanted(evidence, rules)))
 
 
-def unknown(source: str, why: str) -> Look:
+def unknown(source: str, why: str, since: str) -> Look:
     """Nobody can tell, which is never a PASS."""
-    asked = f"{source} since the switch"
+    asked = f"{source} {since}"
     verdict = Verdict(VerdictStatus.INCONCLUSIVE, source, asked, why, ENOUGH)
     return Look(Finding.UNKNOWN, verdict)
 

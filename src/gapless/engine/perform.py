@@ -4,7 +4,8 @@
 2. An intent without outcome (crash) is put to the host first: met → recorded as observed, else
    the action runs again under a new attempt.
 3. Contact lost while acting is the same situation: reconnect within the host's limit, then 2.
-4. A person who wants out cuts steps short, but never a critical one.
+4. A person who wants out cuts steps short: all that may be left half-way because their way back
+   copes with it. What a critical one has begun is finished first, but for the wait of a drain.
 5. A failure is committed with its evidence and the last log lines of the new copy.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from gapless.engine.context import InstanceContext
 from gapless.engine.journal import StepRecord, StepState
@@ -31,6 +32,8 @@ from gapless.errors import (
 from gapless.model import Command
 from gapless.plans import StepKind
 
+LISTEN_EVERY = 0.25
+"""Seconds until an ``abort`` is heard."""
 RECONNECT_EVERY = 1.0
 """Seconds between two tries to reach a lost host."""
 
@@ -105,7 +108,8 @@ async def _attempt(step: Step, ctx: InstanceContext, key: str) -> Facts:
     record = rollout.steps.get(key)
     attempt = record.attempt if record else 0
     if record is not None and not record.closed:
-        facts = await step.recover(ctx, record, action_key(ctx, key, attempt))
+        recovering = step.recover(ctx, record, action_key(ctx, key, attempt))
+        facts = await (_cut_short(ctx, recovering) if step.cut_short else recovering)
         if facts is not None:
             _succeed(step, ctx, key, attempt, StepState.OBSERVED, facts)
             return facts
@@ -115,7 +119,7 @@ async def _attempt(step: Step, ctx: InstanceContext, key: str) -> Facts:
     event = ctx.event("step.started", step.kind, attempt=attempt)
     rollout.begin(key, attempt, before, event, durable=step.critical)
     acting = step.act(ctx, before, action_key(ctx, key, attempt))
-    facts = await (acting if step.critical else _cut_short(ctx, acting))
+    facts = await (_cut_short(ctx, acting) if step.cut_short else acting)
     seconds = round(rollout.clock.monotonic() - started, 3)
     _succeed(step, ctx, key, attempt, StepState.DONE, facts, seconds)
     return facts
@@ -145,20 +149,27 @@ def action_key(ctx: InstanceContext, key: str, attempt: int) -> str:
 
 
 async def _cut_short(ctx: InstanceContext, work: Any) -> Any:
-    """Await ``work`` unless a person asks for the undo first; the work is then cancelled, and
-    with it what it started on the host."""
+    """Await ``work`` unless a person asks for the undo first, at the keyboard or by ``abort``; the
+    work is then cancelled, and with it what it started on the host."""
     task = asyncio.ensure_future(work)
     undo = asyncio.ensure_future(ctx.rollout.interrupts.undo.wait())
+    ear = asyncio.ensure_future(_listen(ctx))
     try:
         await asyncio.wait({task, undo}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise UndoRequested("the undo of the current batch was asked for", where=ctx.host)
         return task.result()
     finally:
-        for waiting in (task, undo):
+        for waiting in (task, undo, ear):
             if not waiting.done():
                 waiting.cancel()
-        await asyncio.gather(task, undo, return_exceptions=True)
+        await asyncio.gather(task, undo, ear, return_exceptions=True)
+
+
+async def _listen(ctx: InstanceContext) -> NoReturn:
+    while True:
+        await ctx.rollout.clock.sleep(LISTEN_EVERY)
+        ctx.rollout.listen()
 
 
 def _succeed(
@@ -219,14 +230,17 @@ def failed_before(ctx: InstanceContext, record: StepRecord) -> StepError:
     )
 
 
-_LOGGED = frozenset((StepKind.SWITCH, StepKind.READY, StepKind.SOAK, StepKind.VERIFY))
+_LOGGED = frozenset(
+    (StepKind.SWITCH, StepKind.READY, StepKind.SHIFT, StepKind.SOAK, StepKind.VERIFY)
+)
 
 
 async def _log(step: Step, ctx: InstanceContext, error: GaplessError) -> str:
     """The last words of the new copy, fetched before it is removed; best effort."""
     if isinstance(error, StepError) and error.log is not None:
         return error.log
-    if step.kind not in _LOGGED or isinstance(error, TransportError):
+    handed_over = step.kind is StepKind.ADMIT and ctx.config.handover is not None
+    if not (handed_over or step.kind in _LOGGED) or isinstance(error, TransportError):
         return ""
     try:
         switched = ctx.key(StepKind.SWITCH)

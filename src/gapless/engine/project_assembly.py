@@ -25,13 +25,14 @@ from gapless.drivers.config_files.rendering import Written
 from gapless.drivers.releases.base import Release
 from gapless.drivers.releases.workshop import Workshop
 from gapless.drivers.runtimes.base import Runtime
-from gapless.drivers.runtimes.paired import copies_of
+from gapless.drivers.runtimes.paired import copies_of, located
 from gapless.drivers.transports.base import Probe, Transport
 from gapless.drivers.transports.held import Held
 from gapless.engine.config_key import config_marks
 from gapless.engine.connections import Connections
 from gapless.engine.state_home import release_store
 from gapless.model import Instance
+from gapless.places import machine_of, number_of, places_on
 
 
 def this_machine() -> HostConfig:
@@ -60,11 +61,12 @@ class ProjectAssembly:
         self._written = written
         self._connections = kept or Connections(config.defaults)
         self._transports: dict[str, Transport] = {}
-        self._runtimes: dict[str, Runtime] = {}
+        self._runtimes: dict[tuple[str, int], Runtime] = {}
         self._releases: dict[str, Release | None] = {}
         self._config_files: dict[str, ConfigFiles] = {}
         self._config_secrets = ConfigSecrets()
         self._balancers: dict[str, Balancer] = {}
+        self._seats: dict[str, Balancer] = {}
         self._secrets = KeptSecrets()
         self._rates: dict[str, tuple[tuple[JudgeConfig, RateSource], ...]] = {}
 
@@ -75,8 +77,9 @@ class ProjectAssembly:
 
     def transport(self, host: str) -> Transport:
         """The one connection to a host; "" is the machine gapless runs on."""
+        host = machine_of(host)
         if host not in self._transports:
-            config = self.config.hosts[host] if host else self._local
+            config = self._host(host)
             self._transports[host] = self._connections.to(host, config)
         return self._transports[host]
 
@@ -86,14 +89,19 @@ class ProjectAssembly:
 
     def hosts_of(self, service: str) -> tuple[str, ...]:
         """All hosts that run the service: by name, or by group."""
-        return hosts_on(self.service(service).on, self.config.hosts, self._groups)
+        one = self.service(service)
+        return places_on(hosts_on(one.on, self.config.hosts, self._groups), one.replicas)
 
-    def runtime(self, service: str) -> Runtime:
-        """What starts and stops it."""
-        if service not in self._runtimes:
+    def runtime(self, service: str, host: str = "") -> Runtime:
+        """What starts and stops its instance on a host."""
+        number = number_of(host)
+        if (service, number) not in self._runtimes:
             config = self.service(service)
-            self._runtimes[service] = registry.runtime(service, config, self._address, self._state)
-        return self._runtimes[service]
+            made = registry.runtime(
+                service, config, self._address, self._state, number, project=self.project
+            )
+            self._runtimes[service, number] = made
+        return self._runtimes[service, number]
 
     def release(self, service: str) -> Release | None:
         """How its versions come to hosts."""
@@ -115,8 +123,25 @@ class ProjectAssembly:
         return self._config_files[service]
 
     def balancers(self, service: str) -> tuple[Balancer, ...]:
-        """What sends traffic to it."""
-        return tuple(self._balancer(name) for name in self.service(service).balancer)
+        """What sends traffic to it, or what has its copies hand over to each other."""
+        named = (self._balancer(name) for name in self.service(service).balancer)
+        return (*named, *self._seat(service))
+
+    def _seat(self, service: str) -> tuple[Balancer, ...]:
+        config = self.service(service).handover
+        if config is None:
+            return ()
+        if service not in self._seats:
+            self._seats[service] = registry.seat(
+                service,
+                config,
+                runtime=partial(self.runtime, service),
+                transports=self.transport,
+                clock=self._clock,
+                project=self.project,
+                state=self._state,
+            )
+        return (self._seats[service],)
 
     def _balancer(self, name: str) -> Balancer:
         if name not in self._balancers:
@@ -145,18 +170,30 @@ class ProjectAssembly:
         return self._rates[service]
 
     def _reach(self, service: str) -> Reach:
-        systemd = self.service(service).systemd
         return Reach(
             service=service,
-            unit=" ".join(systemd.units) if systemd else "",
+            unit=partial(self._units, service),
             transport=self.transport,
             address=self._address,
             balancers=lambda: self.balancers(service),
             clock=self._clock,
             secrets=self._secrets,
             references=partial(self._references, service),
-            copies=partial(copies_of, self.runtime(service)),
+            copies=self._copies,
         )
+
+    async def _copies(self, instance: Instance) -> tuple[Instance, ...]:
+        """Where containers have addresses of their own, their host is asked for them."""
+        runtime = self.runtime(instance.service, instance.host)
+        containers = self.service(instance.service).containers
+        copies = copies_of(runtime, instance)
+        if containers is None or containers.reach == "host":
+            return copies
+        return await located(runtime, self.transport(instance.host), copies)
+
+    def _units(self, service: str, host: str) -> str:
+        systemd, number = self.service(service).systemd, number_of(host)
+        return " ".join(systemd.at(number).units) if systemd else ""
 
     def _references(self, service: str, host: str) -> Iterable[str]:
         """Every secret that an instance is given, or asked with."""
@@ -166,7 +203,7 @@ class ProjectAssembly:
                 yield from check.http_check.secrets.values()
         for evidence in config.verify:
             yield from evidence.secret_references
-        yield from references_for(self.config, service, host).values()
+        yield from references_for(self.config, service, machine_of(host)).values()
 
     def _probes(
         self, checks: Sequence[HealthConfig], instance: Instance, release: str
@@ -183,19 +220,22 @@ class ProjectAssembly:
         return registry.transport(host, self.config.hosts[host], Held(1))
 
     def _address(self, host: str) -> str:
+        host = machine_of(host)
         return self.config.hosts[host].address or host
+
+    def _host(self, host: str) -> HostConfig:
+        return self.config.hosts[machine_of(host)] if host else self._local
 
     def reconnect_limit(self, host: str) -> float:
         """Seconds a lost host may take to come back."""
-        return self.config.hosts[host].reconnect if host else self._local.reconnect
+        return self._host(host).reconnect
 
     def state_dir(self, host: str) -> str:
         """Folder on the host for copies needed to go back."""
         return f"{self._state(host)}/snapshots"
 
     def _state(self, host: str) -> str:
-        config = self.config.hosts[host] if host else self._local
-        return config.state_dir or "/var/lib/gapless"
+        return self._host(host).state_dir or "/var/lib/gapless"
 
     async def close(self) -> None:
         """Close the connections, unless they are kept."""

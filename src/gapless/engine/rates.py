@@ -5,7 +5,9 @@
    ``on_insufficient`` decides.
 3. Errors that rise on untouched hosts, too, are nobody's fault here: the instance is held, the
    rollout pauses.
-4. Not judged are the way back (a rollback is never rolled back) and what --force forces.
+4. While a new copy has a share of the traffic beside the old one, a FAIL ends its shift. What else
+   it comes to at the end of a share is kept: a PASS beside the old copy stands (shown.py).
+5. Not judged are the way back (a rollback is never rolled back) and what --force forces.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from gapless.engine.bench import Bench
+from gapless.engine.beside_bench import BesideBench
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.held import Held, Why, held_before
 from gapless.engine.look import Look
+from gapless.engine.shown import Shown
 from gapless.engine.steps.health import tell
 from gapless.errors import Unstable
 from gapless.judge.gate import Finding
@@ -56,6 +60,30 @@ async def watch_rates(ctx: InstanceContext, benches: Sequence[Bench]) -> NoRetur
         _decisive(ctx, StepKind.SOAK, await _looks(ctx, benches))
 
 
+async def begin_beside(ctx: InstanceContext) -> Sequence[BesideBench]:
+    """What judges it while it has shares of the traffic beside the old copy, from here on."""
+    looking = [BesideBench(bench, ctx) for bench in benches_of(ctx)]
+    for one in looking:
+        await one.begin(ctx)
+    return looking
+
+
+async def watch_beside(ctx: InstanceContext, benches: Sequence[BesideBench]) -> NoReturn:
+    """The same of a new copy that has a share of the traffic, beside the old one."""
+    while True:
+        every = min(bench.config.interval for bench in benches)
+        await ctx.rollout.clock.sleep(max(SOON, every))
+        _decisive(ctx, StepKind.SHIFT, await _looks(ctx, benches, StepKind.SHIFT))
+
+
+async def shown_beside(ctx: InstanceContext, benches: Sequence[BesideBench]) -> Sequence[Shown]:
+    """What it showed up to the end of a share. Raises Unstable and Held."""
+    looks = await _looks(ctx, benches, StepKind.SHIFT)
+    _decisive(ctx, StepKind.SHIFT, looks)
+    found = (bench.shown(look) for bench, look in zip(benches, looks, strict=True))
+    return [shown for shown in found if shown is not None]
+
+
 async def decide_rates(ctx: InstanceContext, benches: Sequence[Bench]) -> int:
     """Look until every rate is decided, or its time is over; how many there are. Raises Unstable
     and Held."""
@@ -80,10 +108,14 @@ async def decide_rates(ctx: InstanceContext, benches: Sequence[Bench]) -> int:
     return len(looks)
 
 
-async def _looks(ctx: InstanceContext, benches: Sequence[Bench]) -> Sequence[Look]:
+async def _looks(
+    ctx: InstanceContext,
+    benches: Sequence[Bench] | Sequence[BesideBench],
+    step: StepKind = StepKind.VERIFY,
+) -> Sequence[Look]:
     looks = await asyncio.gather(*(bench.look(ctx) for bench in benches))
     for look in looks:
-        ctx.emit("step.progress", StepKind.VERIFY, verdict=look.verdict.to_json())
+        ctx.emit("step.progress", step, verdict=look.verdict.to_json())
     return looks
 
 

@@ -23,7 +23,7 @@ def serving_now(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:
 
 def _now(ctx: RolloutContext, service: ServicePlan, host: str, replaced: Replaced | None) -> str:
     if replaced is None or replaced.outcome is InstanceOutcome.UNTOUCHED:
-        return service.from_.get(host, "") or "not touched"
+        return service.from_.get(host, "") or _image(service, host, 0) or "not touched"
     if replaced.outcome in (InstanceOutcome.DONE, InstanceOutcome.HELD):
         return _MOVED.get(ctx.plan.verb) or _release(service, host)
     if replaced.outcome is InstanceOutcome.RESTORED:
@@ -47,12 +47,13 @@ _WRONG: Mapping[InstanceOutcome, str] = {
 def _restored(service: ServicePlan, host: str) -> str:
     if host in service.installs:
         return NOT_INSTALLED
-    old = service.from_.get(host) or (NO_RELEASE if service.to else "")
+    old = service.from_.get(host) or (NO_RELEASE if service.to else _image(service, host, 0))
     return f"{old} (restored)".strip()
 
 
 def _stayed(service: ServicePlan, host: str, replaced: Replaced) -> str:
-    new = service.to.get("name") or service.from_.get(host) or "as switched"
+    known = service.to.get("name") or service.from_.get(host) or _image(service, host, 1)
+    new = known or "as switched"
     floor = replaced.error.get("code") == FloorBroken.code
     why = "way back refused by the floor" if floor else "way back not begun"
     return f"{new} (new release, {why})"
@@ -72,7 +73,13 @@ def _release(service: ServicePlan, host: str) -> str:
     done = "started" if host in service.installs else "restarted"
     if (service.snapshots.get(host) or {}).get("config"):
         done = AS_IT_WAS
-    return str(service.to.get("name") or service.from_.get(host) or done)
+    known = service.to.get("name") or service.from_.get(host) or _image(service, host, 1)
+    return str(known or done)
+
+
+def _image(service: ServicePlan, host: str, which: int) -> str:
+    """Of a container: 0 of the one that was there, 1 of the one that took its place."""
+    return service.images[host][which] if host in service.images else ""
 
 
 def marks_of(ctx: RolloutContext, result: ServiceResult) -> dict[str, str]:

@@ -1,11 +1,13 @@
-"""What is known of one rate of one instance: its baseline, and the counts look by look."""
+"""What is known of one rate of one instance: its baseline, and the counts look by look. Of a new
+copy that had shares of the traffic, what was counted in them is known, too."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gapless.drivers.checks.rates import Count
+from gapless.engine.shown import Counted, Shown
 from gapless.engine.windows import Window
 from gapless.judge.contest import Contest, habit
 from gapless.judge.dispersion import dispersion
@@ -24,11 +26,15 @@ def tally_of(count: Count) -> Tally:
 class Watched:
     """``ahead``: what the wall clock was ahead of the monotonic one when it began; a clock that is
     set meanwhile moves no window. ``buckets`` cut the baseline; ``others`` are the untouched
-    hosts."""
+    hosts. ``shown`` comes of shares before this window; ``elder`` is the old copy in them: as good
+    as before. ``carried`` is counted on from."""
 
     window: Window
     ahead: float
     before: Tally | None = None
+    elder: Tally | None = None
+    shown: Shown | None = None
+    carried: Counted | None = None
     buckets: tuple[Tally, ...] = ()
     others_before: dict[str, Tally] = field(default_factory=dict)
     now: Tally | None = None
@@ -46,9 +52,10 @@ class Watched:
 
     def take(self, count: Count, others: Mapping[str, Count]) -> None:
         """One more look: everything since the switch, of it and of the untouched hosts."""
-        now = tally_of(count)
+        mine, beside = (self.carried.new, self.carried.others) if self.carried else (None, {})
+        now = _after(mine, tally_of(count))
         tick = now.since(self.now) if self.now is not None else now
-        seen = {host: tally_of(other) for host, other in others.items()}
+        seen = {h: _after(beside.get(h), tally_of(other)) for h, other in others.items()}
         theirs = [
             tally.since(self.others[host]) if host in self.others else tally
             for host, tally in seen.items()
@@ -62,6 +69,36 @@ class Watched:
             usual = habit(self.before, total([self.others_before[h] for h in self._known(seen)]))
             self.contest = self.contest.after(tick, together, self.dispersion, usual)
 
+    def counted(self, until: float) -> Counted | None:
+        """All of it up to ``until``, for whoever counts on; None of nothing."""
+        if self.now is None:
+            return None
+        return Counted(
+            until, self.now, self.others, self.before, self.others_before, self.contest.wealth
+        )
+
+    def comes_after(self, shown: Shown, old: str) -> None:
+        """The shares of a new copy, with ``old`` beside it. What was judged then is not judged
+        again; what was not is counted on, with nobody beside it any more."""
+        self.shown, counted = shown, shown.counted
+        if counted is None:
+            return
+        others = dict(counted.others)
+        had = others.pop(old, Tally())
+        if shown.well:
+            had = shown.last
+            self.before, self.others_before = counted.before, dict(counted.others_before)
+        else:
+            self.count_on(replace(counted, others=others, wealth=Contest().wealth))
+        self.elder = had if had.exposure > 0 else None
+
+    def count_on(self, counted: Counted) -> None:
+        """From there, and not anew. Before anything is taken."""
+        self.carried = counted
+        self.before, self.others_before = counted.before, dict(counted.others_before)
+        self.now, self.others = counted.new, dict(counted.others)
+        self.ticks, self.contest = [counted.new], Contest(counted.wealth)
+
     def _known(self, hosts: Mapping[str, Tally]) -> list[str]:
         return [host for host in hosts if host in self.others_before]
 
@@ -73,13 +110,13 @@ class Watched:
         unseen = self.unseen
         if not self.window.baseline:  # a person knows what errs everywhere
             unseen = tuple(m for m in unseen if m[0] not in {text for text, _ in self.elsewhere})
-        now = self.now or Tally()
+        now, before = self.now or Tally(), self._before()
         others = [self.others[host] for host in hosts]
         others_before = [self.others_before[host] for host in known]
         return Evidence(
             now=now,
-            before=self.before,
-            lent=lend(self.before, total([*others_before, *others]), now, baseline),
+            before=before,
+            lent=lend(before, total([*others_before, *others]), now, baseline),
             others=total(others),
             others_before=total(others_before),
             dispersion=self.dispersion,
@@ -88,6 +125,13 @@ class Watched:
             unseen=unseen,
             elsewhere=self.elsewhere,
         )
+
+    def _before(self) -> Tally | None:
+        return total([tally for tally in (self.before, self.elder) if tally is not None])
+
+
+def _after(carried: Tally | None, tally: Tally) -> Tally:
+    return tally if carried is None else tally + carried
 
 
 def together(evidence: list[Evidence], others: Evidence) -> Evidence | None:

@@ -17,21 +17,34 @@ CONTROLS = 8
 class Window:
     """Seconds since the epoch: the baseline ends at ``touched``, counting begins at ``since``.
     ``baseline`` False: a person let the rollout go on although everything errs more than before,
-    so before is no measure any more."""
+    so before is no measure any more. ``begins``: what it begins with, in words."""
 
     touched: float
     since: float
     baseline: bool = True
+    begins: str = "since the switch"
 
 
 def window_of(ctx: InstanceContext) -> Window:
-    """Of an instance that was switched: the same for every controller that works on it."""
+    """Of an instance that was switched: the same for every controller that works on it. Where a
+    new copy had its shares of the traffic, it was judged by itself until it got all of it."""
     now = ctx.rollout.clock.now()
     switched = _begun(ctx, StepKind.SWITCH, now)
     touched = min(switched, _begun(ctx, StepKind.DRAIN, switched))
     if Why.ENVIRONMENT in held_before(ctx):
-        return Window(touched, now, baseline=False)
+        return Window(touched, now, baseline=False, begins="since the rollout went on")
+    shifted = ctx.rollout.steps.get(ctx.key(StepKind.SHIFT))
+    if shifted is not None and shifted.good:
+        return Window(touched, shifted.ended, begins="since it has all of the traffic")
     return Window(touched, switched)
+
+
+def window_beside(ctx: InstanceContext) -> Window:
+    """Of a new copy beside the old one: from its first share on."""
+    window = window_of(ctx)
+    shift = _begun(ctx, StepKind.SHIFT, window.since)
+    begins = "since its first share" if window.baseline else window.begins
+    return Window(window.touched, max(window.since, shift), window.baseline, begins)
 
 
 def _begun(ctx: InstanceContext, kind: StepKind, otherwise: float) -> float:

@@ -42,6 +42,11 @@ TYPES: Mapping[str, str] = {
     "contact.lost": "the connection broke; data.limit seconds for the host to come back",
     "contact.back": "it answers again; what was under way is put to it first",
     "drain.confirmed": "every balancer node reports the instance out of traffic",
+    "shift.confirmed": "each node reports the weights of a share (data.share, data.seconds);"
+    " data.anew: it was cut short before",
+    "shift.held": "the new copy was well at a share for all of its time",
+    "shift.returned": "the old copy has all of the instance's traffic again, nothing new is sent to"
+    " the new one",
     "admit.confirmed": "every balancer node reports the instance up after a passed check",
     "migration.started": "a migration is run",
     "migration.succeeded": "it ended well",
@@ -55,6 +60,7 @@ TYPES: Mapping[str, str] = {
     "instance.failed": "it is not; data.outcome: restored, untouched, lost, stayed, down or broken",
     "instance.held": "new and healthy; a person judges its evidence: data.why, data.verdict",
     "instance.left_out": "left out of traffic on purpose; data.next has the command that ends it",
+    "instance.warned": "something about it went wrong, and nothing was stopped for it; data.why",
     "lock.taken": "the services are owned by this rollout",
     "lock.taken_over": "a host still obeyed a rollout that has ended (data.rollout)",
     "lock.released": "and given back",

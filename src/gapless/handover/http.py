@@ -53,6 +53,9 @@ class Server:
             with contextlib.suppress(ConnectionError, TimeoutError, asyncio.IncompleteReadError):
                 while await self._exchange(reader, writer):
                     pass
+        except asyncio.CancelledError:
+            # close() ends who idles; of a cancelled task asyncio's streams print a traceback
+            pass
         finally:
             self._open.discard(task)
             writer.close()

@@ -67,9 +67,9 @@ class Gateway:
         self.connections = 0
         """How many there have been."""
 
-    async def start(self) -> str:
-        """Its address, ``127.0.0.1:PORT``."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def start(self, address: str = "127.0.0.1", number: int = 0) -> str:
+        """Its address, ``127.0.0.1:PORT``; any port that is free for 0."""
+        self._server = await asyncio.start_server(self._serve, address, number)
         host, port = self._server.sockets[0].getsockname()
         return f"{host}:{port}"
 
@@ -88,6 +88,12 @@ class Gateway:
     def let_in(self, copy: str) -> None:
         """The opposite of hold."""
         self._held.pop(copy, None)
+
+    @property
+    def copies(self) -> tuple[str, ...]:
+        """Who is connected, in the order in which they came."""
+        there = (session.copy for session in self._sessions if session.writer is not None)
+        return tuple(dict.fromkeys(there))
 
     def hang_up(self, copy: str) -> int:
         """Its sessions can be resumed. Says how many connections were cut."""
@@ -134,6 +140,9 @@ class Gateway:
                 _tell(writer, {"op": "hello", "heartbeat_ms": int(_BEAT * 1000)})
                 while line := await reader.readline():
                     session = self._hear(json.loads(line), writer, session)
+        except asyncio.CancelledError:
+            # close() hangs up; of a cancelled task asyncio's streams print a traceback
+            pass
         finally:
             self._tasks.discard(task)
             if session is not None and session.writer is writer:

@@ -140,4 +140,19 @@ def _openapi(question: dict[str, Any], limit: float, cancelled: threading.Event)
     return ask_openapi(question["spec"], limit, cancelled)
 
 
-_KINDS = {"http": _http, "tcp": _tcp, "unix": _unix, "command": _command, "openapi": _openapi}
+def _container(
+    question: dict[str, Any], limit: float, cancelled: threading.Event
+) -> dict[str, Any]:
+    from gapless.hostside.container_check import ask_container
+
+    return ask_container(question["spec"], limit, cancelled)
+
+
+_KINDS = {
+    "http": _http,
+    "tcp": _tcp,
+    "unix": _unix,
+    "command": _command,
+    "openapi": _openapi,
+    "container": _container,
+}

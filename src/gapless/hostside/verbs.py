@@ -25,6 +25,7 @@ _WHERE = {
     "remember": "memory",
     "facts": "facts",
     "logs": "logs",
+    "containers": "containers",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from gapless.config.groups import Groups, groups_of, hosts_on
 from gapless.config.hosts import HostConfig
@@ -12,6 +13,7 @@ from gapless.config.project import ProjectConfig
 from gapless.errors import UsageError
 from gapless.inventory.selection import select
 from gapless.model import Instance
+from gapless.places import machine_of, places_on
 
 
 class Inventory:
@@ -24,10 +26,12 @@ class Inventory:
         self._placed: dict[str, tuple[str, ...]] = {}
 
     def hosts_of(self, service: str) -> tuple[str, ...]:
-        """Hosts that run an instance of the service, each once."""
+        """Hosts that run an instance of the service, each once; where they run several, the places
+        of these."""
         if service not in self._placed:
-            on = self._services[service].on
-            self._placed[service] = hosts_on(on, self.hosts, self.groups)
+            one = self._services[service]
+            hosts = hosts_on(one.on, self.hosts, self.groups)
+            self._placed[service] = places_on(hosts, one.replicas)
         return self._placed[service]
 
     def instances(self, service: str) -> tuple[Instance, ...]:
@@ -35,8 +39,23 @@ class Inventory:
         return tuple(Instance(service, host) for host in self.hosts_of(service))
 
     def select(self, expression: str) -> tuple[str, ...]:
-        """Hosts a ``--hosts`` expression means; UsageError for what means nothing."""
-        return select(expression, self.hosts, self.groups)
+        """Hosts, and places on them, that a ``--hosts`` expression means; UsageError for what means
+        nothing."""
+        return select(expression, self.hosts, self.groups, self.places)
+
+    def machines(self, expression: str) -> tuple[str, ...]:
+        """The hosts of what it means."""
+        return tuple(dict.fromkeys(map(machine_of, self.select(expression))))
+
+    @cached_property
+    def places(self) -> Mapping[str, tuple[str, ...]]:
+        """Host to its places: those of the service that has the most there. None, mostly."""
+        most = dict.fromkeys(self.hosts, 1)
+        several = [service for service in self._services.values() if service.replicas > 1]
+        for service in several:
+            for host in hosts_on(service.on, self.hosts, self.groups):
+                most[host] = max(most[host], service.replicas)
+        return {host: places_on((host,), count) for host, count in most.items() if count > 1}
 
     def services(self, patterns: Iterable[str] = ()) -> tuple[str, ...]:
         """Services by name or glob (all when none is given); UsageError for unknown ones."""

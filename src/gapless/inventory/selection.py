@@ -2,6 +2,7 @@
 
 Words are separated by commas outside brackets. A word is a host, a group, ``all``, a range or a
 glob; ``!`` in front takes hosts away, wherever it stands. Only exclusions: all hosts but those.
+``web1/2`` is one of several instances on a host.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from fnmatch import translate
+from types import MappingProxyType
 
 from gapless.config.groups import Groups, named
 from gapless.config.problems import did_you_mean
@@ -18,8 +20,19 @@ from gapless.errors import UsageError
 _COMMA = re.compile(r",(?![^\[]*\])")
 
 
-def select(expression: str, hosts: Mapping[str, object], groups: Groups) -> tuple[str, ...]:
-    """Hosts the expression means, in the order of the file."""
+NOWHERE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+"""No host has several instances of a service."""
+
+
+def select(
+    expression: str,
+    hosts: Mapping[str, object],
+    groups: Groups,
+    places: Mapping[str, tuple[str, ...]] = NOWHERE,
+) -> tuple[str, ...]:
+    """Hosts the expression means, in the order of the file, each with all of its ``places``; or
+    some of these alone."""
+    hosts = dict.fromkeys(one for host in hosts for one in (host, *places.get(host, ())))
     wanted: set[str] = set()
     unwanted: set[str] = set()
     words = [word.strip() for word in _COMMA.split(expression) if word.strip()]
@@ -27,7 +40,8 @@ def select(expression: str, hosts: Mapping[str, object], groups: Groups) -> tupl
         raise UsageError("--hosts names nothing", next="gapless status")
     for word in words:
         target = unwanted if word.startswith("!") else wanted
-        target.update(_meant(word.removeprefix("!").strip(), hosts, groups))
+        for meant in _meant(word.removeprefix("!").strip(), hosts, groups):
+            target.update((meant, *places.get(meant, ())))
     if all(word.startswith("!") for word in words):
         wanted.update(hosts)
     chosen = tuple(host for host in hosts if host in wanted and host not in unwanted)

@@ -35,7 +35,7 @@ def wanted(evidence: Evidence, rules: Rules) -> str:
         case Ground.CEILING:
             return f"at most {_ceiling(rules)}"
         case Ground.CONTEST:
-            return "no more than on untouched hosts"
+            return f"no more than on {evidence.others_are}"
     least = _limit(evidence, rules)
     fewer = f"fewer than {least}" if least.isdigit() else "enough data"
     return f"{fewer}, at most {_ceiling(rules)}" if rules.ceiling else fewer
@@ -57,7 +57,7 @@ def _decided(evidence: Evidence, rules: Rules) -> str:
         case Ground.CEILING:
             return f"above the ceiling of {_ceiling(rules)}"
         case Ground.CONTEST:
-            return "more than on untouched hosts at the same time"
+            return f"more than on {evidence.others_are} at the same time"
     return ""
 
 
@@ -86,7 +86,9 @@ def _before(evidence: Evidence) -> str:
     if reference is None:
         return "baseline unknown"
     parts = [_plain(evidence.before)] if evidence.before is not None else []
-    parts += [f"{_plain(evidence.lent)} on untouched hosts"] if evidence.lent is not None else []
+    parts += (
+        [f"{_plain(evidence.lent)} on {evidence.others_are}"] if evidence.lent is not None else []
+    )
     usual = f"({expected(evidence.now, reference):.2g} expected)"
     return f"baseline {' and '.join(parts)} {usual}"
 
@@ -96,7 +98,7 @@ def _others(evidence: Evidence) -> str:
     if others is None:
         return ""
     usual = f" ({expected(others, before):.2g} expected)" if before is not None else ""
-    return f"untouched hosts {_plain(others)}{usual}"
+    return f"{evidence.others_are} {_plain(others)}{usual}"
 
 
 def _limit(evidence: Evidence, rules: Rules) -> str:

@@ -66,6 +66,8 @@ class Evidence:
     top: tuple[tuple[str, int], ...] = ()
     unseen: tuple[tuple[str, int], ...] = ()
     elsewhere: tuple[tuple[str, int], ...] = ()
+    others_are: str = "untouched hosts"
+    """Who the others are, in words."""
 
     @property
     def reference(self) -> Tally | None:

@@ -28,6 +28,10 @@ class Tally:
         both = None if self.requests is None else self.requests + (other.requests or 0)
         return Tally(self.errors + other.errors, self.seconds + other.seconds, both)
 
+    def to_json(self) -> list[float | None]:
+        """Plain data for a journal: its fields in their order."""
+        return [self.errors, self.seconds, self.requests]
+
     def since(self, earlier: Tally) -> Tally:
         """What came after ``earlier``, a part of this one; what arrives late counts as new."""
         both = None if self.requests is None else max(0, self.requests - (earlier.requests or 0))

@@ -11,7 +11,9 @@ from gapless.config.quantities import resolve_amount
 from gapless.config.rollout import GroupConfig, RolloutConfig
 from gapless.errors import UsageError
 from gapless.inventory import Inventory
+from gapless.places import machine_of
 from gapless.planning.options import PlanOptions
+from gapless.strategies import canary as strategy_canary
 from gapless.strategies import start_first
 from gapless.strategies.rolling import First, Group, Sizes, sizes
 
@@ -53,6 +55,8 @@ class Arranging:
         zones = self._zones()
         groups = tuple(self._group(config, members) for config, members in parts)
         first = self._first(said, self.everywhere)
+        if first == 0 and self.strategy == "canary" and self.options.canary is None:
+            first = strategy_canary.FIRST
         notes = [*self._cut_down(parts), *self._canary_notes(said), *self._last(groups, first)]
         if any(group.batch > 1 for group in groups):
             notes += self._zone_notes(zones)
@@ -119,12 +123,14 @@ class Arranging:
             raise
 
     def _hosts(self, words: tuple[str, ...]) -> tuple[str, ...]:
-        return hosts_on(words, self.inventory.hosts, self.inventory.groups)
+        hosts = hosts_on(words, self.inventory.hosts, self.inventory.groups)
+        return tuple(p for host in hosts for p in (host, *self.inventory.places.get(host, ())))
 
     def _zones(self) -> Mapping[str, str]:
         if self.rollout.spread != "zone":
             return {}
-        return {host: self.inventory.hosts[host].zone or "" for host in self.everywhere}
+        hosts = self.inventory.hosts
+        return {place: hosts[machine_of(place)].zone or "" for place in self.everywhere}
 
     def _last(self, groups: Sequence[Group], canary: First) -> Iterator[str]:
         first = canary if isinstance(canary, tuple) else ()

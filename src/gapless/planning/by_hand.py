@@ -99,9 +99,11 @@ def _named(
 ) -> Iterable[tuple[str, set[str]]]:
     """What one word means; UsageError when that is nothing."""
     patterns, hosts = _read(inventory, word, only)
-    places = frozenset(inventory.hosts if hosts is None else inventory.select(hosts))
     names = inventory.services(patterns)
-    chosen = {name: places.intersection(inventory.hosts_of(name)) for name in names}
+    chosen = {name: frozenset(inventory.hosts_of(name)) for name in names}
+    if hosts is not None:
+        places = frozenset(inventory.select(hosts))
+        chosen = {name: at & places for name, at in chosen.items()}
     chosen = {name: at & only if only is not None else at for name, at in chosen.items()}
     chosen = {name: at for name, at in chosen.items() if at}
     balanced = [(name, set(at)) for name, at in chosen.items() if services[name].balancer]

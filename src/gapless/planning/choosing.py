@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gapless.config.project import ProjectConfig
@@ -12,8 +12,10 @@ from gapless.drivers.runtimes.brought import brings
 from gapless.drivers.runtimes.unit_file import digest_in
 from gapless.inventory import Inventory
 from gapless.model import InstanceState
+from gapless.places import number_of
 from gapless.planning.options import Target
 from gapless.planning.survey import Seen, Survey
+from gapless.planning.unserved import unserved
 from gapless.plans import NOT_ASKED_FOR, Untouched, Verb
 from gapless.strategies.lifecycle import has_something_new
 
@@ -51,19 +53,37 @@ def choose(
     )
     version = target.release.name if target.release else "this version"
     absent = absent_now(name, service, verb, asked, survey)
+    left = tuple(h for h in hosts if wanted is not None and h not in wanted)
     apart = (
-        (tuple(h for h in hosts if wanted is not None and h not in wanted), NOT_ASKED_FOR),
-        (tuple(h for h in asked if h in current), f"already on {version}"),
-        *(
-            (tuple(h for h in absent if absent[h] == why), why)
-            for why in dict.fromkeys(absent.values())
-        ),
+        *((Untouched(name, left, NOT_ASKED_FOR),) if left else ()),
+        *_current(name, service, version, [h for h in asked if h in current], survey),
+        *_absent(name, absent, survey),
     )
-    return Choice(
-        tuple(host for host in asked if host not in current and host not in absent),
-        tuple(Untouched(name, left, why) for left, why in apart if left),
-        absent,
-    )
+    chosen = tuple(host for host in asked if host not in current and host not in absent)
+    return Choice(chosen, apart, absent)
+
+
+def _current(
+    name: str, service: ServiceConfig, version: str, hosts: Sequence[str], survey: Survey | None
+) -> Iterator[Untouched]:
+    """Those that get traffic, and those that do not by why."""
+    images = images_now(service, name, hosts, survey)
+    found = {
+        host: (images[host][0] if host in images else version, unserved(name, host, survey))
+        for host in hosts
+    }
+    for told in dict.fromkeys(found.values()):
+        where = tuple(host for host in hosts if found[host] == told)
+        runs, trouble = told
+        but = f", but {trouble.why}" if trouble.why else ""
+        yield Untouched(name, where, f"already on {runs}{but}", trouble.ends(name, where))
+
+
+def _absent(name: str, absent: Mapping[str, str], survey: Survey | None) -> Iterator[Untouched]:
+    for why in dict.fromkeys(absent.values()):
+        where = tuple(host for host in absent if absent[host] == why)
+        seen = survey.of(name, where[0]) if survey else None
+        yield Untouched(name, where, why, seen.next if seen else "")
 
 
 def absent_now(
@@ -73,11 +93,11 @@ def absent_now(
     if survey is None:
         return {}
     installs = installs_now(name, service, verb, hosts, survey)
-    told = ((host, _absence(name, service, survey.of(name, host))) for host in hosts)
+    told = ((host, _absence(name, service, host, survey.of(name, host))) for host in hosts)
     return {host: why for host, why in told if why and host not in installs}
 
 
-def _absence(name: str, service: ServiceConfig, seen: Seen | None) -> str:
+def _absence(name: str, service: ServiceConfig, host: str, seen: Seen | None) -> str:
     if seen is None:
         return ""
     if seen.error:
@@ -85,10 +105,10 @@ def _absence(name: str, service: ServiceConfig, seen: Seen | None) -> str:
     now = seen.observation
     if now is None or now.state is not InstanceState.MISSING:
         return ""
-    unit = f"unit {service.systemd.unit}" if service.systemd else "instance"
+    unit = f"unit {service.systemd.at(number_of(host)).unit}" if service.systemd else "instance"
     if service.process:
         unit = f"process; gapless deploy {name} brings it"
-    if service.compose:
+    if service.containers:
         unit = f"container; gapless deploy {name} makes it"
     return f"missing: there is no such {unit}"
 
@@ -106,7 +126,7 @@ def is_current(
         return False
     if brings(service):
         return _same_file(target, seen)
-    if service.compose and seen.observation:
+    if service.containers and seen.observation:
         return seen.observation.detail.get("changed") == "no"
     return True
 
@@ -168,13 +188,42 @@ def installs_now(
 
 
 def _makes(service: ServiceConfig) -> bool:
-    return service.compose is not None or brings(service)
+    return service.containers is not None or brings(service)
 
 
 def _has_no_unit(seen: Seen) -> bool:
     now = seen.observation
     missing = now is not None and now.state is InstanceState.MISSING
     return missing and now is not None and now.detail.get("LoadState") == NOT_FOUND
+
+
+def images_now(
+    service: ServiceConfig, name: str, hosts: Iterable[str], survey: Survey | None
+) -> Mapping[str, tuple[str, str]]:
+    """Image of each host's container and of the next one, where no release tells the version."""
+    if survey is None or service.containers is None or service.release is not None:
+        return {}
+    seen = ((host, survey.of(name, host)) for host in hosts)
+    told = {host: one.observation.detail for host, one in seen if one and one.observation}
+    return {
+        host: (detail.get("image", ""), detail["next"])
+        for host, detail in told.items()
+        if detail.get("next")
+    }
+
+
+def down_now(
+    name: str, hosts: Iterable[str], installs: Collection[str], survey: Survey | None
+) -> Mapping[str, str]:
+    """State of each instance that does not run, but for what is to come."""
+    if survey is None:
+        return {}
+    seen = {host: survey.of(name, host) for host in hosts if host not in installs}
+    states = {host: s.observation.state for host, s in seen.items() if s and s.observation}
+    return {host: state.value for host, state in states.items() if state in _DOWN}
+
+
+_DOWN = (InstanceState.STOPPED, InstanceState.FAILED, InstanceState.MISSING)
 
 
 def fingerprints_now(name: str, hosts: Iterable[str], survey: Survey | None) -> Mapping[str, str]:

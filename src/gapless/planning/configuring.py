@@ -11,6 +11,7 @@ from gapless.drivers.config_files.seen import SeenConfig, see
 from gapless.engine.assembly import Assembly
 from gapless.inventory import Inventory
 from gapless.model import Instance
+from gapless.places import claim_name
 from gapless.planning.options import Target
 from gapless.planning.survey import Survey
 
@@ -41,7 +42,7 @@ async def seen_config(
     if files is None:
         return None
     target = targets.get(instance.service, Target())
-    name = f"{assembly.project}.{instance.service}"
+    name = claim_name(assembly.project, instance.service, instance.host)
     wanted = target.config.get(instance.host)
     return await see(files, assembly.transport(instance.host), name, wanted)
 

@@ -28,7 +28,9 @@ from gapless.planning.choosing import (
     Choice,
     bystanders,
     choose,
+    down_now,
     fingerprints_now,
+    images_now,
     installs_now,
     releases_now,
 )
@@ -42,6 +44,7 @@ from gapless.planning.missing import note_of, without_absent
 from gapless.planning.notes import drained_notes, notes_of
 from gapless.planning.options import PlanOptions, Target
 from gapless.planning.refusals import counted, failing_now, refusals
+from gapless.planning.sharing import beside_notes, held, share_notes
 from gapless.planning.survey import Seen, Survey
 from gapless.planning.traffic import with_traffic
 from gapless.planning.unsure import unsure_notes
@@ -194,6 +197,7 @@ def _service_plan(
         strategy=service.strategy,
         to=release.to_json() if release else {},
         from_=releases_now(name, hosts, wish.survey),
+        images=images_now(service, name, hosts, wish.survey),
         fingerprints=fingerprints_now(name, hosts, wish.survey),
         zones=order.zones,
         config=marks_wanted(wish.target(name), hosts),
@@ -203,16 +207,20 @@ def _service_plan(
         promoted=wish.target(name).promoted,
         schema_live=live,
         missed=_missed_in(wish.target(name)),
+        held=held(rollout, steps, batches),
         notes=(
             *_brought(name, wish.target(name), hosts),
             *guarded,
             *migration_notes(name, service, steps, release=release, live=live),
             *order.notes_of(name),
+            *share_notes(name, rollout, steps, batches, size.total),
             *notes,
             *drained_notes(name, by_hand),
-            *(unsure_notes(name, hosts, wish.survey) if StepKind.STAGE in steps else ()),
+            *(unsure_notes(name, hosts, wish.survey) if StepKind.SWITCH in steps else ()),
             *evidence_notes(name, service, steps, judged=not options.force),
+            *(() if options.force else beside_notes(name, service, steps, batches, size.total)),
         ),
+        down=down_now(name, everywhere, installs, wish.survey),
         by_hand=by_hand,
         installs=installs,
         absent=choice.absent,

@@ -29,7 +29,7 @@ def _told(left: Untouched, choice: Choice, catch_up: CatchUp) -> Iterator[Untouc
     for host in left.hosts:
         reasons.setdefault(_why(left.why, host, choice, catch_up), []).append(host)
     for why, hosts in reasons.items():
-        yield Untouched(left.service, tuple(hosts), why)
+        yield Untouched(left.service, tuple(hosts), why, left.next)
 
 
 def _why(why: str, host: str, choice: Choice, catch_up: CatchUp) -> str:

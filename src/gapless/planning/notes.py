@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from gapless.config.handover_service import HandoverConfig
 from gapless.config.services import ServiceConfig
 from gapless.planning.survey import Seen
 from gapless.plans import StepKind
 from gapless.strategies.rolling import Sizes
 
 _SHOWN = 3
+_PROJECT_COMES = (
+    "its compose project comes with the release; what that says is asked when it is on the host,"
+    " before anything that runs is changed"
+)
 
 
 def notes_of(
@@ -31,9 +36,13 @@ def notes_of(
         yield f"{name}: installs {what} (not on {where} yet); undo removes it"
         if others:
             yield f"{name}: {_named(installs)} first, so that more serve before others go out"
-    if service.strategy != "rolling":
+    if most == 0:
+        pass  # nothing can be touched
+    elif service.strategy != "rolling":
         yield f"{name}: {_doubled(most)}"
-    elif service.process is not None:
+        if service.handover is not None and service.handover.lock != "none":
+            yield f"{name}: {_claimed(service.handover)}"
+    elif service.process is not None and not service.paired:
         pass  # the old copy serves until the new one does
     elif size.total == 1 and not installs:
         yield f"{name} has one instance: it is down during its restart"
@@ -41,9 +50,11 @@ def notes_of(
         yield f"{name}: {_without_floor(size.total, most)}"
     if out:
         floor = f"; the floor of {size.floor} counts without them" if size.floor else ""
-        yield f"{name}: {_listed(out)}{floor}"
+        yield f"{name}: {'; '.join(_listed(out))}{floor}"
     if StepKind.STAGE in steps and service.systemd and service.systemd.reload == "only":
         yield f"{name}: reload only: the process keeps its code, it reads its files again"
+    if StepKind.STAGE in steps and service.compose_inside is not None:
+        yield f"{name}: {_PROJECT_COMES}"
     if force:
         yield f"{name}: health gates are skipped: {force}"
 
@@ -60,6 +71,13 @@ def _doubled(most: int) -> str:
     return f"two copies of {whom} while it is replaced: memory and connections for both"
 
 
+def _claimed(handover: HandoverConfig) -> str:
+    when = "while there are two copies" if handover.when == "window" else "at all times"
+    what = "is dropped" if handover.fail == "closed" else "is handled, perhaps twice"
+    kind = handover.lock.partition(":")[0]
+    return f"events are claimed in {kind} {when}; one for which that has no answer {what}"
+
+
 def drained_notes(name: str, by_hand: Mapping[str, str]) -> Iterator[str]:
     """Who stays out of traffic, whatever is done: host to who drained it by hand, and why."""
     for host, who in by_hand.items():
@@ -69,11 +87,14 @@ def drained_notes(name: str, by_hand: Mapping[str, str]) -> Iterator[str]:
         )
 
 
-def _listed(out: Mapping[str, Seen]) -> str:
-    verb = "is" if len(out) == 1 else "are"
-    hosts = [f"{host} ({seen.state})" for host, seen in out.items()]
-    running = any(seen.running for seen in out.values())
-    return f"{_named(hosts)} {verb} not {'fit' if running else 'running'} and left alone"
+def _listed(out: Mapping[str, Seen]) -> Iterator[str]:
+    """What is known of them: of one that gave no answer nothing is."""
+    kinds: dict[str, list[str]] = {}
+    for host, seen in out.items():
+        known = "" if seen.error else "not fit and " if seen.running else "not running and "
+        kinds.setdefault(known, []).append(f"{host} ({seen.state})")
+    for known, hosts in kinds.items():
+        yield f"{_named(hosts)} {'is' if len(hosts) == 1 else 'are'} {known}left alone"
 
 
 def _named(hosts: Sequence[str]) -> str:

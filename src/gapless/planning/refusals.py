@@ -12,6 +12,7 @@ from gapless.plans import ServicePlan
 
 _SHOWN = 3
 AS_THINGS_ARE = "refused as things are"
+CANNOT_BE_ASKED = "cannot be asked"
 
 
 def refusals(services: Sequence[ServicePlan]) -> Mapping[str, str]:
@@ -40,7 +41,13 @@ def failing_now(service: ServicePlan) -> Mapping[str, str]:
 
 def counted(unfit: Mapping[str, str]) -> str:
     """Which instances count as failed, and why."""
-    told = [f"{host} ({why})" for host, why in list(unfit.items())[:_SHOWN]]
+    told = [f"{host} ({_brief(why)})" for host, why in list(unfit.items())[:_SHOWN]]
     more = f" and {len(unfit) - _SHOWN} more" if len(unfit) > _SHOWN else ""
     counts = "counts" if len(unfit) == 1 else "count"
     return f"{', '.join(told)}{more} {counts} as failed"
+
+
+def _brief(why: str) -> str:
+    """What was in the way of asking is long, and told beside the host that is not touched."""
+    kind, _, _ = why.partition(": ")
+    return kind if kind == CANNOT_BE_ASKED else why

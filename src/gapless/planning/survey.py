@@ -21,6 +21,7 @@ from gapless.errors import (
     Unreachable,
 )
 from gapless.model import Instance, InstanceState, Observation
+from gapless.planning.refusals import CANNOT_BE_ASKED
 
 ANSWER_WITHIN = 60.0
 """Seconds an instance may take to answer before it counts as not seen."""
@@ -69,6 +70,8 @@ class Seen:
     error: str = ""
     reason: str = ""
     """The same in the words of a plan: unreachable, or what else was in the way."""
+    next: str = ""
+    """What helps where it was reached and could not be asked."""
     unfit: str = ""
     """Why it was not fit to be touched."""
     unsure: tuple[str, ...] = ()
@@ -79,6 +82,11 @@ class Seen:
     """Who drained it by hand, and why."""
     left_out: bool = False
     """Whether a rollout left it out of traffic."""
+
+    @property
+    def address(self) -> str:
+        """Its own address, "" where it is reached at that of its host."""
+        return str(self.observation.detail.get("address", "")) if self.observation else ""
 
     @property
     def running(self) -> bool:
@@ -182,7 +190,8 @@ async def _ask(
         async with asyncio.timeout(answer_within):
             return await _answers(drivers(instance))
     except GaplessError as error:
-        return Seen(error=str(error), reason=_reason(error))
+        helps = "" if isinstance(error, _NO_CONNECTION) else error.next
+        return Seen(error=str(error), reason=_reason(error), next=helps)
     except TimeoutError:
         slow = f"no answer within {answer_within:g} s"
         return Seen(error=slow, reason=f"unreachable: {slow}")
@@ -194,7 +203,7 @@ _NO_CONNECTION = (
 
 
 def _reason(error: GaplessError) -> str:
-    kind = "unreachable" if isinstance(error, _NO_CONNECTION) else "cannot be asked"
+    kind = "unreachable" if isinstance(error, _NO_CONNECTION) else CANNOT_BE_ASKED
     return f"{kind}: {error.what}"
 
 

@@ -29,6 +29,7 @@ def with_traffic(service: ServicePlan, survey: Survey | None, *, force: str) -> 
     ]
     unsteered = tuple(_objections(standing))
     notes = [f"{service.name}: {note}" for note in _out(service, standing, survey)]
+    notes += [f"{service.name}: {note}" for note in _cautions(service, standing)]
     if force:
         forced = [f"{service.name}: forced: {why}" for why in unsteered]
         return replace(service, notes=(*service.notes, *notes, *forced))
@@ -53,6 +54,15 @@ def _objections(standing: Iterable[InBalancer]) -> Iterator[str]:
         more = f"; {len(others)} more instances as well" if len(others) > 1 else ""
         more = "; one more instance as well" if len(others) == 1 else more
         yield f"{first.what}{evidence}{more}; {first.next}"
+
+
+def _cautions(service: ServicePlan, standing: Sequence[InBalancer]) -> Iterator[str]:
+    """What the drain of some will cost more than that of others."""
+    if StepKind.DRAIN not in service.steps:
+        return
+    for one in standing:
+        for caution in dict.fromkeys(member.caution for member in one.members if member.caution):
+            yield f"{one.instance.host} in {one.balancer}: {caution}"
 
 
 def _out(service: ServicePlan, standing: Sequence[InBalancer], survey: Survey) -> Iterator[str]:

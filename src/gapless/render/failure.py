@@ -14,12 +14,21 @@ from gapless.model import AS_IT_WAS, NO_RELEASE, NOT_INSTALLED, PERHAPS_OUT, Ver
 from gapless.render.layout import INDENT, LABEL, WIDTH, block, cut, head, labelled
 from gapless.render.spelling import spelled
 from gapless.render.words import back_to, clean, clock_time, hosts, in_order, plural, seconds
-from gapless.report.report import Failure, LeftOut, Report, SchemaBack, ServiceReport, Undone
+from gapless.report.report import (
+    Failure,
+    LeftOut,
+    Report,
+    SchemaBack,
+    ServiceReport,
+    Undone,
+    Warned,
+)
 
 LOG_LINES = 5
 FAILURES = 4
 FILES = 4
 NOT_TOUCHED = "not touched"
+UNKNOWN = "unknown"
 
 
 def failures(report: Report, *, verbose: bool = False, width: int = WIDTH) -> Iterator[str]:
@@ -121,8 +130,10 @@ def _back(item: Undone) -> tuple[str, str, float]:
         return item.host, f"{item.service}: removed, as it was not there before", item.seconds
     if item.restored == "nothing to restore":
         return item.host, f"{item.service}: nothing to restore", item.seconds
-    back = f"back {back_to(item.restored or AS_IT_WAS)}"
+    where = back_to(item.restored or AS_IT_WAS)
+    back = where if item.went_on else f"back {where}"
     back += ", as before" if item.restored == NO_RELEASE else ""
+    back += ", its old copy never stopped" if item.went_on else ""
     asked = f", {item.verdict}" if item.verdict and item.verdict.passed else ", checked again"
     return item.host, f"{item.service} {back}{asked}", item.seconds
 
@@ -182,6 +193,13 @@ def left_out(items: tuple[LeftOut, ...], width: int = WIDTH) -> Iterator[str]:
             yield from block("", [f"$ {spelled(item.next)}"])
 
 
+def warned(items: tuple[Warned, ...], width: int = WIDTH) -> Iterator[str]:
+    """What went wrong and stopped nothing, as it came."""
+    for number, item in enumerate(items):
+        text = f"{item.service} on {item.host}: {item.why}"
+        yield from labelled("" if number else "warning", text, width)
+
+
 def now(report: Report, width: int = WIDTH) -> Iterator[str]:
     """What serves now, per host."""
     first = True
@@ -228,6 +246,8 @@ def _marked(version: str, names: list[str], service: ServiceReport, taken: str) 
     told: dict[str, list[str]] = {mark: [] for mark in marks}
     for name in names:
         mark = _mark(name, service) if version not in (NOT_TOUCHED, PERHAPS_OUT) else ""
+        if version == UNKNOWN and name in service.kept:
+            mark = ""  # nobody knows what it is that was not changed
         told[taken if mark == "" and name in service.done else mark].append(name)
     return ", ".join(
         hosts(group) + (f" ({mark})" if mark else "") for mark, group in told.items() if group

@@ -12,8 +12,8 @@ from gapless.render.words import clean
 _HARD = "\N{NO-BREAK SPACE}"
 _ENDS = "or|and|then|with|on|to|if|when|where|for|in|is|was|shows?|—|→"
 _COMMAND = re.compile(
-    r"(?<![\w./-])(?:gapless|journalctl|systemctl|sudo|ssh)"
-    rf"(?: (?!(?:{_ENDS})\b)(?:'[^']*'|\"[^\"]*\"|[^\s;,()→—'\"]|,(?=\S))+)+"
+    r"(?<![\w./-])(?:cd \S+ && )?(?:gapless|journalctl|systemctl|sudo|ssh|docker|ls)"
+    rf"(?: (?!(?:{_ENDS})\b)(?:\$\([^()]*\)|'[^']*'|\"[^\"]*\"|[^\s;,()→—'\"]|,(?=\S))+)+"
 )
 """A command in a sentence: from its program up to a word that is none of its arguments."""
 WIDTH = 100

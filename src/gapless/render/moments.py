@@ -10,7 +10,16 @@ from gapless.render.background import background
 from gapless.render.gap import gap_line
 from gapless.render.layout import cut
 from gapless.render.spelling import spelled
-from gapless.render.words import about, back_to, clean, clock_time, hosts, plural, seconds
+from gapless.render.words import (
+    about,
+    back_to,
+    clean,
+    clock_time,
+    hosts,
+    percent,
+    plural,
+    seconds,
+)
 from gapless.report.parse import gap_of, texts, undone_instances
 from gapless.report.report import parse_verdict
 
@@ -97,8 +106,16 @@ def _step_done(event: Event, data: Mapping[str, Any]) -> str:
         words = "running"
     if event.step == "admit" and data.get("left_out"):
         words = _left_out_of(data)
+    if event.step == "retire" and data.get("died"):
+        words = "removed, it had died,"
     if event.step == "switch" and data.get("manner") == "remove":
         words = _STEP_WORDS["retire"]
+    if event.step == "shift":
+        words = _shifted(data)
+    if data.get("stays"):
+        words = "stays in traffic until it ends"
+    if data.get("handed_over"):
+        words = _HANDED_OVER.get(event.step, words)
     if data.get("copy"):  # one of two, that never was in traffic before
         words = f"copy {data['copy']} {'in traffic' if words == _BACK else words}"
     facts = [_fact(event.step, data), f"in {seconds(took)}" if took else ""]
@@ -113,7 +130,32 @@ def _left_out_of(data: Mapping[str, Any]) -> str:
     return f"back in traffic, but left out of {where} on purpose,"
 
 
+def _shifted(data: Mapping[str, Any]) -> str:
+    """Of the end of all shares, and of the way back from one of them."""
+    if "returned" in data:
+        return "gave back its share of the traffic" if data["returned"] else "had no share"
+    if not data.get("shares"):
+        return "got no share: the old one is out of traffic"
+    return (
+        f"was well with {' and '.join(percent(share) for share in data['shares'])} of the traffic"
+    )
+
+
+def _given(event: Event, data: Mapping[str, Any]) -> str:
+    time = float(data.get("seconds") or 0.0)
+    share = percent(float(data.get("share") or 0.0))
+    anew = ", anew: nobody watched it to its end" if data.get("anew") else ""
+    gets = f"copy {data.get('copy')} gets {share} of the traffic for {seconds(time)}{anew}"
+    return f"{_where(event)}  {gets}"
+
+
+def _returned(event: Event, data: Mapping[str, Any]) -> str:
+    return f"{_where(event)}  all traffic back on copy {data.get('copy')}"
+
+
 _BACK = "back in traffic"
+_HANDED_OVER = {"admit": "handles events", "drain": "takes no events any more"}
+"""Of copies that nothing sends traffic to."""
 _STEP_WORDS = {
     "stage": "staged",
     "drain": "out of traffic",
@@ -133,6 +175,11 @@ _STEP_WORDS = {
 def _fact(step: str, data: Mapping[str, Any]) -> str:
     if step == "switch" and data.get("manner") not in (None, "", "remove"):
         return f"({data['manner']})"
+    if step == "drain" and data.get("handed_over"):
+        left = int(data.get("left") or 0)
+        died = data.get("evidence") == "TIMED" and not left
+        done = "(it had died)" if died else "(nothing left to finish)"
+        return f"({plural(left, 'event')} not finished)" if left else done
     if step == "drain" and data.get("evidence"):
         left = int(data.get("left") or 0)
         return f"({str(data['evidence']).lower()}{f', {left} connections cut' if left else ''})"
@@ -202,6 +249,10 @@ def _left_out(event: Event, data: Mapping[str, Any]) -> str:
     return (
         f"{_where(event)}  left out of {data.get('balancer') or 'traffic'}{_why(event, data)}{then}"
     )
+
+
+def _warned(event: Event, data: Mapping[str, Any]) -> str:
+    return f"WARNING  {_where(event)}{_why(event, data)}"
 
 
 def _lock_taken_over(event: Event, data: Mapping[str, Any]) -> str:
@@ -280,6 +331,9 @@ _TELLERS: Mapping[str, _Teller] = {
     "instance.done": _instance_done,
     "instance.held": _held,
     "instance.left_out": _left_out,
+    "instance.warned": _warned,
+    "shift.confirmed": _given,
+    "shift.returned": _returned,
     "lock.taken_over": _lock_taken_over,
     "lock.broken": _lock_broken,
     "abort.requested": _abort_asked,

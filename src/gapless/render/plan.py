@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gapless.model import NO_RELEASE
+from gapless.places import machine_of
 from gapless.planning.refusals import refusals
 from gapless.plans import Plan, ServicePlan, StepKind, Verb
 from gapless.render.batches import batch_lines
 from gapless.render.config_diff import config_lines
-from gapless.render.layout import INDENT, WIDTH, cut, screen, wrap
+from gapless.render.layout import INDENT, WIDTH, cut, following, screen, wrap
 from gapless.render.spelling import spelled
 from gapless.render.words import LISTED, about, hosts, plural, seconds
 from gapless.undo import was_absent
@@ -35,14 +36,17 @@ def render_plan(
 
 
 def nothing_to_do(plan: Plan) -> list[str]:
-    """Why an empty plan is good news."""
-    return [f"Nothing to {plan.verb.value}: every instance is where it should be."]
+    """Why an empty plan is good news, where it is."""
+    nothing = f"Nothing to {plan.verb.value}"
+    if any(left.next for left in plan.untouched):
+        return [f"{nothing}, and yet not every instance is where it should be."]
+    return [f"{nothing}: every instance is where it should be."]
 
 
 def _title(plan: Plan) -> str:
     where = f"{plan.project} ({plan.environment})" if plan.environment else plan.project
     instances = list(plan.instances())
-    machines = len({host for _, host in instances})
+    machines = len({machine_of(host) for _, host in instances})
     size = f"{plural(len(instances), 'instance')} on {plural(machines, 'host')}"
     takes_back = f" of {plan.parent}" if plan.parent else ""
     caught_up = bool(plan.services) and all(service.missed for service in plan.services)
@@ -72,12 +76,25 @@ def _change(service: ServicePlan, plan: Plan) -> str:
     if plan.verb.by_hand:
         return "into traffic" if plan.verb is Verb.ADMIT else "out of traffic"
     target = str(service.to.get("name", ""))
+    if not target and service.images:
+        return _images(service, plan)
     if not target:
-        return "configuration" if service.config else "restart"
+        new = "restart" if service.hosts else plan.verb.value
+        return "configuration" if service.config else new
     sources = sorted({name for name in service.from_.values() if name})
     if sources == [target] and service.config_changes:
         return f"configuration of {target}"
     return f"{' '.join(sources[:3])} → {target}" if sources else f"deploy {target}"
+
+
+def _images(service: ServicePlan, plan: Plan) -> str:
+    """What its containers are made of; other settings alone are something new as well."""
+    now = sorted({old for old, _ in service.images.values() if old})
+    then = sorted({new for _, new in service.images.values()})
+    if now and now == then:
+        anew = "anew" if service.down or plan.verb is Verb.RESTART else "with new settings"
+        return f"{', '.join(now)} {anew}"
+    return f"{' '.join(now[:3])} → {' '.join(then)}" if now else f"deploy {' '.join(then)}"
 
 
 def _back(service: ServicePlan) -> Iterator[str]:
@@ -94,6 +111,9 @@ def _way_back(service: ServicePlan, host: str) -> str:
     if was_absent(kept):
         return "removed, as it was not there before"
     release, now = kept.get("release"), service.from_.get(host, "")
+    if host in service.images:
+        new, old = service.images[host]
+        return f"{new} → {old}" if new != old else f"{old} with the settings from before"
     if not release and not now:
         return "the files from before"
     if release and release["name"] == now:
@@ -104,10 +124,16 @@ def _way_back(service: ServicePlan, host: str) -> str:
 def _capacity(service: ServicePlan, plan: Plan) -> str:
     if _all_new(service):
         return "not installed yet"
+    if not service.hosts:
+        return "none of it can be touched"
+    if len(service.down) >= service.total:
+        return "does not run now"
     if plan.verb.by_hand:
         return f"≥ {_kept(service):,} of {service.total:,} serve" if service.floor > 0 else ""
+    if service.strategy == "handover" and not _all_removed(service):
+        return "hands over, one copy is always active"
     if _flips(service, plan):
-        return "serves all the while" + (" if it runs" if plan.force else "")
+        return "serves all the while" + (" if it runs" if _doubtful(service, plan) else "")
     if _all_removed(service) and len(service.hosts) >= service.total:
         return "none is left"
     if service.floor <= 0:
@@ -128,6 +154,11 @@ def _flips(service: ServicePlan, plan: Plan) -> bool:
     return _supervised(service, plan) and StepKind.DRAIN not in service.steps
 
 
+def _doubtful(service: ServicePlan, plan: Plan) -> bool:
+    """Whether some of it may not run, or is known not to."""
+    return bool(plan.force or service.down or service.absent)
+
+
 def _supervised(service: ServicePlan, plan: Plan) -> bool:
     return _definition(plan, service).get("process") is not None
 
@@ -142,6 +173,8 @@ def _all_removed(service: ServicePlan) -> bool:
 
 
 def _pace(service: ServicePlan) -> str:
+    if not service.hosts:
+        return ""
     return f"{about(service.expected)} each{'' if service.known else ' (estimate)'}"
 
 
@@ -203,6 +236,7 @@ def _untouched(plan: Plan, width: int) -> list[str]:
         where = hosts(item.hosts, LISTED)
         first, *rest = wrap(f"{item.service}  {where}: {spelled(item.why)}", width - 6)
         lines += [INDENT + first, *(INDENT * 2 + line for line in rest)]
+        lines += [INDENT + line for line in following(item.next, width)] if item.next else []
     return [*lines, ""]
 
 
@@ -214,7 +248,7 @@ def _sentence(plan: Plan) -> str:
     instances = list(plan.instances())
     if refused and not instances:
         return refused
-    machines = len({host for _, host in instances})
+    machines = len({machine_of(host) for _, host in instances})
     parts = [
         f"{_verb(plan)} {plural(len(instances), 'instance')} on {plural(machines, 'host')} in "
         f"{about(plan.expected)} ({_basis(plan)}{_approvals(plan)})",
@@ -276,19 +310,26 @@ def _approvals(plan: Plan) -> str:
 def _least(plan: Plan) -> str:
     """The smallest shares first: those are what a reader has to know."""
     new = [service.name for service in plan.services if _all_new(service)]
-    flip = [s.name for s in plan.services if _flips(s, plan) and s.name not in new]
-    settled = {*new, *flip}
+    dead = [s.name for s in plan.services if len(s.down) >= s.total and s.name not in new]
+    flips = [s for s in plan.services if _flips(s, plan) and s.name not in (*new, *dead)]
+    flip = [service.name for service in flips]
+    settled = {*new, *dead, *flip}
     kept = [s for s in plan.services if s.floor > 0 and s.name not in settled]
     ranked = sorted(kept, key=lambda service: _kept(service) / max(1, service.total))
     serve = [f"at least {_kept(s):,} of {s.total:,} {s.name} serve" for s in ranked[:3]]
     if len(ranked) > 3:
         serve.append(f"no smaller share of {len(ranked) - 3} others")
-    gone = [s.name for s in plan.services if s.floor <= 0 and _all_removed(s)]
+    gone = [
+        s.name for s in plan.services
+        if s.floor <= 0 and _all_removed(s) and s.name not in settled
+    ]  # fmt: skip
     settled |= {*gone}
     out = [s.name for s in plan.services if s.floor <= 0 and s.name not in settled]
     if flip:
-        what = "what runs" if plan.force else "all"
+        what = "what runs" if any(_doubtful(s, plan) for s in flips) else "all"
         serve.append(f"{what} of {_named(flip)} {'serves' if len(flip) == 1 else 'serve'}")
+    if dead:
+        serve.append(f"{_named(dead)} {_are(dead)} down, as now")
     if new:
         serve.append(f"{_named(new)} {_are(new)} not installed yet")
     if gone:
@@ -326,7 +367,7 @@ def _undo(plan: Plan) -> str:
         return "what went back stays so and a person decides about the rest"
     if ways == {"rollback"} and plan.verb is Verb.RESTART:
         kept = "it gets back the unit file it had" if _units(plan) else "it is started once more"
-        if all(_supervised(service, plan) for service in plan.services):
+        if all(service.start_first or _supervised(service, plan) for service in plan.services):
             kept = "its old copy serves on"
         return f"{kept}; what is restarted already has nothing to undo"
     if ways == {"rollback"}:

@@ -10,7 +10,7 @@ from gapless.render import failure
 from gapless.render.gap import gap
 from gapless.render.layout import INDENT, WIDTH, following, head, labelled, screen
 from gapless.render.spelling import spelled
-from gapless.render.unjudged import unjudged
+from gapless.render.unjudged import unjudged, unsure
 from gapless.render.words import LISTED, hosts, plural, seconds
 from gapless.report.outcome import Outcome
 from gapless.report.report import Report, ServiceReport
@@ -35,17 +35,24 @@ def _done(report: Report, verbose: bool, width: int) -> Iterator[str]:
     yield from failure.schemas(report.schemas, width)
     yield from gap(report.gap, width)
     yield from unjudged(report, width)
+    yield from unsure(report, width)
     yield from failure.now(report, width)
     yield from failure.configured(report, width)
     yield from _rest(report, width)
     yield from _forced(report, width)
     yield from failure.left_out(report.left_out, width)
+    yield from failure.warned(report.warned, width)
     yield from _next(report, width)
 
 
 def _nothing(report: Report, verbose: bool, width: int) -> Iterator[str]:
-    yield from head("✓", "Nothing to do: every instance is where it should be", width=width)
+    if report.next:
+        text = "Nothing to do, and yet not every instance is where it should be"
+        yield from head("!", text, width=width)
+    else:
+        yield from head("✓", "Nothing to do: every instance is where it should be", width=width)
     yield from _rest(report, width)
+    yield from _next(report, width)
 
 
 def _failed(report: Report, verbose: bool, width: int) -> Iterator[str]:
@@ -57,9 +64,11 @@ def _failed(report: Report, verbose: bool, width: int) -> Iterator[str]:
     yield from failure.undone(report, width)
     yield from failure.not_restored(report, width)
     yield from failure.left_out(report.left_out, width)
+    yield from failure.warned(report.warned, width)
     yield from failure.schemas(report.schemas, width)
     yield from gap(report.gap, width)
     yield from unjudged(report, width)
+    yield from unsure(report, width)
     yield from failure.now(report, width)
     yield from failure.configured(report, width)
     yield from _rest(report, width)
@@ -158,8 +167,10 @@ def _standing(report: Report, verbose: bool, width: int) -> Iterator[str]:
     yield from failure.undone(report, width)
     yield from failure.not_restored(report, width)
     yield from failure.left_out(report.left_out, width)
+    yield from failure.warned(report.warned, width)
     yield from gap(report.gap, width)
     yield from unjudged(report, width)
+    yield from unsure(report, width)
     yield from failure.now(report, width)
     yield from failure.configured(report, width)
     yield from _rest(report, width)

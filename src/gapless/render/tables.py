@@ -9,6 +9,7 @@ from typing import Any
 
 from gapless.engine.standing import ways_on
 from gapless.model import Verdict
+from gapless.places import machine_of
 from gapless.render.layout import INDENT, following, labelled, screen, table, wrap
 from gapless.render.rows import FindingRow, HostLockRow, LockRow, RolloutRow, StatusRow
 from gapless.render.spelling import spelled
@@ -135,6 +136,8 @@ def _traffic(serving: Any) -> str:
 def _checks(verdict: Verdict | None) -> str:
     if verdict is None:
         return "-"
+    if verdict.unsure:
+        return "none"
     return verdict.status.value if verdict.passed else f"{verdict.status.value}  {verdict}"
 
 
@@ -214,7 +217,7 @@ def render_doctor(findings: Sequence[FindingRow]) -> str:
     bad = [finding for finding in findings if not finding.verdict.passed]
     lines = [line for finding in bad for line in _finding(finding)]
     good = len(findings) - len(bad)
-    named = dict.fromkeys(finding.host for finding in findings)
+    named = dict.fromkeys(machine_of(finding.host) for finding in findings)
     machines = [hosts(name for name in named if name), "here" if "" in named else ""]
     where = " and ".join(filter(None, machines)) or "no host"
     told = f"{plural(len(findings), 'check')} on {where}: {good:,} passed"

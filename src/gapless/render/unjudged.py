@@ -1,4 +1,4 @@
-"""Rates that decided nothing, on instances that are new all the same: no verdict is no PASS."""
+"""What decided nothing, on instances that are new all the same: no verdict is no PASS."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ def unjudged(report: Report, width: int = WIDTH) -> Iterator[str]:
     for number, ((service, _, _), items) in enumerate(groups.items()):
         text = f"{service}  {_line(items, done.get(service, 0))}"
         yield from labelled("" if number else "judged", text, width)
+
+
+def unsure(report: Report, width: int = WIDTH) -> Iterator[str]:
+    """One line for each service and answer: nobody may take it for a check that passed."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for item in report.unsure:
+        groups.setdefault((item.service, item.answer), []).append(item.host)
+    for number, ((service, answer), names) in enumerate(groups.items()):
+        text = f"{service}  {answer} ({hosts(names)})"
+        yield from labelled("" if number else "unsure", text, width)
 
 
 def _line(items: Sequence[Unjudged], done: int) -> str:

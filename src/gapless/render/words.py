@@ -31,6 +31,11 @@ def plural(number: int, noun: str, many: str = "") -> str:
     return f"{number:,} {noun if number == 1 else many or noun + 's'}"
 
 
+def percent(share: float) -> str:
+    """``5 %``, ``0.5 %``."""
+    return f"{100 * share:.3g} %"
+
+
 def back_to(version: str) -> str:
     """Where something went back to, after "back" or "restored"."""
     return version if version in (AS_IT_WAS, NOT_INSTALLED) else f"on {version}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from gapless.config.quantities import format_duration
 from gapless.errors import FailureKind
 from gapless.events.event import Event
 from gapless.plans import Plan, StepKind
@@ -19,7 +20,7 @@ from gapless.report.parse import (
     undone_of,
 )
 from gapless.report.progress import TOUCHING, Progress, Stage
-from gapless.report.report import Undone, parse_verdict
+from gapless.report.report import Undone, Warned, parse_verdict
 
 
 def apply(progress: Progress, event: Event) -> None:
@@ -148,6 +149,13 @@ def _answered(progress: Progress, event: Event) -> None:
         item.verdict = verdict
 
 
+def _shared(progress: Progress, event: Event) -> None:
+    """What the new copy gets of the traffic from now on, for the live view."""
+    item = progress.instance(event.service, event.host)
+    share, time = float(event.data.get("share") or 0.0), float(event.data.get("seconds") or 0.0)
+    item.answer = f"{100 * share:.3g} % of traffic for {format_duration(time)}"
+
+
 def _inconclusive(progress: Progress, event: Event) -> None:
     """Also what may be let through so: of a check that may not, the failure tells."""
     _answered(progress, event)
@@ -259,6 +267,11 @@ def _left_out(progress: Progress, event: Event) -> None:
     progress.left_out.append(left_out_of(event))
 
 
+def _warned(progress: Progress, event: Event) -> None:
+    told = Warned(event.service, event.host, str(event.data.get("why", "")))
+    progress.warned.append(told)
+
+
 def _reading(progress: Progress, event: Event) -> None:
     progress.gap = gap_of(event.data)
 
@@ -302,6 +315,8 @@ HANDLERS: Mapping[str, Handler] = {
     "rollback.failed": _undo_ended,
     "instance.held": _held,
     "instance.left_out": _left_out,
+    "instance.warned": _warned,
+    "shift.confirmed": _shared,
     "prove.reading": _reading,
     "prove.finished": _reading,
     "force.used": _forced,
@@ -320,5 +335,6 @@ OF_CHILDREN: Mapping[str, Handler] = {
     "rollback.succeeded": _undo_ended,
     "rollback.failed": _undo_ended,
     "instance.left_out": _left_out,
+    "instance.warned": _warned,
 }
 """What the events of a linked rollback mean for the rollout it takes back."""

@@ -51,6 +51,7 @@ def undone_of(event: Event, service: str, host: str) -> Undone:
         host=host,
         ok=event.type == "rollback.succeeded",
         restored=str(data.get("restored") or ""),
+        went_on=bool(data.get("went_on")),
         seconds=float(data.get("seconds") or 0.0),
         verdict=parse_verdict(data.get("verdict")),
         what=str(data.get("what") or ""),

@@ -13,7 +13,7 @@ from enum import StrEnum
 from gapless.events.event import Event
 from gapless.model import Verdict
 from gapless.plans import Plan
-from gapless.report.report import Failure, Gap, LeftOut, SchemaBack, Undone
+from gapless.report.report import Failure, Gap, LeftOut, SchemaBack, Undone, Warned
 
 TOUCHING = frozenset(
     ("drain", "evacuate", "switch", "ready", "rejoin", "warm", "admit", "soak", "verify", "commit")
@@ -90,6 +90,7 @@ class Progress:
     failures: list[Failure] = field(default_factory=list)
     undone: dict[tuple[str, str], Undone] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
+    warned: list[Warned] = field(default_factory=list)
     schemas: list[SchemaBack] = field(default_factory=list)
     gap: Gap | None = None
     paused: str = ""

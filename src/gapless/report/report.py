@@ -21,6 +21,8 @@ class Undone:
     host: str
     ok: bool
     restored: str = ""
+    went_on: bool = False
+    """Whether its old copy ran all the while, beside the new one."""
     seconds: float = 0.0
     verdict: Verdict | None = None
     what: str = ""
@@ -62,6 +64,15 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """What went wrong on an instance, and stopped nothing."""
+
+    service: str
+    host: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unjudged:
     """A rate that decided nothing on an instance which is new all the same: a person ``accepted``
     it so, else ``on_insufficient: pass`` let it through. ``why`` is the arithmetic."""
@@ -71,6 +82,15 @@ class Unjudged:
     source: str
     why: str
     accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """An instance that is new, and of which nobody could tell whether it is well."""
+
+    service: str
+    host: str
+    answer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +178,9 @@ class Report:
     failures: tuple[Failure, ...] = ()
     undone: tuple[Undone, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    warned: tuple[Warned, ...] = ()
     unjudged: tuple[Unjudged, ...] = ()
+    unsure: tuple[Unsure, ...] = ()
     schemas: tuple[SchemaBack, ...] = ()
     gap: Gap | None = None
     what: str = ""
@@ -208,7 +230,9 @@ class Report:
         plain["failures"] = tuple(_load(Failure, f) for f in data.get("failures", ()))
         plain["undone"] = tuple(_load(Undone, u) for u in data.get("undone", ()))
         plain["left_out"] = tuple(_load(LeftOut, item) for item in data.get("left_out", ()))
+        plain["warned"] = tuple(_load(Warned, item) for item in data.get("warned", ()))
         plain["unjudged"] = tuple(_load(Unjudged, item) for item in data.get("unjudged", ()))
+        plain["unsure"] = tuple(_load(Unsure, item) for item in data.get("unsure", ()))
         plain["schemas"] = tuple(_load(SchemaBack, item) for item in data.get("schemas", ()))
         plain["gap"] = _load(Gap, data["gap"]) if data.get("gap") else None
         plain["sinks"] = tuple(data.get("sinks", ()))

@@ -14,7 +14,7 @@ from gapless.report.fold import progress_of
 from gapless.report.outcome import EXIT_CODES, Outcome, parse_outcome
 from gapless.report.parse import texts
 from gapless.report.progress import InstanceProgress, Progress, Stage
-from gapless.report.report import Report, ServiceReport, Undone, Unjudged
+from gapless.report.report import Report, ServiceReport, Undone, Unjudged, Unsure
 
 
 def summarize(plan: Plan | None, events: Iterable[Event], sinks: tuple[str, ...] = ()) -> Report:
@@ -41,15 +41,24 @@ def report_of(progress: Progress, sinks: tuple[str, ...] = ()) -> Report:
         failures=tuple(progress.failures),
         undone=tuple(_named(undone, data) for undone in progress.undone.values()),
         left_out=tuple(progress.left_out),
+        warned=tuple(progress.warned),
         unjudged=tuple(_unjudged(progress)),
+        unsure=tuple(_unsure(progress)),
         schemas=tuple(progress.schemas),
         gap=progress.gap,
         what=_why_it_ended(progress),
         evidence=str(data.get("evidence") or ""),
         code=str(data.get("code") or _code_of(progress)),
-        next=str(data.get("next") or ""),
+        next=str(data.get("next") or _of_untouched(progress)),
         sinks=sinks,
     )
+
+
+def _of_untouched(progress: Progress) -> str:
+    """The commands for what is not where it should be, though there was nothing to do about it."""
+    if progress.plan is None or not outcome_of(progress).good:
+        return ""
+    return "\n".join(dict.fromkeys(u.next for u in progress.plan.untouched if u.next))
 
 
 def outcome_of(progress: Progress) -> Outcome:
@@ -195,6 +204,12 @@ def _unjudged(progress: Progress) -> Iterator[Unjudged]:
                 yield Unjudged(
                     item.service, item.host, verdict.check, verdict.answer, item.accepted
                 )
+
+
+def _unsure(progress: Progress) -> Iterator[Unsure]:
+    for item in progress.instances.values():
+        if item.stage is Stage.DONE and item.verdict is not None and item.verdict.unsure:
+            yield Unsure(item.service, item.host, item.verdict.answer)
 
 
 def _untouched_names(plan: Plan | None, data: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gapless.config.services import ServiceConfig
 from gapless.plans import StepKind, Verb
-from gapless.strategies import blue_green, rolling, start_first
+from gapless.strategies import blue_green, canary, handover, rolling, start_first
 
 
 class StepsOf(Protocol):
@@ -23,6 +23,8 @@ class StepsOf(Protocol):
 STRATEGIES: Mapping[str, StepsOf] = {
     "rolling": rolling.steps,
     "start-first": start_first.steps,
+    "canary": canary.steps,
     "blue-green": blue_green.steps,
+    "handover": handover.steps,
 }
 """By what ``rollout.strategy`` says."""

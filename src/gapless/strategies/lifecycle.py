@@ -17,11 +17,12 @@ def applied(
     applies = {
         StepKind.STAGE: deploys and has_something_to_stage(service),
         StepKind.MIGRATE: migrate and service.migrate is not None and verb is not Verb.ROLLBACK,
-        StepKind.DRAIN: bool(service.balancer),
-        StepKind.ADMIT: bool(service.balancer),
+        StepKind.DRAIN: service.steered,
+        StepKind.ADMIT: service.steered,
         StepKind.WARM: bool(service.warm) and verb is not Verb.ROLLBACK,
         StepKind.SOAK: service.soak != 0,
         StepKind.VERIFY: bool(service.verify),
+        StepKind.SHIFT: bool(service.rollout.shift) and verb is not Verb.ROLLBACK,
         StepKind.PARK: bool(service.rollout.park) and verb is not Verb.ROLLBACK,
     }
     return tuple(step for step in order if applies.get(step, True))
@@ -30,7 +31,7 @@ def applied(
 def has_something_new(service: ServiceConfig) -> bool:
     """Whether a deploy brings anything to its hosts, or may find something new there: a compose
     project lies on them."""
-    return service.compose is not None or has_something_to_stage(service)
+    return service.containers is not None or has_something_to_stage(service)
 
 
 def has_something_to_stage(service: ServiceConfig) -> bool:

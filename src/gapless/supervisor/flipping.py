@@ -266,6 +266,8 @@ class Flipping:
         self._close(copy)
         if self._interrupted or not self.busy:
             self.site.say(f"generation {copy.number} {copy.ended_how()}")
+            if not self._interrupted:
+                self.site.died(copy, exit_code(copy.status or 0))
             self._go(exit_code(copy.status or 0))
             return
         self.copies.died = copy

@@ -13,6 +13,7 @@ import struct
 CONTROL = "control.sock"
 LOCK = "lock"
 LAST_GOOD = "last-good.json"
+LAST_END = "last-end"
 ROOTS = "/run/gapless"
 """Where root's are."""
 PATIENCE = 5

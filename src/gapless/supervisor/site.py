@@ -7,7 +7,7 @@ import fcntl
 import os
 import resource
 
-from gapless.supervisor import outlet, pidfile, rundir, sockets
+from gapless.supervisor import last_end, outlet, pidfile, rundir, sockets
 from gapless.supervisor.addresses import Addresses
 from gapless.supervisor.children import Children
 from gapless.supervisor.copy import Copy
@@ -51,6 +51,11 @@ class Site:
         self.addresses.given = sockets.given_to_us(os.environ)
         self.watch_guard()
         self.last_good.recall(self.spec)
+        last_end.forget(self.folder)
+
+    def died(self, copy: Copy, code: int) -> None:
+        """The program ended, and nobody had told it to."""
+        last_end.remember(self.folder, copy.ended_how(), code)
 
     def mark(self, number: int) -> str:
         """What all of one copy carries."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from gapless.drivers.balancers.base import AddsMembers, Counters, MemberState, WeighsMembers
 from gapless.testing.balancer_rig import (
+    PATIENCE,
     BalancerCases,
     BalancerRig,
     special,
@@ -111,6 +114,29 @@ class MemberCases(BalancerCases):
 
         self.play(case, "dynamic")
 
+    def test_what_goes_and_comes_again_is_let_in_by_its_own_check(self) -> None:
+        """Sick it stays out, though the copy before it was well at the same address."""
+
+        async def case(rig: BalancerRig) -> None:
+            balancer = rig.balancer()
+            assert isinstance(balancer, AddsMembers)
+            await balancer.drain(rig.instance, ())
+            await balancer.remove(rig.instance, ())
+            assert states(await balancer.members(rig.instance)) == {MemberState.MISSING}
+            assert await balancer.serving([rig.instance, rig.other]) == 1
+            await rig.healthy(False)
+            admit = asyncio.create_task(balancer.admit(rig.instance, ()))
+            assert not (await asyncio.wait({admit}, timeout=1.0))[0], "admitted while down"
+            for node in range(rig.nodes):
+                assert rig.instance.host not in {await rig.ask(node) for _ in range(9)}
+            await rig.healthy(True)
+            members = await asyncio.wait_for(admit, PATIENCE)
+            assert states(members) == {MemberState.UP} and len(members) == rig.nodes
+            for node in range(rig.nodes):
+                assert rig.instance.host in {await rig.ask(node) for _ in range(9)}
+
+        self.play(case, "dynamic", "checks")
+
     def test_a_member_lost_with_a_process_is_missing_and_comes_back_with_an_admit(self) -> None:
         """Never "drained" as if nothing had been, never up without having been added again."""
 
@@ -125,4 +151,4 @@ class MemberCases(BalancerCases):
             for node in range(rig.nodes):
                 assert stranger.host in {await rig.ask(node) for _ in range(9)}
 
-        self.play(case, "dynamic", "restart")
+        self.play(case, "dynamic", "forgets", "restart")

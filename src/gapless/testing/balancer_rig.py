@@ -22,7 +22,7 @@ class BalancerRig(Protocol):
 
     ``can``: hold (requests in flight), checks (its health checks decide), restart, silence,
     nonsense, missing, floor, words (of errors: what each node said, what was undone),
-    maintenance (of one node alone); refusal, weights, counters, dynamic: see ``Special``.
+    maintenance (of one node alone); refusal, weights, counters, dynamic, forgets: see ``Special``.
     """
 
     can: frozenset[str]
@@ -76,7 +76,8 @@ async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
 class Special(Protocol):
     """What only some rigs have: a case that needs it says so.
 
-    ``stranger`` (dynamic): an instance that answers, and that no node knows yet.
+    ``stranger`` (dynamic): an instance that answers, and that no node knows yet. A rig whose nodes
+    lose in a restart who came has ``forgets`` besides.
     """
 
     stranger: Instance

@@ -229,6 +229,20 @@ class FakeTransport:
 
         return await self._simple("exchange", work, address)
 
+    async def containers(
+        self,
+        socket: str,
+        labels: Sequence[str],
+        timeout: float = 60.0,
+        names: Sequence[str] = (),
+    ) -> Mapping[str, Any]:
+        """It has no engine."""
+
+        async def work() -> Mapping[str, Any]:
+            raise HostFault(f"{socket}: Connection refused", where=self.host)
+
+        return await self._simple("containers", work, socket)
+
     async def claim(self, claim: Claim, *, take_over: bool = False, over: str = "") -> Claimed:
         """Own a service here."""
 

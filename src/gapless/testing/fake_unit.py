@@ -65,6 +65,7 @@ class FakeUnit:
         *,
         service: str = "",
         slot: str = "",
+        place: str = "",
         behaviour: Behaviour = HEALTHY,
         type: str = "notify",  # noqa: A002 - systemd's word
         restart: bool = True,
@@ -81,6 +82,8 @@ class FakeUnit:
         self.name = name
         self.service = service or name.removesuffix(".service")
         self.slot = slot
+        self.place = place or host.name
+        """Where its instance is, on a host that has several of it (see ``places``)."""
         self.normal = behaviour
         self.behaviours: dict[str, Behaviour] = {}
         self.next_starts: list[Behaviour] = []
@@ -116,7 +119,7 @@ class FakeUnit:
     @property
     def instance(self) -> Instance:
         """The copy it is."""
-        return Instance(self.service, self.host.name, self.slot)
+        return Instance(self.service, self.place, self.slot)
 
     @property
     def running(self) -> bool:
@@ -184,8 +187,19 @@ class FakeUnit:
         self.healthy, self.main_pid, self.exit_status = False, 0, status
         self.result = "exit-code"
         self.say(f"main process exited, code=exited, status={status}")
-        self.host.world.record(self.host.name, self.name, "crash")
+        self.host.world.record(self.place, self.name, "crash")
         self._after_death()
+
+    def end(self, *, again: bool) -> None:
+        """The main process ends by itself, and well; ``again``: its unit starts it anew."""
+        self._cancel_timers()
+        self.healthy, self.main_pid, self.exit_status = False, 0, 0
+        self.result = "success"
+        self.host.world.record(self.place, self.name, "end")
+        if again and self.restart_always:
+            self._after_death()
+        else:
+            self._become("inactive", "dead")
 
     def power_off(self) -> None:
         """The host went down under it."""
@@ -364,7 +378,7 @@ class FakeUnit:
 
     def _come_back(self) -> None:
         self.restarts += 1
-        self.host.world.record(self.host.name, self.name, "auto-restart")
+        self.host.world.record(self.place, self.name, "auto-restart")
         self.host.spawn(self._launch())
 
     def _limit_hit(self) -> bool:
@@ -413,7 +427,7 @@ class FakeUnit:
         self._timers.clear()
 
     def _record(self, what: str) -> None:
-        self.host.world.record(self.host.name, self.name, what)
+        self.host.world.record(self.place, self.name, what)
 
 
 def _micros(seconds: float) -> str:

@@ -127,13 +127,13 @@ class World:
         """Instances that get traffic (where a balancer decides) and answer it well; of two copies
         of one either will do."""
         units = (unit for unit in self.units(service) if unit.serving and self.in_traffic(unit))
-        return len({unit.host.name for unit in units})
+        return len({unit.place for unit in units})
 
     def exposed(self, service: str) -> list[str]:
         """Hosts that a balancer sends traffic to and that do not answer well: lost requests. What
         never ran is known to be down."""
         return [
-            unit.host.name
+            unit.place
             for unit in self.units(service)
             if unit.invocation and not unit.serving
             if self._balanced(service) and self.in_traffic(unit)

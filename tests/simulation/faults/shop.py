@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
+import re
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context
@@ -74,8 +75,14 @@ class Ended:
 
     @property
     def text(self) -> str:
-        """Everything it said, as one line: screens wrap."""
-        return " ".join(f"{self.out} {self.err}".split())
+        """Everything it said, as one line: screens wrap, and an error's code ends the first of its
+        lines wherever that is."""
+        said = f"{self.out} {self.err}"
+        codes = _CODE.findall(said)
+        return " ".join([*_CODE.sub("", said).split(), *codes])
+
+
+_CODE = re.compile(r" {2,}(GL-\d{3})$", re.MULTILINE)
 
 
 @dataclass
@@ -192,6 +199,7 @@ class Shop:
         """Run the command line to its end; asserts the exit code."""
         self.capture.readouterr()
         self.patch.chdir(self.folder)
+        self.patch.setenv("COLUMNS", "120")
         try:
             ended = run([*words])
         finally:

@@ -21,6 +21,16 @@ def test_an_aborted_restart_tells_what_was_restarted(shop: Shop) -> None:
     assert f"now api {old}: web1 web2 (restarted), web3 (not touched)" in ended.text
 
 
+def test_an_abort_is_heard_in_the_middle_of_a_soak(shop: Shop) -> None:
+    shop.at("web2/api/soak", lambda: ask_to_abort(shop))
+    shop.gapless("restart", "--yes", code=4)
+    told = [e for e in shop.journal().events(shop.last().id) if e.host == "web2"]
+    types = [f"{e.type} {e.step}" for e in told]
+    soaks, back = types.index("step.started soak"), types.index("rollback.started switch")
+    assert "step.succeeded soak" not in types[soaks:back]
+    assert told[back].ts - told[soaks].ts < 1.0
+
+
 def test_a_restart_that_is_interrupted_and_then_aborted(shop: Shop) -> None:
     shop.kill_at("web3/api/drain")
     shop.killed("restart", "--yes")

@@ -188,7 +188,8 @@ def test_a_rollout_is_aborted_from_elsewhere(tiers: Processes) -> None:
         told = controller.communicate()[0]
         assert load.end().failures == 0
     assert controller.returncode == 4, told
-    assert told.index("going back  here shop.api shop.store") > 0
+    backs = [told.index(f"going back  here {name}") for name in (API, STORE)]
+    assert backs == sorted(backs)
     assert [tiers.version(name) for name in (STORE, API)] == ["1", "1"]
 
 
@@ -198,8 +199,8 @@ def test_a_forced_plan_does_not_promise_what_does_not_run(tiers: Processes) -> N
     tiers.gapless("run", "stop", API, code=0)
     assert "refused as things are" in tiers.gapless("plan", "restart", API, code=0)
     told = tiers.gapless("plan", "restart", API, "--force", "--reason", "test", code=0)
-    assert "restart, serves all the while if it runs, about" in told
-    assert "at any moment what runs of shop.api serves" in told
+    assert "restart, does not run now, about" in told
+    assert "at any moment shop.api is down, as now" in told
 
 
 def test_a_rollback_by_hand_brings_release_and_settings_back(tiers: Processes) -> None:
@@ -231,9 +232,11 @@ def test_settings_alone_are_deployed(tiers: Processes) -> None:
 def test_a_supervisor_that_was_killed_is_told_and_started(tiers: Processes) -> None:
     os.kill(tiers.status(API)["pid"], signal.SIGKILL)
     until(lambda: not tiers.status(API), "its end")
-    assert "shop.api here stopped" in tiers.gapless("status", code=0)
+    told = tiers.gapless("status", code=0)
+    assert "shop.api here failed" in told
+    assert "its supervisor was killed, and the program with it" in told
     told = tiers.gapless("restart", API, "--yes", code=3)
-    assert "nothing is supervised as shop.api" in told
+    assert "failed: its supervisor was killed" in told
     tiers.gapless("restart", API, "--yes", "--force", "--reason", "it died", code=0)
     assert tiers.version(API) == "1"
 

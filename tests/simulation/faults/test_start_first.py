@@ -45,6 +45,7 @@ def test_a_copy_that_never_gets_ready_gets_no_request(pairs: Pairs) -> None:
     before = {host: pairs.unit(host).invocation for host in pairs.on}
     ended = pairs.gapless("deploy", "--yes", code=4)
     assert "the old version is restored" in ended.text
+    assert "its old copy never stopped" in ended.text
     assert {host: pairs.unit(host).invocation for host in pairs.on} == before
     assert pairs.running() == ALL_IN_B and pairs.lost == []
     assert not pairs.world.deeds("admit")
@@ -67,6 +68,17 @@ def test_abort_lets_clients_back_before_the_new_copy_ends(pairs: Pairs) -> None:
     assert pairs.lost == []
 
 
+def test_an_interrupted_deploy_is_not_nothing_to_do(pairs: Pairs) -> None:
+    """By then its release is live by name on every host, and two copies run on one."""
+    pairs.release("2")
+    pairs.kill_at("web3/api/ready")
+    pairs.killed("deploy", "--yes")
+    assert pairs.running()["web3"] == "ab"
+    ended = pairs.gapless("deploy", "--yes", code=6)
+    assert "was interrupted and has not been finished" in ended.text
+    assert "gapless resume" in ended.text
+
+
 def test_two_copies_that_nobody_ended_refuse_the_next_rollout(pairs: Pairs) -> None:
     pairs.do(pairs.copy("web2", "a").start())
     ended = pairs.gapless("restart", "--yes", code=3)
@@ -79,7 +91,7 @@ def test_two_copies_that_nobody_ended_refuse_the_next_rollout(pairs: Pairs) -> N
 def test_drained_by_hand_it_stays_out_whichever_copy_runs(pairs: Pairs) -> None:
     pairs.world._hooks.clear()
     pairs.edit("{batch: 1}", "{batch: 1, max_unavailable: 1}")
-    pairs.gapless("drain", "api@web3", "--reason", "new disk", "--force", code=0)
+    pairs.gapless("drain", "api@web3", "--reason", "new disk", code=0)
     assert pairs.serving() == ["web1", "web2"]
     name = pairs.release("2")
     ended = pairs.gapless("deploy", "--yes", code=0)

@@ -45,6 +45,9 @@ class FakeJournal:
     def rollouts(self, limit: int = 50, *, unfinished: bool = False) -> list[RolloutRecord]:
         return [self.record] if self.rows is None else self.rows
 
+    def locks(self) -> list[LockRecord]:
+        return []
+
     def load(self, rollout: str) -> tuple[RolloutRecord, Plan]:
         return self.record, streams.shop_plan()
 

@@ -15,6 +15,7 @@ import pytest
 from gapless.cli.completing import (
     Completer,
     complete_hosts,
+    complete_instances,
     complete_open_rollouts,
     complete_rollouts,
     complete_services,
@@ -85,6 +86,15 @@ def test_services(complete: Complete) -> None:
 )
 def test_hosts_and_groups(complete: Complete, word: str, found: list[str]) -> None:
     assert complete(complete_hosts, word) == found
+
+
+def test_one_of_several_on_a_host(complete: Complete, folder: Path) -> None:
+    several = "{on: [db], balancer: edge, compose: {replicas: 2}}"
+    text = CONFIG.replace("{on: [db], balancer: edge}", several)
+    (folder / "gapless.yaml").write_text(text)
+    host = "shop.api@db1.shop.example"
+    assert complete(complete_instances, host) == [host, f"{host}/1", f"{host}/2"]
+    assert complete(complete_instances, "shop.api@db/") == []
 
 
 def test_rollouts(complete: Complete, folder: Path) -> None:

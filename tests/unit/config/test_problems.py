@@ -48,12 +48,12 @@ web3.shop.example, web4.shop.example
 13:21: unknown key 'ur' — did you mean 'url'?
 13:38: timeout: a duration needs a unit, for example 30s
 13:50: passes: must be 1 or more
-14:3: b: give exactly one of systemd, process, compose, command
+14:3: b: give exactly one of systemd, process, compose, docker, command
 16:16: unknown service 'zz' — known: a, b
 18:5: missing key 'status' in 'command'
 19:15: unknown balancer 'edg' — did you mean 'edge'?
 20:57: on_failure: 'rolback' is not possible — did you mean 'rollback'?
-20:76: strategy: a number is not possible — one of rolling, start-first, blue-green
+20:76: strategy: a number is not possible — one of rolling, start-first, canary, blue-green, handover
 21:5: key 'rollout' is given twice — see line 20
 """
 
@@ -103,7 +103,7 @@ def test_all_problems_of_a_file_at_once(tmp_path: Path) -> None:
         ({"rollout": "{batch: 50%, max_unavailable: 1}"}, "8:22: batch 50% of 4 instances is more than max_unavailable allows — 2 at a time, 1 may be out; raise max_unavailable or lower batch"),
         ({"systemd": "{unit: a b}"}, "7:21: unit: 'a b.service' is not the name of a unit"),
         ({"systemd": "{unit: a, file: a, reload: only}"}, "7:41: reload: only never restarts, so the unit file would not take effect — write try or no"),
-        ({"command": "{start: a, stop: b, status: c}"}, "5:3: api: give exactly one of systemd, process, compose, command"),
+        ({"command": "{start: a, stop: b, status: c}"}, "5:3: api: give exactly one of systemd, process, compose, docker, command"),
         ({"release": "{directory: a, to: srv}"}, "8:33: to: 'srv' must be an absolute path on the host"),
         ({"release": "{to: /srv}"}, "8:5: release: give exactly one source of the release: directory, git, archive"),
         ({"release": "{directory: a, to: /srv, schema: {}}"}, "8:39: schema: give exactly one of version, file"),

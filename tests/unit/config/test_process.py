@@ -345,3 +345,68 @@ def test_a_program_that_is_not_there_yet_is_only_a_warning(tmp_path: Path) -> No
     (tmp_path / "new" / "bin").mkdir(parents=True)
     (tmp_path / "new" / "bin" / "serve").touch(mode=0o755)
     assert compiled(tmp_path, "{command: bin/serve, directory: new, listen: 80}").warnings == ()
+
+
+# -- two processes --------------------------------------------------------------------------------
+
+PAIR = (
+    "name: bot-{slot}", "command: [./bot, '{slot}']", "directory: bots/{slot}",
+    "listen: '127.0.0.1:{slot:3001|3002}'", "ready: {http: '127.0.0.1:{slot:3001|3002}/health'}",
+    "environment: {COLOR: '{slot:blue|green}'}", "pidfile: '{slot}.pid'",
+    "env_files: ['-{slot}.env']",
+)  # fmt: skip
+
+
+def of_pair(folder: Path, name: str, *lines: str) -> Spec:
+    file = folder / "bots.yaml"
+    file.write_text("\n".join(lines))
+    return compile_file(file, name)
+
+
+@pytest.mark.parametrize(("slot", "port", "color"), [("a", 3001, "blue"), ("b", 3002, "green")])
+def test_a_pair_is_two_processes_and_the_name_says_which(
+    tmp_path: Path, slot: str, port: int, color: str
+) -> None:
+    (tmp_path / f"{slot}.env").write_text(f"SECRET=of {slot}\n")
+    found = of_pair(tmp_path, f"bot-{slot}", *PAIR)
+    assert found.name == f"bot-{slot}"
+    assert found.command == ("./bot", slot)
+    assert [(one.name, one.address) for one in found.listen] == [
+        (str(port), f"tcp://127.0.0.1:{port}")
+    ]
+    assert found.environment == {"SECRET": f"of {slot}", "COLOR": color}
+    assert found.directory == f"{tmp_path}/bots/{slot}"
+    assert found.pidfile == f"{tmp_path}/{slot}.pid"
+    assert found.ready.target == f"127.0.0.1:{port}/health"
+    # a flip of one of them stays in its slot
+    assert found.in_slot("a") == found.in_slot("b")
+
+
+@pytest.mark.parametrize("name", ["", "bot", "bot-c", "bot-{slot}"])
+def test_of_a_pair_one_has_to_be_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        of_pair(tmp_path, name, *PAIR)
+    told = "name: 'bot-{slot}' is two processes, bot-a and bot-b — say which: --name bot-a"
+    assert told in caught.value.evidence
+
+
+PAIR_BAD = [
+    ("listen: 3001", "listen: 'tcp://127.0.0.1:3001' is the same for both: the second cannot"),
+    ("proxy: {listen: 80, to: '127.0.0.1:{slot:1|2}'}", "proxy: each of two processes has an"),
+    ("pidfile: bot.pid", "pidfile: 'bot.pid' is the same for both"),
+    ("ready: {tcp: 127.0.0.1:80}", "is answered by the old copy, too"),
+]
+
+
+@pytest.mark.parametrize(("line", "wanted"), PAIR_BAD, ids=[line for line, _ in PAIR_BAD])
+def test_what_a_pair_cannot_share(tmp_path: Path, line: str, wanted: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        of_pair(tmp_path, "bot-a", "name: bot-{slot}", "command: ./bot", line)
+    assert wanted in caught.value.evidence
+
+
+def test_a_name_that_gets_too_long_in_its_slot(tmp_path: Path) -> None:
+    name = f"bot-{{slot:{'x' * 70}|b}}"
+    with pytest.raises(ConfigError) as caught:
+        of_pair(tmp_path, "bot-b", f"name: '{name}'", "command: ./bot")
+    assert "is too long with what it stands for" in caught.value.evidence

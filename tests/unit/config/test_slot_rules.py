@@ -41,6 +41,7 @@ def test_a_pair_is_started_first_unless_it_says_otherwise(tmp_path: Path) -> Non
     ("old", "new", "said"),
     [
         ("{slot:3001|3002}", "3001", "is the same for both copies"),
+        ("{host}-{slot}", "{host}", "both copies of api@web1 would be 'web1' of edge"),
         ("api@{slot}", "api", "{slot} means nothing here"),
         ("systemd: api@{slot}", "systemd: {unit: 'api@{slot}', reload: try}", "keeps the copy"),
         ("balancer: edge", "rollout: {strategy: blue-green}", "there is no traffic to switch"),
@@ -77,3 +78,28 @@ def test_one_file_cannot_be_two_units(tmp_path: Path) -> None:
         systemd = f"systemd: {{unit: '{unit}', file: api.service}}"
         found = problems(tmp_path, PAIR.replace("systemd: api@{slot}", systemd))
         assert any("cannot be both units" in line for line in found) is not fine
+
+
+PROCESS = "process: {name: 'api-{slot}', command: /srv/api, ready: {notify: true}}"
+
+
+def test_a_process_with_a_slot_in_its_name_is_a_pair(tmp_path: Path) -> None:
+    text = PAIR.replace("systemd: api@{slot}", PROCESS)
+    assert strategy(tmp_path, text) == "start-first"
+    assert strategy(tmp_path, text + "    rollout: {strategy: blue-green}\n") == "blue-green"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("api-{slot}", "api", "write it as a pair: process: {name: app-{slot}}"),
+        ("{notify: true}", "{notify: true}, listen: 3001", "is the same for both"),
+        ("{notify: true}", "{tcp: '127.0.0.1:3001'}", "is answered by the old copy, too"),
+        ("{slot:3001|3002}", "3001", "is the same for both copies"),
+    ],
+)
+def test_what_two_processes_cannot_share(tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = PAIR.replace("systemd: api@{slot}", PROCESS) + "    rollout: {strategy: start-first}\n"
+    assert not problems(tmp_path, text)
+    assert old in text
+    assert any(said in line for line in problems(tmp_path, text.replace(old, new, 1)))

@@ -18,8 +18,8 @@ PAIR = Batch("batch1", ("h2", "h3"))
 LAST = Batch("batch2", ("h4",))
 
 
-def plan(*batches: Batch) -> ServicePlan:
-    return cast(ServicePlan, SimpleNamespace(batches=batches))
+def plan(*batches: Batch, steps: tuple[StepKind, ...] = ()) -> ServicePlan:
+    return cast(ServicePlan, SimpleNamespace(batches=batches, steps=steps))
 
 
 def shares(*batches: Batch) -> Iterator[float]:
@@ -33,6 +33,12 @@ def test_the_canaries_have_one_half() -> None:
     service = plan(CANARY, PAIR, LAST)
     assert checks(service, CANARY) == 2
     assert checks(service, PAIR) == checks(service, LAST) == 8
+
+
+def test_canaries_that_get_shares_first_are_judged_twice() -> None:
+    service = plan(CANARY, PAIR, LAST, steps=(StepKind.SHIFT,))
+    assert checks(service, CANARY) == 4
+    assert checks(service, PAIR) == 8
 
 
 def test_without_canaries_all_is_for_the_others() -> None:

@@ -147,5 +147,5 @@ def test_a_step_that_was_never_begun_is_over_as_it_begins(tmp_path: Path) -> Non
 
 def test_only_critical_steps_are_forced_to_the_disk() -> None:
     critical = {kind for kind, step in STEPS.items() if step.critical}
-    moves = {StepKind.DRAIN, StepKind.ADMIT}
+    moves = {StepKind.SHIFT, StepKind.DRAIN, StepKind.ADMIT}
     assert critical == {StepKind.MIGRATE, StepKind.SWITCH, StepKind.RETIRE, *moves}

@@ -8,7 +8,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.handover.racing import race
 from tests.unit.handover.site import Process, now_ms, state, wait_until
 
 RATE = 200
@@ -206,61 +206,6 @@ def test_term_before_it_is_active_is_status_0(bots: Bots) -> None:
     assert bots.start(7).reaches("STANDBY").end() == 0
 
 
-_RACER = """
-import mmap, sys, time
-from gapless.handover.claims.asking import ask
-from gapless.handover.claims.urls import store_of
-url, name, meeting, events, rate = sys.argv[1:]
-store = store_of(url, None, "race", f"{name}:1:1:a", lambda owner: True)
-ask(store.open, (), 5.0)
-mine = int(name == "other")
-with open(meeting, "r+b") as file:
-    at = memoryview(mmap.mmap(file.fileno(), 16)).cast("q")
-won, took = [], []
-for first in range(0, int(events), 100):
-    at[mine] = first + 1
-    # the one behind would lose all: they wait for each other
-    ends = time.monotonic() + 20
-    while at[1 - mine] < first + 1:
-        assert time.monotonic() < ends
-        time.sleep(0)
-    # and meet in the middle of each hundred, so that both win and both lose
-    for event in range(first, first + 100)[:: (1, -1)[mine]]:
-        begun = time.perf_counter()
-        if ask(lambda: store.claim(str(event), done=True), (), 5.0).won:
-            won.append(event)
-        took.append(time.perf_counter() - begun)
-        if float(rate):
-            time.sleep(max(0, begun + 1 / float(rate) - time.perf_counter()))
-print(*won)
-print(*(f"{each * 1e3:.4f}" for each in took))
-"""
-
-
-def _race(
-    folder: Path, url: str, events: int, rate: int = 0
-) -> list[tuple[list[int], list[float]]]:
-    """What each of two won, and the milliseconds that each claim took; ``rate`` is that of one."""
-    meeting = folder / "meeting"
-    meeting.write_bytes(bytes(16))
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", _RACER, url, name, str(meeting), str(events), str(rate)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for name in ("one", "other")
-    ]
-    try:
-        said = [racer.communicate(timeout=90)[0].split("\n") for racer in racers]
-    finally:
-        for racer in racers:
-            racer.kill()
-            racer.wait()
-    return [([int(e) for e in lines[0].split()], [float(t) for t in lines[1].split()])
-            for lines in said]  # fmt: skip
-
-
 @pytest.fixture
 def memory() -> Iterator[Path]:
     folder = Path(f"/dev/shm/handover-race-{os.getpid()}")
@@ -271,7 +216,7 @@ def memory() -> Iterator[Path]:
 
 @pytest.mark.parametrize(("scheme", "events"), [("sqlite", 100_000), ("dir", 10_000)])
 def test_a_race_of_two_processes(memory: Path, scheme: str, events: int) -> None:
-    (one, _), (other, _) = _race(memory, f"{scheme}://{memory}/claims", events)
+    (one, _), (other, _) = race(memory, f"{scheme}://{memory}/claims", events)
     assert len(one) + len(other) == events
     assert set(one) | set(other) == set(range(events))
     # both had a part in it, or it was no race
@@ -283,7 +228,7 @@ def test_a_claim_at_a_thousand_events_a_second_is_quick(memory: Path) -> None:
     best of five, since tests run beside others."""
     best = float("inf")
     for attempt in range(5):
-        runs = _race(memory, f"sqlite://{memory}/claims-{attempt}.db", 1000, rate=500)
+        runs = race(memory, f"sqlite://{memory}/claims-{attempt}.db", 1000, rate=500)
         took = sorted(itertools.chain.from_iterable(took for _, took in runs))
         best = min(best, took[int(len(took) * 0.99)])
         if best <= 1.0:

@@ -19,7 +19,7 @@ SHARES = Rules(alpha=0.001, effect=10, least=0.1)
 def test_a_verdict_without_enough_data_does_not_read_like_a_pass() -> None:
     """Twelve incidents are fewer than the limit, and no PASS all the same."""
     evidence = Evidence(Tally(12, 60.0), before=Tally(60, 900.0))
-    look = look_at(evidence, RULES, "logs")
+    look = look_at(evidence, RULES, "logs", "", "since the switch")
     assert look.finding is Finding.UNKNOWN
     assert look.verdict.status is VerdictStatus.INCONCLUSIVE
     assert re.match(r"too little data, .* would (not )?decide", look.verdict.answer)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gapless.drivers import registry
-from gapless.drivers.balancers.base import Capabilities, Evidence
+from gapless.drivers.balancers.base import Capabilities, Evidence, Member, MemberState
+from gapless.engine.in_balancers import InBalancer
+from gapless.model import Instance
 from gapless.planning import Survey, make_plan
 from gapless.planning import balancer_notes as costs
 from gapless.plans import Verb
@@ -99,3 +102,20 @@ def test_every_kind_has_a_driver_and_every_driver_a_kind() -> None:
     from gapless.config.balancers import kinds
 
     assert set(registry.BALANCERS) == set(kinds())
+
+
+def test_what_one_drain_costs_more_than_others_is_told_of_that_instance(tmp_path: Path) -> None:
+    project = loaded(tmp_path, TEXT.format(edge=HAPROXY, api="edge", site="[]"))
+    costly = Member("web1", "x", MemberState.UP, caution="its container has no cord yet")
+    standing = {
+        one: (InBalancer("edge", one, (member,)),)
+        for one, member in (
+            (Instance("api", "web1"), costly),
+            (Instance("api", "web2"), replace(costly, caution="")),
+        )
+    }
+    plan = make_plan(project, verb=Verb.RESTART, survey=Survey(traffic=standing))
+    (service,) = (service for service in plan.services if service.name == "api")
+    assert [note for note in service.notes if "cord" in note] == [
+        "api: web1 in edge: its container has no cord yet"
+    ]

@@ -19,8 +19,8 @@ KEPT = (
 MIXED = "gapless status shop.api; then gapless rollback rtouehn-7f3a or gapless deploy shop.api"
 
 _NOT_HERE = (
-    StepKind.MIGRATE, StepKind.EVACUATE, StepKind.REJOIN, StepKind.WARM, StepKind.PARK,
-    StepKind.RETIRE,
+    StepKind.MIGRATE, StepKind.EVACUATE, StepKind.REJOIN, StepKind.WARM, StepKind.SHIFT,
+    StepKind.PARK, StepKind.RETIRE,
 )  # fmt: skip
 STEPS = tuple(kind for kind in StepKind if kind not in _NOT_HERE)
 

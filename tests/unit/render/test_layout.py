@@ -30,6 +30,17 @@ from gapless.render.layout import labelled, wrap
                 'gapless deploy --hosts a,b --force --reason "..."',
             ],
         ),
+        (
+            "or: docker --host unix:///s rm --force $(docker --host unix:///s ps --quiet --all)",
+            [
+                "or:",
+                "docker --host unix:///s rm --force $(docker --host unix:///s ps --quiet --all)",
+            ],
+        ),
+        (
+            "cd /srv/shop && docker compose config --quiet on app1   or   mend it",
+            ["cd /srv/shop && docker compose config --quiet", "on app1   or   mend it"],
+        ),
         ("go on (gapless events has them)", ["go on", "(gapless events has them)"]),
         (
             "read gapless.yaml and mend what is wrong",

@@ -277,3 +277,16 @@ def test_lines_of_before_are_not_told_again() -> None:
     show.tick()
     assert "2 of 5 instances done; web2 shop.api in soak for 30 s" in out.getvalue()
     assert len(out.getvalue().splitlines()) <= 1
+
+
+def test_copies_that_hand_over_are_not_said_to_be_in_traffic() -> None:
+    def told(step: str, **data: Any) -> str:
+        data = {"handed_over": True, "seconds": 2.0, "copy": "b", **data}
+        done = Event("step.succeeded", service="bot", host="bot1", step=step, data=data)
+        return moment_line(done).partition("  ")[2]
+
+    assert told("admit", admitted=["handover"]) == "bot1 bot  copy b handles events in 2 s"
+    ended = "bot1 bot  copy b takes no events any more"
+    assert told("drain", evidence="COUNTED", left=0) == f"{ended} (nothing left to finish) in 2 s"
+    assert told("drain", evidence="TIMED", left=0) == f"{ended} (it had died) in 2 s"
+    assert told("drain", evidence="TIMED", left=1) == f"{ended} (1 event not finished) in 2 s"

@@ -46,6 +46,8 @@ class Member:
     weight: int | None = None
     checked: bool = True
     raw: str = ""
+    caution: str = ""
+    """What its next drain will cost, where that is more than others cost; for the plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,10 @@ class Capabilities:
     """What a balancer can do and what that costs, for plan, strategy and reference; told from its
     keys alone, without asking anybody."""
 
-    weights: bool = False
+    weights: int = 0
+    """The largest weight of a member; 0 where members have none."""
+    keeps_weights: bool = True
+    """Whether a drain and an admit leave the weight of a member alone."""
     dynamic_members: bool = False
     survives_reload: bool = True
     """Whether what it was told still holds after it read its configuration again."""
@@ -78,6 +83,8 @@ class Drained:
     seconds: float
     left: int = 0
     members: tuple[Member, ...] = ()
+    note: str = ""
+    """What a person should know of how it came to that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,16 @@ class Balancer(Protocol):
 
     async def counters(self, instance: Instance) -> Counters:
         """Requests and errors it has seen."""
+        ...
+
+
+@runtime_checkable
+class Readmits(Protocol):
+    """A balancer that takes its time to trust a member whose copy is another one than before."""
+
+    async def readmit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """Admit one whose copy went on since it was drained, without that time: what its checks
+        found meanwhile they found of the same copy."""
         ...
 
 

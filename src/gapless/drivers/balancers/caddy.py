@@ -13,17 +13,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from gapless.clock import Clock
 from gapless.config.balancers import BalancerConfig
-from gapless.drivers.balancers.base import Capabilities, Evidence
+from gapless.drivers.balancers import membership
+from gapless.drivers.balancers.base import Capabilities, Evidence, Member
 from gapless.drivers.balancers.caddy_node import CaddyNode
 from gapless.drivers.balancers.fanout import Fanout
 from gapless.drivers.balancers.of_nodes import OfNodes
 from gapless.drivers.fill import own_name
 from gapless.drivers.transports.base import Transport
+from gapless.model import Fence, Instance
 
 _POLL = 0.2
 
@@ -45,18 +47,34 @@ class CaddyBalancer(OfNodes):
         if config.caddy is None:
             raise ValueError(f"balancer {name} is not Caddy")
         hosts = config.caddy.on or ("",)
-        nodes = [
+        self._dynamic = config.caddy.dynamic
+        self._clock = clock
+        self._within = config.admit_timeout
+        self._nodes = [
             CaddyNode(name, host, config.caddy, partial(transports, host), clock, address=address)
             for host in hosts
         ]
-        super().__init__(name, hosts, nodes, Fanout(name, config, nodes, clock, poll=_POLL))
+        fanout = Fanout(name, config, self._nodes, clock, poll=_POLL)
+        super().__init__(name, hosts, self._nodes, fanout)
 
     def capabilities(self) -> Capabilities:
         """Counted drains; each change is a reload, and a restart forgets it."""
         return Capabilities(
+            dynamic_members=self._dynamic,
             survives_reload=False,
             resets_keepalives=True,
             loses_new=True,  # 6 in 30 reloads, at 100 new connections a second (2.11)
             nodes=len(self.hosts),
             drain_evidence=Evidence.COUNTED,
         )
+
+    async def add(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """An upstream of it on every node, parked from the beginning."""
+        return await membership.add(self._nodes, self._fanout, instance, fences)
+
+    async def remove(self, instance: Instance, fences: Sequence[Fence]) -> None:
+        """No upstream of it on any node, nor among what is parked."""
+        await membership.remove(
+            self._name, self._nodes, self._fanout, self._clock, instance, fences,
+            within=self._within,
+        )  # fmt: skip

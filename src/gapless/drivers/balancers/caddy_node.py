@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from gapless.clock import Clock
 from gapless.config.balancer_caddy import CaddyConfig
@@ -11,10 +12,11 @@ from gapless.config.quantities import format_duration
 from gapless.drivers.balancers.base import Member, MemberState
 from gapless.drivers.balancers.caddy_api import CaddyApi
 from gapless.drivers.balancers.caddy_check import interval, probe
-from gapless.drivers.balancers.caddy_parking import back, without
+from gapless.drivers.balancers.caddy_parking import added, back, removed, without
 from gapless.drivers.balancers.caddy_view import Proxy, View
 from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.sight import Sight, examined, together
+from gapless.drivers.balancers.unknown_member import ADDED, absent
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import TrafficError
@@ -65,7 +67,7 @@ class CaddyNode:
         if dial in view.proxy.parked:
             self._again.pop(dial, None)  # what is put in begins anew in Caddy as well
             return self._outside(instance, view, dial)
-        return self._missing(instance, view, dial)
+        return self._absent(instance, view, dial)
 
     async def serving(self, instances: Collection[Instance]) -> int:
         """How many of the instances' upstreams are there and not unhealthy."""
@@ -83,7 +85,9 @@ class CaddyNode:
         except TrafficError as error:
             return (examined(asked, "", error),)
         troubles = [sight.trouble for sight in sights if sight.trouble is not None]
-        known = f"it has {len(sights) - len(troubles)} of {len(sights)} upstreams"
+        there = sum(sight.member.state is not MemberState.MISSING for sight in sights)
+        known = f"it has {there} of {len(sights)} upstreams"
+        known += ", what is missing is added when it is admitted" if self._config.dynamic else ""
         forgets = "" if resumes else "; started without --resume: a restart undoes every drain"
         found = [examined(asked, known + forgets)]
         return (*found, *(examined(asked, "", trouble) for trouble in troubles))
@@ -106,13 +110,42 @@ class CaddyNode:
         dial = self._dial(instance)
         for _ in range(_TRIES):
             proxy = await self._api.proxy()
-            if dial not in proxy.parked:
+            out = proxy.handler if dial in proxy.parked else self._joined(proxy, dial)
+            if out is None:
                 return
             verdict = await self._check(proxy, dial)
             if verdict is not None and not verdict.passed:
                 self._refused[instance] = f"{verdict.asked}: {verdict.answer}"
                 return  # it is asked again until the limit
-            if await self._api.change(proxy, back(proxy.handler, dial, self._api.path), fence):
+            if await self._api.change(proxy, back(out, dial, self._api.path), fence):
+                return
+        raise self._restless()
+
+    def _joined(self, proxy: Proxy, dial: str) -> Mapping[str, Any] | None:
+        """The handler with an upstream that comes; None where none does."""
+        if dial in proxy.dials or not self._config.dynamic:
+            return None
+        return added(proxy.handler, dial, self._api.path)
+
+    async def add(self, instance: Instance, fence: Fence | None) -> None:
+        """An upstream that is parked from the beginning."""
+        dial = self._dial(instance)
+        for _ in range(_TRIES):
+            proxy = await self._api.proxy()
+            if {dial} & {*proxy.dials, *proxy.parked}:
+                return
+            if await self._api.change(proxy, added(proxy.handler, dial, self._api.path), fence):
+                return
+        raise self._restless()
+
+    async def remove(self, instance: Instance, fence: Fence | None) -> None:
+        """No such upstream among those that are parked."""
+        dial = self._dial(instance)
+        for _ in range(_TRIES):
+            proxy = await self._api.proxy()
+            if dial not in proxy.parked:
+                return
+            if await self._api.change(proxy, removed(proxy.handler, dial, self._api.path), fence):
                 return
         raise self._restless()
 
@@ -191,7 +224,11 @@ class CaddyNode:
         )
         return verdict
 
-    def _missing(self, instance: Instance, view: View, dial: str) -> Sight:
+    def _absent(self, instance: Instance, view: View, dial: str) -> Sight:
+        if self._config.dynamic:
+            raw = ", ".join(filter(None, (ADDED, self._refused.get(instance, ""))))
+            life, others = view.health.life, view.others(dial)
+            return absent(self._host, dial, raw=raw, life=life, others=others)
         near = difflib.get_close_matches(dial, view.proxy.dials, 1)
         known = ", ".join(view.proxy.dials) or "none"
         hint = f"did you mean {near[0]!r}? " if near else ""

@@ -44,6 +44,18 @@ def back(handler: Handler, dial: str, path: str) -> dict[str, Any]:
     return _parking({**handler, "upstreams": upstreams}, others, path)
 
 
+def added(handler: Handler, dial: str, path: str) -> dict[str, Any]:
+    """The handler with one more address out of traffic; its place would be the last."""
+    place = len(handler.get("upstreams") or [])
+    return _parking(dict(handler), [*_spaces(handler), (place, {"dial": dial})], path)
+
+
+def removed(handler: Handler, dial: str, path: str) -> dict[str, Any]:
+    """The handler without an address that is out of traffic."""
+    others = [space for space in _spaces(handler) if space[1].get("dial") != dial]
+    return _parking(dict(handler), others, path)
+
+
 def _spaces(handler: Handler) -> list[tuple[int, Mapping[str, Any]]]:
     """What is parked, with the place it had. Raises ValueError when somebody wrote there."""
     rule = next(filter(_is_ours, handler.get("handle_response") or []), None)

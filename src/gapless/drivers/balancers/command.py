@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
-from gapless.clock import Clock
+from gapless.clock import Clock, to_its_end
 from gapless.config.balancers import BalancerConfig
 from gapless.drivers.balancers.base import (
     Capabilities,
@@ -127,7 +127,7 @@ class CommandBalancer:
         begun = self._clock.monotonic()
         guards = self._fanout.guards(fences)
         pairs = zip(self._nodes, guards, strict=True)
-        await together(node.put_out(instance, fence) for node, fence in pairs)
+        await to_its_end(together(node.put_out(instance, fence) for node, fence in pairs))
         await self._clock.sleep(self._config.drain_timeout)
         members = await self.members(instance)
         return Drained(Evidence.TIMED, self._clock.monotonic() - begun, members=members)

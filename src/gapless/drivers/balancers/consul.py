@@ -25,6 +25,7 @@ from gapless.drivers.balancers.sight import NoAnswer, together
 from gapless.drivers.fill import own_name
 from gapless.drivers.transports.base import Transport
 from gapless.model import Fence, Instance, Verdict
+from gapless.places import machine_of
 
 _POLL = 0.25
 _REPEAT = 1.0
@@ -86,7 +87,7 @@ class ConsulBalancer:
 
     async def examine(self, instances: Collection[Instance]) -> Mapping[str, tuple[Verdict, ...]]:
         """Each agent answers and knows its instances."""
-        hosts = self._hosts or tuple(dict.fromkeys(one.host for one in instances))
+        hosts = self._hosts or tuple(dict.fromkeys(machine_of(one.host) for one in instances))
         found = await together(
             self._node(host).examine([one for one in instances if host in self._at(one)])
             for host in hosts
@@ -110,12 +111,12 @@ class ConsulBalancer:
         """Whether an instance with an agent of its own is up. When that is silent Consul takes it
         for dead, with all that is registered there, and so do we."""
         try:
-            return await self._node(instance.host).serving([instance])
+            return await self._node(machine_of(instance.host)).serving([instance])
         except NoAnswer:
             return 0
 
     def _at(self, instance: Instance) -> tuple[str, ...]:
-        return self._hosts or (instance.host,)
+        return self._hosts or (machine_of(instance.host),)
 
     def _fanout(self, instance: Instance) -> Fanout:
         nodes = [self._node(host) for host in self._at(instance)]

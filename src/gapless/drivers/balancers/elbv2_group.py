@@ -12,6 +12,7 @@ from gapless.drivers.balancers.sight import Sight, examined
 from gapless.drivers.fill import fill
 from gapless.errors import TrafficError
 from gapless.model import Fence, Instance, Verdict
+from gapless.places import machine_of
 
 _DELAY = "deregistration_delay.timeout_seconds"
 _DRAINING = frozenset(("draining", "unhealthy.draining"))
@@ -94,7 +95,7 @@ class TargetGroup:
 
     async def _target(self, instance: Instance) -> dict[str, Any]:
         _, port = await self._resolved()
-        named = self._config.targets.get(instance.host)
+        named = self._config.targets.get(machine_of(instance.host))
         return {
             "Id": named or fill(self._config.target, instance, self._address),
             "Port": self._config.port or port,

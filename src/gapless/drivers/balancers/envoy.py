@@ -7,6 +7,7 @@ from functools import partial
 
 from gapless.clock import Clock
 from gapless.config.balancers import BalancerConfig
+from gapless.drivers.balancers import membership
 from gapless.drivers.balancers.base import Capabilities, Counters, Evidence, Member
 from gapless.drivers.balancers.envoy_node import EnvoyNode
 from gapless.drivers.balancers.fanout import Fanout
@@ -39,6 +40,7 @@ class EnvoyBalancer(OfCheckedNodes):
         if config.envoy is None:
             raise ValueError(f"balancer {name} is not Envoy")
         hosts = config.envoy.on or ("",)
+        self._dynamic = config.envoy.dynamic
         self._nodes = [
             EnvoyNode(name, host, config.envoy, partial(transports, host), clock, address=address)
             for host in hosts
@@ -47,8 +49,13 @@ class EnvoyBalancer(OfCheckedNodes):
         super().__init__(name, hosts, self._nodes, fanout, clock, within=config.admit_timeout)
 
     def capabilities(self) -> Capabilities:
-        """Counted drains and weights; the endpoints are those in the file."""
-        return Capabilities(weights=True, nodes=len(self._nodes), drain_evidence=Evidence.COUNTED)
+        """Counted drains and weights; endpoints may come and go."""
+        return Capabilities(
+            weights=_MOST_WEIGHT,
+            dynamic_members=self._dynamic,
+            nodes=len(self._nodes),
+            drain_evidence=Evidence.COUNTED,
+        )
 
     async def weights(
         self, wanted: Mapping[Instance, int], fences: Sequence[Fence]
@@ -70,3 +77,14 @@ class EnvoyBalancer(OfCheckedNodes):
             detail={label: dict(host.figures) for label, _, host in known},
             lives={label: life for label, life, _ in known},
         )
+
+    async def add(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """An endpoint of it on every node, DRAINING."""
+        return await membership.add(self._nodes, self._fanout, instance, fences)
+
+    async def remove(self, instance: Instance, fences: Sequence[Fence]) -> None:
+        """No endpoint of it on any node."""
+        await membership.remove(
+            self._name, self._nodes, self._fanout, self._clock, instance, fences,
+            within=self._within,
+        )  # fmt: skip

@@ -3,10 +3,15 @@
 1. What the file says is never believed: an instance is out when ``/clusters`` says DRAINING, and
    up when it says HEALTHY and nothing failed.
 2. Envoy's own counts tell when it is idle: no request in flight or waiting there. Its workers learn
-   of a change a moment after the interface shows it, so a count needs that moment behind it.
+   of a change a moment after the interface shows it, and of one right after another only when
+   ``update_merge_window`` is over (1 s). So a count of nothing needs that time behind it, and so
+   does an endpoint that is up: until then a worker may know none at all.
 3. When too few hosts are healthy Envoy panics and sends to all of them, also to drained ones. An
    instance is not out while that is so, and nothing is taken out that would bring it about.
-4. A replaced instance is let in only by a check it has passed itself: it stays out while it fails,
+4. Endpoints that come and go (``dynamic``): Envoy sends nothing to a new one before its check has
+   passed. One that goes is UNHEALTHY first: what Envoy believes healthy it keeps though it is not
+   in the file any more.
+5. A replaced instance is let in only by a check it has passed itself: it stays out while it fails,
    and (``EnvoyBalancer.admit``) for as long as a check of a sick one may take to fail.
 """
 
@@ -25,7 +30,7 @@ from gapless.drivers.balancers.node_file import NodeFile
 from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.settling import Settling
 from gapless.drivers.balancers.sight import Sight, examined
-from gapless.drivers.balancers.unknown_member import unknown
+from gapless.drivers.balancers.unknown_member import absent, unknown
 from gapless.drivers.balancers.yaml_places import UnreadableError
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
@@ -34,7 +39,7 @@ from gapless.model import Fence, Instance, Verdict
 
 _WORKERS_LEARN = 0.1
 _MISSED = 0.5  # seconds; Envoy takes milliseconds to see a file
-DRAINING, HEALTHY = "DRAINING", "HEALTHY"
+DRAINING, HEALTHY, UNHEALTHY = "DRAINING", "HEALTHY", "UNHEALTHY"
 
 
 class EnvoyNode:
@@ -55,6 +60,7 @@ class EnvoyNode:
         self._admin = EnvoyAdmin(self._host, config)
         self._file = NodeFile(self._host, config.file, clock, again=_MISSED)
         self._settling = Settling(clock, _WORKERS_LEARN)
+        self._telling = Settling(clock, _WORKERS_LEARN)
         self._config = config
         self._address = address
 
@@ -66,21 +72,26 @@ class EnvoyNode:
     async def see(self, instance: Instance) -> Sight:
         """The instance as Envoy reports it."""
         view = await self._admin.view()
-        host = view.hosts.get(self._name(instance))
-        if host is None:
+        name = self._name(instance)
+        host = view.hosts.get(name)
+        if host is None and not self._config.dynamic:
             return self._missing(instance, view.hosts, f"cluster {self._config.cluster!r} of Envoy")
         endpoints = await self._endpoints()
-        if self._name(instance) not in endpoints.places:
+        if host is None:
+            return self._absent(name, endpoints, view)
+        if name not in endpoints.places and not self._config.dynamic:
             return self._missing(instance, endpoints.places, self._file.path)
         panics = view.panics(host)
         out = host.out and not panics
-        settled = self._settling.over(instance, view.life if out else None)
+        merge = view.settings.merge
+        settled = self._settling.over(instance, view.life if out else None, merge)
+        told = self._telling.over(instance, view.life if host.up else None, merge)
         return Sight(
             member=self._member(host, view, panics=panics),
             out=out,
             idle=settled and host.open == 0,
-            shut=host.out,
-            accepted=host.up,
+            shut=host.out or name not in endpoints.places,
+            accepted=host.up and told and name in endpoints.places,
             life=view.life,
             others=view.others_up(host),
         )
@@ -99,7 +110,9 @@ class EnvoyNode:
         except TrafficError as error:
             return (examined(asked, "", error),)
         missing = [sight.trouble for sight in sights if sight.trouble]
-        count = f"it has {len(sights) - len(missing)} of {len(sights)} endpoints"
+        there = sum(sight.member.state is not MemberState.MISSING for sight in sights)
+        count = f"it has {there} of {len(sights)} endpoints"
+        count += ", what is missing is added when it is admitted" if self._config.dynamic else ""
         return (examined(asked, count), *(examined(asked, "", trouble) for trouble in missing))
 
     async def window(self, instance: Instance) -> float:
@@ -120,20 +133,57 @@ class EnvoyNode:
         """DRAINING: no new requests; those in flight end in peace."""
         self._refuse_panic(instance, await self._admin.view())
         endpoints = await self._endpoints()
+        if self._name(instance) not in endpoints.places:
+            return  # it is going
         new = endpoints.with_status(self._name(instance), DRAINING)
         await self._file.write("drain", endpoints.text, new, instance, fence)
 
     async def put_in(
         self, instance: Instance, sight: Sight, fence: Fence | None, *, fresh: bool
     ) -> None:
-        """HEALTHY, once no check of a replaced instance fails: Envoy checks what it drains."""
+        """HEALTHY, once no check of a replaced instance fails: Envoy checks what it drains. One
+        that comes is added: Envoy asks its check before it sends anything."""
+        if self._name(instance) not in (await self._endpoints()).places:
+            await self._add("admit", instance, fence, HEALTHY)
+            return
         if fresh:
             _, host = await self.host(instance)
             if host is None or host.failed:
                 return
-        endpoints = await self._endpoints()
+        endpoints = await self._endpoints_with(instance)
         new = endpoints.with_status(self._name(instance), HEALTHY)
         await self._file.write("admit", endpoints.text, new, instance, fence)
+
+    async def add(self, instance: Instance, fence: Fence | None) -> None:
+        """An endpoint that is DRAINING from the beginning."""
+        if self._name(instance) not in (await self._endpoints()).places:
+            await self._add("add", instance, fence, DRAINING)
+
+    async def _add(self, verb: str, instance: Instance, fence: Fence | None, status: str) -> None:
+        if not self._config.dynamic:
+            await self._endpoints_with(instance)
+        endpoints, name = await self._endpoints(), self._name(instance)
+        try:
+            new = endpoints.with_added(name, status)
+        except UnreadableError as error:
+            raise TrafficError(
+                f"{name} cannot be added to {self._file.place}",
+                where=self._balancer,
+                evidence=str(error),
+                next="give the cluster a locality with the list lb_endpoints, which may be empty, "
+                "and 'server' in gapless.yaml the form {address}:3001",
+            ) from None
+        await self._file.write(verb, endpoints.text, new, instance, fence)
+
+    async def remove(self, instance: Instance, fence: Fence | None) -> None:
+        """UNHEALTHY, and out of the file when Envoy has seen that."""
+        endpoints, name = await self._endpoints(), self._name(instance)
+        if name not in endpoints.places:
+            return
+        _, host = await self.host(instance)
+        gone = host is None or host.told == UNHEALTHY
+        new = endpoints.without(name) if gone else endpoints.with_status(name, UNHEALTHY)
+        await self._file.write("remove", endpoints.text, new, instance, fence)
 
     async def weigh(self, instance: Instance, weight: int, fence: Fence | None) -> None:
         """``load_balancing_weight`` of its endpoint."""
@@ -143,7 +193,7 @@ class EnvoyNode:
                 where=self._balancer,
                 next=f"gapless drain {instance} takes it out",
             )
-        endpoints = await self._endpoints()
+        endpoints = await self._endpoints_with(instance)
         new = endpoints.with_weight(self._name(instance), weight)
         await self._file.write("weight", endpoints.text, new, instance, fence)
 
@@ -158,6 +208,15 @@ class EnvoyNode:
                 evidence=f"{error}\nit begins with\n{text[:300]}",
                 next="compare 'file' and 'cluster' in gapless.yaml with Envoy's configuration",
             ) from None
+
+    async def _endpoints_with(self, instance: Instance) -> Endpoints:
+        """The same, where this one is among them. Raises TrafficError where it is not."""
+        endpoints = await self._endpoints()
+        if self._name(instance) not in endpoints.places:
+            trouble = self._missing(instance, endpoints.places, self._file.path).trouble
+            assert trouble
+            raise trouble
+        return endpoints
 
     def _refuse_panic(self, instance: Instance, view: View) -> None:
         host = view.hosts.get(self._name(instance))
@@ -183,6 +242,14 @@ class EnvoyNode:
             checked=checking and not host.failed,
             raw=", ".join(words),
         )
+
+    def _absent(self, name: str, endpoints: Endpoints, view: View) -> Sight:
+        """Envoy does not know it, whatever the file says."""
+        others = len({host.name for host in view.hosts.values() if host.up})
+        if name not in endpoints.places:
+            return absent(self._host, name, life=view.life, others=others)
+        raw, state = "in the file, and Envoy has not read it", MemberState.UNKNOWN
+        return absent(self._host, name, raw=raw, state=state, life=view.life, others=others)
 
     def _missing(self, instance: Instance, known: Iterable[str], place: str) -> Sight:
         return unknown(self._host, self._name(instance), known, place=place, kind="endpoint")

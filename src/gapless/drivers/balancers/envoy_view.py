@@ -10,6 +10,9 @@ _TAKES_TRAFFIC = frozenset({"HEALTHY", "DEGRADED", "UNKNOWN"})
 _PANIC = 50.0
 """Per cent of healthy hosts below which Envoy sends to all of them, if nothing else is set."""
 
+_MERGE = 1.0
+"""Seconds for which Envoy collects changes of health for its workers, if nothing else is set."""
+
 
 class NonsenseError(ValueError):
     """The answer is not what Envoy answers."""
@@ -49,10 +52,12 @@ class Host:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the configuration of a cluster says about its health. ``window`` is the time in seconds
-    in which a check finds a sick host; None: it has no checks."""
+    in which a check finds a sick host; None: it has no checks. ``merge`` is the time in seconds for
+    which its workers may not be told of a change, because another one was just before it."""
 
     panic: float = _PANIC
     window: float | None = None
+    merge: float = _MERGE
 
 
 def life(answer: Any) -> str:
@@ -121,11 +126,16 @@ def _host(status: Any) -> Host:
 
 
 def _settings(cluster: Any) -> Settings:
-    threshold = cluster.get("common_lb_config", {}).get("healthy_panic_threshold")
+    common = cluster.get("common_lb_config", {})
+    threshold, merge = (common.get(key) for key in ("healthy_panic_threshold", _MERGING))
     panic = _PANIC if threshold is None else float(threshold.get("value", 0.0))
     checks = cluster.get("health_checks", ())
     windows = [_window(check) for check in checks]
-    return Settings(panic, max(windows, default=None))
+    collects = _MERGE if merge is None else float(str(merge).removesuffix("s"))
+    return Settings(panic, max(windows, default=None), collects)
+
+
+_MERGING = "update_merge_window"
 
 
 def _window(check: Any) -> float:

@@ -76,7 +76,7 @@ class EtcdBalancer(OfNodes):
     def capabilities(self) -> Capabilities:
         """Keys outlive everything; how sure a drain is depends on who can be asked."""
         return Capabilities(
-            weights=True,
+            weights=_MOST_WEIGHT,
             survives_reload=True,
             nodes=len(self._nodes),
             drain_evidence=Evidence.INFERRED if self._verified else Evidence.TIMED,

@@ -14,10 +14,11 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
-from gapless.clock import Clock
+from gapless.clock import Clock, to_its_end
 from gapless.config.balancers import BalancerConfig
 from gapless.config.quantities import format_duration
 from gapless.drivers.balancers.base import Drained, Evidence, Member, MemberState
+from gapless.drivers.balancers.pace import pauses
 from gapless.drivers.balancers.sight import NoAnswer, Node, Sight, all_seen, answered, together
 from gapless.errors import FloorBroken, TrafficError
 from gapless.model import Fence, Instance
@@ -78,6 +79,7 @@ class Fanout:
         same = counted = True
         due = begun
         seen: Sequence[Sight | NoAnswer] = before
+        pause = pauses(self._poll)
         while True:
             if self._clock.monotonic() >= due:
                 due = self._clock.monotonic() + self._repeat
@@ -97,7 +99,7 @@ class Fanout:
                 return self._drained(evidence, begun, sights)
             if self._clock.monotonic() - begun >= self._config.drain_timeout:
                 return self._at_limit(instance, begun, seen)
-            await self._clock.sleep(self._poll)
+            await self._clock.sleep(next(pause))
 
     def _at_limit(
         self, instance: Instance, begun: float, seen: Sequence[Sight | NoAnswer]
@@ -132,6 +134,7 @@ class Fanout:
     ) -> Sequence[Sight]:
         begun = due = self._clock.monotonic()
         seen: Sequence[Sight | NoAnswer] = before
+        pause = pauses(self._poll)
         while True:
             if self._clock.monotonic() >= due:
                 due = self._clock.monotonic() + self._repeat
@@ -144,16 +147,17 @@ class Fanout:
             if self._clock.monotonic() - begun >= self._config.admit_timeout:
                 limit = format_duration(self._config.admit_timeout)
                 raise self._error(f"{instance} is not reported up after {limit}", all_seen(seen))
-            await self._clock.sleep(self._poll)
+            await self._clock.sleep(next(pause))
 
     async def _order_out(
         self, instance: Instance, guards: Guards, seen: Sequence[Sight | NoAnswer]
     ) -> None:
-        await together(
+        orders = [
             _unless_silent(node.put_out(instance, fence))
             for node, fence, sight in zip(self._nodes, guards, seen, strict=True)
             if isinstance(sight, Sight) and not sight.out
-        )
+        ]
+        await to_its_end(together(orders))
 
     async def _order_in(
         self,

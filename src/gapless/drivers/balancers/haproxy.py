@@ -7,14 +7,8 @@ from functools import partial
 
 from gapless.clock import Clock
 from gapless.config.balancers import BalancerConfig
-from gapless.drivers.balancers.base import (
-    Capabilities,
-    Counters,
-    Drained,
-    Evidence,
-    Member,
-    MemberState,
-)
+from gapless.drivers.balancers import membership
+from gapless.drivers.balancers.base import Capabilities, Counters, Drained, Evidence, Member
 from gapless.drivers.balancers.fanout import Fanout
 from gapless.drivers.balancers.haproxy_figures import counted
 from gapless.drivers.balancers.haproxy_node import HaproxyNode
@@ -24,7 +18,6 @@ from gapless.drivers.balancers.sight import together
 from gapless.drivers.balancers.weighing import weigh
 from gapless.drivers.fill import own_name
 from gapless.drivers.transports.base import Transport
-from gapless.errors import TrafficError
 from gapless.model import Fence, Instance
 
 
@@ -71,7 +64,7 @@ class HaproxyBalancer(OfNodes):
     def capabilities(self) -> Capabilities:
         """Counted drains, weights; dynamic servers where they are configured."""
         return Capabilities(
-            weights=True,
+            weights=MOST_WEIGHT,
             dynamic_members=self._haproxy.dynamic is not None,
             survives_reload=self._haproxy.dynamic is None,
             nodes=len(self._nodes),
@@ -100,26 +93,14 @@ class HaproxyBalancer(OfNodes):
 
     async def add(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
         """A server of it on every node, in maintenance; one that is there stays as it is."""
-        await together(node.add(instance, fence) for node, fence in self._guarded(fences))
-        return await self.members(instance)
+        return await membership.add(self._nodes, self._fanout, instance, fences)
 
     async def remove(self, instance: Instance, fences: Sequence[Fence]) -> None:
         """No server of it on any node; refused while one sends it anything."""
-        guarded = self._guarded(fences)
-        sights = await self._fanout.look(instance)
-        busy = [sight for sight in sights if not (sight.out and sight.idle)]
-        if busy:
-            raise TrafficError(
-                f"{instance} is in traffic: it cannot be removed",
-                where=self._name,
-                evidence="\n".join(map(str, busy)),
-                next=f"gapless drain {instance}",
-            )
-        await together(
-            node.remove(instance, fence)
-            for (node, fence), sight in zip(guarded, sights, strict=True)
-            if sight.member.state is not MemberState.MISSING
-        )
+        await membership.remove(
+            self._name, self._nodes, self._fanout, self._clock, instance, fences,
+            within=self._admit_timeout,
+        )  # fmt: skip
 
     async def counters(self, instance: Instance) -> Counters:
         """Requests and errors (5xx, failed connections and responses) of each HAProxy process since

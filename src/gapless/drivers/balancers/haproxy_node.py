@@ -13,6 +13,7 @@ from gapless.drivers.balancers.haproxy_refusals import refused
 from gapless.drivers.balancers.haproxy_view import NonsenseError, Server, View, parse, questions
 from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.sight import NoAnswer, Sight, examined
+from gapless.drivers.balancers.unknown_member import absent
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import TrafficError
@@ -166,13 +167,9 @@ class HaproxyNode:
         return Sight(member, out=False, idle=True, shut=False, accepted=False, trouble=trouble)
 
     def _lost(self, name: str, view: View) -> Sight:
-        """A dynamic server that is not there gets nothing, and is added before it gets anything."""
         raw = "not there: a dynamic server that was not added, or was lost in a reload"
-        member = Member(self.label, name, MemberState.MISSING, 0, checked=False, raw=raw)
         others = sum(server.serving for server in view.servers.values())
-        return Sight(
-            member, out=True, idle=True, shut=True, accepted=False, life=view.life, others=others
-        )
+        return absent(self._host, name, raw=raw, life=view.life, others=others)
 
     def _member(self, server: Server) -> Member:
         return Member(

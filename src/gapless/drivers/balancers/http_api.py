@@ -36,12 +36,13 @@ _NO_TLS = ApiTlsConfig()
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One request. ``path`` begins with a slash and is quoted where it has to be; ``data`` is sent
-    as JSON unless it is None."""
+    as JSON unless it is None, ``raw`` as it is, with the type that ``headers`` say."""
 
     method: str
     path: str
     data: Any = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    raw: bytes | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -149,11 +150,13 @@ class Place:
 
     def written(self, ask: Ask, secrets: Mapping[str, str]) -> bytes:
         """The bytes of a request."""
-        body = b"" if ask.data is None else json.dumps(ask.data).encode()
+        body = ask.raw or b"" if ask.data is None else json.dumps(ask.data).encode()
         headers = {"Host": self.called, "Connection": "close", "User-Agent": "gapless"}
         headers |= {"Accept": "application/json", **ask.headers, **secrets}
         if ask.data is not None:
-            headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+            headers |= {"Content-Type": "application/json"}
+        if ask.data is not None or ask.raw is not None:
+            headers |= {"Content-Length": str(len(body))}
         return request(ask.method, self.prefix + ask.path, headers) + body
 
     def __str__(self) -> str:

@@ -56,7 +56,9 @@ class IpvsBalancer(OfNodes):
     def capabilities(self) -> Capabilities:
         """Counted drains, and weights, which are all there is."""
         nodes = len(self._nodes)
-        return Capabilities(weights=True, nodes=nodes, drain_evidence=Evidence.COUNTED)
+        return Capabilities(
+            weights=MOST_WEIGHT, keeps_weights=False, nodes=nodes, drain_evidence=Evidence.COUNTED
+        )
 
     async def weights(
         self, wanted: Mapping[Instance, int], fences: Sequence[Fence]

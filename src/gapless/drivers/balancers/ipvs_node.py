@@ -15,6 +15,7 @@ from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import TrafficError
 from gapless.model import Command, Completed, Fence, Instance, Verdict
+from gapless.places import machine_of
 
 MOST_WEIGHT = 65535
 _FLAGS = {"tcp": "-t", "udp": "-u", "fwmark": "-f"}
@@ -180,7 +181,7 @@ class IpvsNode:
         )
 
     def _weight(self, instance: Instance) -> int:
-        return self._config.weights.get(instance.host, self._config.weight)
+        return self._config.weights.get(machine_of(instance.host), self._config.weight)
 
     def _server(self, instance: Instance) -> str:
         return fill(self._config.server, instance, self._address)

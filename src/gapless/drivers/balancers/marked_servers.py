@@ -5,8 +5,8 @@
     server 10.0.0.2:3001 down;
     # gapless end shop
 
-Taking a server out adds the word ``down`` to its line, putting it in takes the word away; every
-other byte of the file stays what it is.
+Taking a server out adds the word ``down`` to its line, putting it in takes the word away; one that
+comes or goes is a line more or less. Every other byte of the file stays what it is.
 """
 
 from __future__ import annotations
@@ -47,6 +47,26 @@ class MarkedServers:
 
     text: str
     servers: Mapping[str, Line]
+    end: int
+    """Number of the line of the second mark."""
+
+    def with_added(self, address: str, *, down: bool) -> str:
+        """The file with one more server, the last; as it is where it is there."""
+        if address in self.servers:
+            return self.text
+        lines = self.text.split("\n")
+        mark = lines[self.end]
+        before = mark[: len(mark) - len(mark.lstrip())]
+        after = "\r" if mark.endswith("\r") else ""
+        lines.insert(self.end, f"{before}server {address}{' down' if down else ''};{after}")
+        return "\n".join(lines)
+
+    def without(self, address: str) -> str:
+        """The file without this server; as it is where it is not there."""
+        lines = self.text.split("\n")
+        if address in self.servers:
+            del lines[self.servers[address].number]
+        return "\n".join(lines)
 
     def with_down(self, address: str) -> str:
         """The file with this server out."""
@@ -86,7 +106,7 @@ def parse(text: str, name: str) -> MarkedServers:
         if match["address"] in servers:
             raise NonsenseError(f"line {number + 1}: {match['address']} is there twice")
         servers[match["address"]] = Line(number, bool(_DOWN.search(match["words"])), line)
-    return MarkedServers(text, servers)
+    return MarkedServers(text, servers, end)
 
 
 def _mark(lines: list[str], mark: str) -> int:

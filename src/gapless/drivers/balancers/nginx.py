@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from gapless.clock import Clock
 from gapless.config.balancers import BalancerConfig
-from gapless.drivers.balancers.base import Capabilities, Evidence
+from gapless.drivers.balancers import membership
+from gapless.drivers.balancers.base import Capabilities, Evidence, Member
 from gapless.drivers.balancers.fanout import Fanout
 from gapless.drivers.balancers.nginx_node import NginxNode
 from gapless.drivers.balancers.of_nodes import OfNodes
 from gapless.drivers.fill import own_name
 from gapless.drivers.transports.base import Transport
+from gapless.model import Fence, Instance
 
 _POLL = 0.25  # each look is a process on a host
 
@@ -39,17 +41,33 @@ class NginxBalancer(OfNodes):
         if config.nginx is None:
             raise ValueError(f"balancer {name} is not nginx")
         hosts = config.nginx.on or ("",)
-        nodes = [
+        self._dynamic = config.nginx.dynamic
+        self._clock = clock
+        self._within = config.admit_timeout
+        self._nodes = [
             NginxNode(name, host, config.nginx, partial(transports, host), address)
             for host in hosts
         ]
-        super().__init__(name, hosts, nodes, Fanout(name, config, nodes, clock, poll=_POLL))
+        fanout = Fanout(name, config, self._nodes, clock, poll=_POLL)
+        super().__init__(name, hosts, self._nodes, fanout)
 
     def capabilities(self) -> Capabilities:
-        """Static servers, no weights; what it costs is a reload each time."""
+        """No weights; what it costs is a reload each time."""
         return Capabilities(
+            dynamic_members=self._dynamic,
             resets_keepalives=True,
             nodes=len(self.hosts),
             drain_evidence=Evidence.INFERRED,
             shown_by="the end of its old workers",
         )
+
+    async def add(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """A line of it on every node, with ``down``."""
+        return await membership.add(self._nodes, self._fanout, instance, fences)
+
+    async def remove(self, instance: Instance, fences: Sequence[Fence]) -> None:
+        """No line of it on any node."""
+        await membership.remove(
+            self._name, self._nodes, self._fanout, self._clock, instance, fences,
+            within=self._within,
+        )  # fmt: skip

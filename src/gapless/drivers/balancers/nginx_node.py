@@ -22,7 +22,7 @@ from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.node_orders import NodeOrders
 from gapless.drivers.balancers.sight import NoAnswer, Sight, examined
 from gapless.drivers.balancers.steered_file import CHANGED, REFUSED
-from gapless.drivers.balancers.unknown_member import unknown
+from gapless.drivers.balancers.unknown_member import absent, unknown
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import TrafficError
@@ -60,7 +60,7 @@ class NginxNode:
         name = self._server(instance)
         line = marked.servers.get(name)
         if line is None:
-            return self._missing(name, marked)
+            return self._absent(name, marked, view)
         idle = line.down and view.loaded and not view.leaving
         raw = f"server {name}{' down' if line.down else ''}; {view}"
         up = view.loaded and not line.down
@@ -94,8 +94,21 @@ class NginxNode:
     async def put_in(
         self, instance: Instance, sight: Sight, fence: Fence | None, *, fresh: bool
     ) -> None:
-        """No ``down`` in its line, and a reload."""
-        await self._order("admit", instance, fence, MarkedServers.with_up)
+        """No ``down`` in its line, and a reload. Where servers come and go it is added first."""
+        await self._order("admit", instance, fence, self._up)
+
+    def _up(self, marked: MarkedServers, name: str) -> str:
+        if name in marked.servers or not self._config.dynamic:
+            return marked.with_up(name)
+        return marked.with_added(name, down=False)
+
+    async def add(self, instance: Instance, fence: Fence | None) -> None:
+        """A line with ``down``, and a reload."""
+        await self._order("add", instance, fence, lambda m, name: m.with_added(name, down=True))
+
+    async def remove(self, instance: Instance, fence: Fence | None) -> None:
+        """No line, and a reload."""
+        await self._order("remove", instance, fence, MarkedServers.without)
 
     async def _order(
         self,
@@ -162,7 +175,9 @@ class NginxNode:
         except TrafficError as error:
             return (examined(asked, "", error),)
         missing = [sight.trouble for sight in sights if sight.trouble]
-        count = f"it has {len(sights) - len(missing)} of {len(sights)} servers"
+        there = sum(sight.member.state is not MemberState.MISSING for sight in sights)
+        count = f"it has {there} of {len(sights)} servers"
+        count += ", what is missing is added when it is admitted" if self._config.dynamic else ""
         return (examined(asked, count), *(examined(asked, "", trouble) for trouble in missing))
 
     def _silent(self, completed: Completed) -> NoAnswer:
@@ -201,7 +216,10 @@ class NginxNode:
         evidence = completed.evidence() or late
         return TrafficError(what, where=self._balancer, evidence=evidence, next=hint)
 
-    def _missing(self, name: str, marked: MarkedServers) -> Sight:
+    def _absent(self, name: str, marked: MarkedServers, view: View) -> Sight:
+        if self._config.dynamic:
+            others = sum(not line.down for line in marked.servers.values())
+            return absent(self._host, name, life=view.life, others=others)
         place = f"upstream {self._config.upstream!r} in {self._config.include}"
         return unknown(self._host, name, marked.servers, place=place, kind="server")
 

@@ -111,6 +111,10 @@ class OfCheckedNodes(OfNodes):
         await self._clock.sleep(max(windows))
         return await self._let_in(instance, fences)
 
+    async def readmit(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """See ``Readmits``: a sick one has been found out while it was out."""
+        return await self._let_in(instance, fences)
+
     async def _let_in(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
         """All nodes have answered before, so one that is silent now may come back."""
         until = self._clock.monotonic() + self._within

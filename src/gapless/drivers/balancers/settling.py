@@ -14,9 +14,9 @@ class Settling:
         self._seconds = seconds
         self._since: dict[Instance, tuple[object, float]] = {}
 
-    def over(self, instance: Instance, out: object) -> bool:
+    def over(self, instance: Instance, out: object, more: float = 0.0) -> bool:
         """Whether the time is over. ``out`` names the being out (a revision): another one, and the
-        time begins again; None: it is in."""
+        time begins again; None: it is in. ``more`` seconds come on top."""
         if out is None:
             self._since.pop(instance, None)
             return True
@@ -25,4 +25,4 @@ class Settling:
         if known != out:
             self._since[instance] = (out, now)
             since = now
-        return now - since >= self._seconds
+        return now - since >= self._seconds + more

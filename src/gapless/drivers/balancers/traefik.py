@@ -8,6 +8,7 @@ from functools import partial
 
 from gapless.clock import Clock
 from gapless.config.balancers import BalancerConfig
+from gapless.drivers.balancers import membership
 from gapless.drivers.balancers.base import Capabilities, Drained, Evidence, Member
 from gapless.drivers.balancers.fanout import Fanout
 from gapless.drivers.balancers.of_nodes import OfCheckedNodes
@@ -42,6 +43,7 @@ class TraefikBalancer(OfCheckedNodes):
             raise ValueError(f"balancer {name} is not Traefik")
         hosts = config.traefik.on or ("",)
         self._settle = config.traefik.settle
+        self._dynamic = config.traefik.dynamic
         self._nodes = [
             TraefikNode(
                 name, host, config.traefik, partial(transports, host), clock, address=address
@@ -55,7 +57,8 @@ class TraefikBalancer(OfCheckedNodes):
     def capabilities(self) -> Capabilities:
         """Weights; drains that only time shows."""
         return Capabilities(
-            weights=True,
+            weights=_MOST_WEIGHT,
+            dynamic_members=self._dynamic,
             nodes=len(self._nodes),
             drain_evidence=Evidence.TIMED,
             lasts=self._settle,
@@ -83,4 +86,15 @@ class TraefikBalancer(OfCheckedNodes):
         return await weigh(
             self.name, self._nodes, self._fanout, self._clock, wanted, fences,
             most=_MOST_WEIGHT, within=self._within,
+        )  # fmt: skip
+
+    async def add(self, instance: Instance, fences: Sequence[Fence]) -> tuple[Member, ...]:
+        """A server of it on every node, with a weight below 0."""
+        return await membership.add(self._nodes, self._fanout, instance, fences)
+
+    async def remove(self, instance: Instance, fences: Sequence[Fence]) -> None:
+        """No server of it on any node."""
+        await membership.remove(
+            self._name, self._nodes, self._fanout, self._clock, instance, fences,
+            within=self._within,
         )  # fmt: skip

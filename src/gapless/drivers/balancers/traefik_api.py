@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote
 
-from gapless.config.balancer_traefik import TraefikConfig
+from gapless.clock import Clock
 from gapless.drivers.balancers import traefik_view
 from gapless.drivers.balancers.http_answer import HttpAnswer
 from gapless.drivers.balancers.http_api import Ask, HttpApi
@@ -19,7 +19,12 @@ from gapless.errors import TrafficError
 _VERSION = Ask("GET", "/api/version")
 _READING = 10.0
 """Seconds that a new process may take to read its files."""
+_AGAIN = 0.25
 T = TypeVar("T")
+
+
+class _NotYet(NoAnswer):
+    """It may not have read of the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +40,39 @@ class View:
 class TraefikApi:
     """Every question changes nothing, so it may be asked twice."""
 
-    def __init__(self, host: NodeHost, config: TraefikConfig) -> None:
-        self._ask_service = Ask("GET", f"/api/http/services/{quote(config.service)}@file")
-        self._name = config.service
+    def __init__(self, host: NodeHost, api: str, service: str, clock: Clock) -> None:
+        """``service`` with its provider, as ``shop@file``."""
+        self._clock = clock
+        self._ask_service = Ask("GET", f"/api/http/services/{quote(service, safe='@')}")
+        self._name = service
         self._api = HttpApi(
             host,
-            config.api,
+            api,
             product="Traefik",
-            hint=f"see that traefik runs there with its API at {config.api}",
+            hint=f"see that traefik runs there with its API at {api}",
         )
 
     async def view(self) -> View:
         """The service as it is now. Raises NoAnswer, TrafficError."""
+        found = await self.found()
+        if isinstance(found, View):
+            return found
+        raise found
+
+    async def found(self) -> View | TrafficError:
+        """The same; why there is no such service where there is none. A process that has just begun
+        and knows of none is asked again until it must have read of it. Raises NoAnswer for one that
+        begins again and again."""
+        deadline = self._clock.monotonic() + 2 * _READING
+        while True:
+            try:
+                return await self._found()
+            except _NotYet:
+                if self._clock.monotonic() >= deadline:
+                    raise
+            await self._clock.sleep(_AGAIN)
+
+    async def _found(self) -> View | TrafficError:
         answer = await self._api.ask(_VERSION)
         if answer.status == 404:
             raise self._silent(answer)
@@ -54,7 +80,7 @@ class TraefikApi:
         begun = self._read(_VERSION, answer, lambda: traefik_view.process(answer.json(), date))
         answer = await self._api.ask(self._ask_service)
         if answer.status == 404:
-            raise self._absent(answer, begun)
+            return self._absent(answer, begun)
         service = self._read(self._ask_service, answer, lambda: traefik_view.service(answer.json()))
         return View(service, begun.life, _young(service, begun))
 
@@ -66,12 +92,12 @@ class TraefikApi:
 
     def _absent(self, answer: HttpAnswer, begun: Process) -> TrafficError:
         """And it has its API before it has read its files."""
-        what = f"{self._api.product} has no service {self._name}@file"
+        what = f"{self._api.product} has no service {self._name}"
         hint = "compare 'service' and 'api' in gapless.yaml with Traefik's configuration"
         error = self._api.error(what, self._ask_service, answer, hint)
         if begun.age > _READING:
             return error
-        return NoAnswer(what, where=error.where, evidence=error.evidence, next=error.next)
+        raise _NotYet(what, where=error.where, evidence=error.evidence, next=error.next)
 
     def _read(self, ask: Ask, answer: HttpAnswer, reading: Callable[[], T]) -> T:
         if not answer.ok:

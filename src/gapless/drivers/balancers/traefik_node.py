@@ -11,6 +11,8 @@
 4. Traefik goes on checking what is out. A replaced instance is let in only while such a check
    passes, and (``OfCheckedNodes.admit``) after the time in which one would have failed. To be let
    in is a change as well, so its UP is believed when a check has been made since.
+5. Servers that come and go (``dynamic``): one that comes is not in the file before it has passed
+   Traefik's own check, asked from Traefik's host. So no time has to pass before it is let in.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.settling import Settling
 from gapless.drivers.balancers.sight import Sight, examined
 from gapless.drivers.balancers.traefik_api import TraefikApi, View
+from gapless.drivers.balancers.traefik_check import probe
 from gapless.drivers.balancers.traefik_servers import Servers
 from gapless.drivers.balancers.traefik_view import Server
-from gapless.drivers.balancers.unknown_member import unknown
+from gapless.drivers.balancers.unknown_member import ADDED, absent, unknown
 from gapless.drivers.balancers.yaml_places import UnreadableError
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
@@ -54,11 +57,12 @@ class TraefikNode:
     ) -> None:
         self._balancer = balancer
         self._host = NodeHost(balancer, host, transport)
-        self._api = TraefikApi(self._host, config)
+        self._api = TraefikApi(self._host, config.api, f"{config.service}@file", clock)
         self._file = NodeFile(self._host, config.file, clock, again=_MISSED)
         self._settling = Settling(clock, config.settle)
         self._clock = clock
         self._doubted: dict[str, float] = {}
+        self._refused: dict[str, str] = {}
         self._config = config
         self._address = address
 
@@ -72,6 +76,8 @@ class TraefikNode:
         view = await self._api.view()
         servers, url = view.service.servers, self._url(instance)
         server = servers.get(url)
+        if server is None and self._config.dynamic:
+            return await self._absent(url, view)
         if server is None:
             return self._missing(url, servers, f"Traefik's service {self._config.service!r}")
         up = self._up(server, view)
@@ -102,11 +108,16 @@ class TraefikNode:
             sights = [await self.see(instance) for instance in instances]
         except TrafficError as error:
             return (examined(asked, "", error),)
+        dynamic = self._config.dynamic
         unwritten = [self._url(one) for one in instances if self._url(one) not in known]
+        unwritten = [] if dynamic else unwritten
         sights += [self._missing(url, known, self._file.path) for url in unwritten]
         trouble = {str(sight.trouble): sight.trouble for sight in sights if sight.trouble}
         if not trouble:
-            return (examined(asked, f"it has {len(sights)} of {len(sights)} servers"),)
+            there = sum(sight.member.state is not MemberState.MISSING for sight in sights)
+            count = f"it has {there} of {len(sights)} servers"
+            more = ", what is missing is added when it is admitted" if dynamic else ""
+            return (examined(asked, count + more),)
         return tuple(examined(asked, "", error) for error in trouble.values())
 
     async def window(self, instance: Instance) -> float:
@@ -121,11 +132,14 @@ class TraefikNode:
         """Seconds until its UP is the word of a check, once it is let in; 0 where it is in."""
         view = await self._api.view()
         server = view.service.servers.get(self._url(instance))
-        return _trial(server, view) if server is not None else 0.0
+        if server is not None:
+            return _trial(server, view)
+        asked = probe(view.service, self._url(instance)) is not None
+        return 0.0 if asked or view.service.window is None else view.service.window + _SLACK
 
     async def put_out(self, instance: Instance, fence: Fence | None) -> None:
         """A weight below 0: no new requests; those in flight end in peace."""
-        await self._write("drain", instance, fence, Servers.with_out)
+        await self._write("drain", instance, fence, self._out)
 
     async def put_in(
         self, instance: Instance, sight: Sight, fence: Fence | None, *, fresh: bool
@@ -134,9 +148,45 @@ class TraefikNode:
         if fresh:
             view = await self._api.view()
             server = view.service.servers.get(self._url(instance))
+            if server is None and self._config.dynamic:
+                await self._put_new_in(instance, view, fence)
+                return
             if server is None or server.status == "DOWN" or view.young:
                 return
-        await self._write("admit", instance, fence, Servers.with_in)
+        await self._write("admit", instance, fence, self._in)
+
+    async def _put_new_in(self, instance: Instance, view: View, fence: Fence | None) -> None:
+        """Once it passes the check that Traefik will ask; it is asked again until the limit."""
+        url = self._url(instance)
+        question = probe(view.service, url)
+        if question is not None:
+            (verdict,) = await self._host.talk(
+                lambda transport: transport.ask([question], passes=1, every=0.1, within=0),
+                what=f"servers cannot be checked from {self.label}",
+                hint="gapless doctor",
+            )
+            if not verdict.passed:
+                self._refused[url] = f"{verdict.asked}: {verdict.answer}"
+                return
+        self._refused.pop(url, None)
+        await self._write("admit", instance, fence, self._in)
+
+    def _out(self, servers: Servers, url: str) -> str:
+        gone = url not in servers.places and self._config.dynamic
+        return servers.text if gone else servers.with_out(url)
+
+    def _in(self, servers: Servers, url: str) -> str:
+        if url in servers.places or not self._config.dynamic:
+            return servers.with_in(url)
+        return servers.with_added(url, 1)
+
+    async def add(self, instance: Instance, fence: Fence | None) -> None:
+        """A server with a weight below 0."""
+        await self._write("add", instance, fence, lambda servers, url: servers.with_added(url, -1))
+
+    async def remove(self, instance: Instance, fence: Fence | None) -> None:
+        """Not in the file any more."""
+        await self._write("remove", instance, fence, Servers.without)
 
     async def weigh(self, instance: Instance, weight: int, fence: Fence | None) -> None:
         """Its weight, in or out."""
@@ -147,8 +197,13 @@ class TraefikNode:
                 next=f"gapless drain {instance} takes it out",
             )
         await self._write(
-            "weight", instance, fence, lambda servers, url: servers.with_weight(url, weight)
+            "weight", instance, fence, lambda servers, url: self._weighed(servers, url, weight)
         )
+
+    def _weighed(self, servers: Servers, url: str, weight: int) -> str:
+        if url not in servers.places:
+            raise self._strange(url, servers)
+        return servers.with_weight(url, weight)
 
     async def _write(
         self,
@@ -160,10 +215,8 @@ class TraefikNode:
         view = await self._api.view()
         servers = await self._servers()
         url = self._url(instance)
-        if url not in servers.places:
-            trouble = self._missing(url, servers.places, self._file.path).trouble
-            assert trouble
-            raise trouble
+        if url not in servers.places and not self._config.dynamic:
+            raise self._strange(url, servers)
         try:
             new = change(servers, url)
         except UnreadableError as error:
@@ -226,8 +279,23 @@ class TraefikNode:
             next="compare 'file' and 'service' in gapless.yaml with Traefik's configuration",
         )
 
+    async def _absent(self, url: str, view: View) -> Sight:
+        """Traefik does not know it, whatever the file says."""
+        others = sum(self._up(one, view) for one in view.service.servers.values())
+        if url in (await self._servers()).places:
+            raw, state = "in the file, and Traefik has not read it", MemberState.UNKNOWN
+            return absent(self._host, url, raw=raw, state=state, life=view.life, others=others)
+        raw = ", ".join(filter(None, (ADDED, self._refused.get(url, ""))))
+        return absent(self._host, url, raw=raw, life=view.life, others=others)
+
     def _missing(self, url: str, known: Iterable[str], place: str) -> Sight:
         return unknown(self._host, url, known, place=place, kind="server")
+
+    def _strange(self, url: str, servers: Servers) -> TrafficError:
+        """It is not in the file."""
+        trouble = self._missing(url, servers.places, self._file.path).trouble
+        assert trouble
+        return trouble
 
     def _url(self, instance: Instance) -> str:
         return fill(self._config.server, instance, self._address)

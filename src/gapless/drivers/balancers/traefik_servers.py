@@ -6,10 +6,11 @@ A server is out when its weight is not above 0. Its own weight is kept beneath t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gapless.drivers.balancers import yaml_places
+from gapless.drivers.balancers import yaml_items, yaml_places
 from gapless.drivers.balancers.yaml_places import Place, UnreadableError
 
 
@@ -19,6 +20,8 @@ class Servers:
 
     text: str
     places: Mapping[str, Place]
+    listed: Place
+    """The list they are in."""
 
     def with_out(self, url: str) -> str:
         """The file with this server out."""
@@ -31,6 +34,19 @@ class Servers:
     def with_weight(self, url: str, weight: int) -> str:
         """The file with this weight of a server, which stays in or out."""
         return self._with(url, weight if self._weight(url) > 0 else -weight)
+
+    def with_added(self, url: str, weight: int) -> str:
+        """The file with one more server, as it is where it is there. Raises UnreadableError."""
+        if url in self.places:
+            return self.text
+        entry = {"url": url} if weight == 1 else {"url": url, "weight": weight}
+        return yaml_items.added(self.text, self.listed, json.dumps(entry))
+
+    def without(self, url: str) -> str:
+        """The file without this server, as it is where it is not there."""
+        if url not in self.places:
+            return self.text
+        return yaml_items.removed(self.text, self.listed, self.places[url])
 
     def _weight(self, url: str) -> int:
         written = self.places[url]["weight"].text
@@ -49,5 +65,5 @@ def parse(text: str, service: str) -> Servers:
     found = services.named(service)
     if found.node is None:
         raise UnreadableError(f"services in it: {', '.join(services.names()) or 'none'}")
-    servers = found["load_balancer"]["servers"].items()
-    return Servers(text, {place["url"].text: place for place in servers})
+    listed = found["load_balancer"]["servers"]
+    return Servers(text, {place["url"].text: place for place in listed.items()}, listed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -39,12 +39,13 @@ class Server:
 @dataclass(frozen=True, slots=True)
 class Service:
     """``window`` is the time in seconds in which a check finds a sick server; None: there are no
-    checks. ``wrong`` is what Traefik finds wrong with it."""
+    checks. ``wrong`` is what Traefik finds wrong with it, ``check`` how it asks its servers."""
 
     servers: Mapping[str, Server]
     strategy: str
     window: float | None
     wrong: str = ""
+    check: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def heeds_weights(self) -> bool:
@@ -73,7 +74,8 @@ def service(answer: Any) -> Service:
             for one in balancer.get("servers", ())
         }
         wrong = "" if answer.get("status") == "enabled" else _wrong(answer)
-        return Service(servers, str(balancer.get("strategy", "wrr")), _window(checks), wrong)
+        strategy = str(balancer.get("strategy", "wrr"))
+        return Service(servers, strategy, _window(checks), wrong, checks or {})
     except (TypeError, KeyError, ValueError, AttributeError):
         raise NonsenseError from None
 

@@ -1,4 +1,5 @@
-"""An instance that a node does not know: a typo must not look like a drained one."""
+"""An instance that a node does not know: a typo must not look like a drained one, and what comes
+and goes must not look like a typo."""
 
 from __future__ import annotations
 
@@ -9,6 +10,23 @@ from gapless.drivers.balancers.base import Member, MemberState
 from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.sight import Sight
 from gapless.errors import TrafficError
+
+ADDED = "not there: it is added when it is admitted"
+
+
+def absent(
+    host: NodeHost,
+    name: str,
+    *,
+    raw: str = ADDED,
+    state: MemberState = MemberState.MISSING,
+    life: str = "",
+    others: int | None = None,
+) -> Sight:
+    """An instance where members come and go: it gets nothing, and is added before it gets
+    anything."""
+    member = Member(host.label, name, state, 0, checked=False, raw=raw)
+    return Sight(member, out=True, idle=True, shut=True, accepted=False, life=life, others=others)
 
 
 def unknown(host: NodeHost, name: str, known: Iterable[str], *, place: str, kind: str) -> Sight:

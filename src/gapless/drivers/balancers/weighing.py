@@ -9,6 +9,7 @@ from gapless.clock import Clock
 from gapless.config.quantities import format_duration
 from gapless.drivers.balancers.base import Member
 from gapless.drivers.balancers.fanout import Fanout
+from gapless.drivers.balancers.pace import pauses
 from gapless.drivers.balancers.sight import Node, together
 from gapless.errors import TrafficError
 from gapless.model import Fence, Instance
@@ -63,6 +64,7 @@ async def _reported(
     name: str, fanout: Fanout, clock: Clock, instance: Instance, weight: int, within: float
 ) -> tuple[Member, ...]:
     deadline = clock.monotonic() + within
+    pause = pauses(POLL)
     while True:
         members = tuple(sight.member for sight in await fanout.look(instance))
         if all(member.weight == weight for member in members):
@@ -73,4 +75,4 @@ async def _reported(
                 where=name,
                 evidence="\n".join(f"{m.node}: weight {m.weight}, {m.raw}" for m in members),
             )
-        await clock.sleep(POLL)
+        await clock.sleep(next(pause))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,6 +22,7 @@ from gapless.drivers.balancers.base import Balancer, Counters
 from gapless.drivers.checks.rates import Count, RateSource
 from gapless.drivers.checks.reach import Reach
 from gapless.errors import GaplessError, SourceUnavailable
+from gapless.model import Instance
 
 _BEFORE = 60.0
 """Seconds before a window from which a sample is still good for its beginning: an instance that is
@@ -39,16 +40,20 @@ def make_sources(config: BalancerErrorsConfig, reach: Reach) -> tuple[RateSource
 @dataclass(frozen=True, slots=True)
 class _Sample:
     at: float
-    parts: tuple[Counters, ...]
-    """Of each balancer that counts, for each copy."""
+    parts: Mapping[tuple[str, str, str], Counters]
+    """Of each balancer that counts, for each copy: by name, slot, and the address of its own."""
 
     @property
     def requests(self) -> int:
-        return sum(part.requests for part in self.parts)
+        return sum(part.requests for part in self.parts.values())
 
     @property
     def errors(self) -> int:
-        return sum(part.errors for part in self.parts)
+        return sum(part.errors for part in self.parts.values())
+
+    def of(self, slot: str) -> _Sample:
+        """What was counted of one copy."""
+        return _Sample(self.at, {key: part for key, part in self.parts.items() if key[1] == slot})
 
 
 class BalancerRate:
@@ -74,17 +79,17 @@ class BalancerRate:
     async def count(self, host: str, since: float, until: float) -> Count | None:
         """Growth between the samples of the window."""
         await self._look(host, until)
-        kept = self._samples.get(host, [])
-        before = [one for one in kept if since - _BEFORE <= one.at <= since]
-        window = [*before[-1:], *(one for one in kept if since < one.at <= until)]
-        steps = [pair for pair in pairwise(window) if _forward(*pair)]
-        if not steps:
-            return None
-        return Count(
-            errors=sum(b.errors - a.errors for a, b in steps),
-            seconds=sum(b.at - a.at for a, b in steps),
-            total=sum(b.requests - a.requests for a, b in steps),
-        )
+        return _grown(self._samples.get(host, []), since, until)
+
+    async def begin_copy(self, copy: Instance) -> None:
+        """A sample with the member of this copy."""
+        await self.begin([copy.host])
+
+    async def count_copy(self, copy: Instance, since: float, until: float) -> Count | None:
+        """The same of the members of one copy."""
+        await self._look(copy.host, until)
+        kept = [sample.of(copy.slot) for sample in self._samples.get(copy.host, [])]
+        return _grown([sample for sample in kept if sample.parts], since, until)
 
     async def _look(self, host: str, until: float) -> None:
         """A new sample, unless what is asked for is over."""
@@ -101,28 +106,46 @@ class BalancerRate:
     async def _sample(self, host: str, at: float) -> _Sample | None:
         """All balancers' counters at once; None where none of them counts."""
         chosen = [one for one in self._reach.balancers() if self._wanted(one)]
-        copies = self._reach.instances(host)
         try:
-            found = await asyncio.gather(*(b.counters(copy) for b in chosen for copy in copies))
+            copies = await self._reach.instances(host)
+            asked = [(balancer, copy) for balancer in chosen for copy in copies]
+            found = await asyncio.gather(*(balancer.counters(copy) for balancer, copy in asked))
         except GaplessError as error:
             raise SourceUnavailable(
                 f"the balancer's counters cannot be read: {error.what}",
                 where=error.where or host,
                 evidence=error.evidence,
             ) from error
-        counted = tuple(one for one in found if one.detail or one.lives)
+        counted = {
+            (balancer.name, copy.slot, copy.address): one
+            for (balancer, copy), one in zip(asked, found, strict=True)
+            if one.detail or one.lives
+        }
         return _Sample(at, counted) if counted else None
 
     def _wanted(self, balancer: Balancer) -> bool:
         return not self._config.balancer or balancer.name in self._config.balancer
 
 
+def _grown(kept: Sequence[_Sample], since: float, until: float) -> Count | None:
+    before = [one for one in kept if since - _BEFORE <= one.at <= since]
+    window = [*before[-1:], *(one for one in kept if since < one.at <= until)]
+    steps = [pair for pair in pairwise(window) if _forward(*pair)]
+    if not steps:
+        return None
+    return Count(
+        errors=sum(b.errors - a.errors for a, b in steps),
+        seconds=sum(b.at - a.at for a, b in steps),
+        total=sum(b.requests - a.requests for a, b in steps),
+    )
+
+
 def _forward(earlier: _Sample, later: _Sample) -> bool:
     """Whether the same processes of the same nodes went on counting."""
-    return len(earlier.parts) == len(later.parts) and all(
+    return earlier.parts.keys() == later.parts.keys() and all(
         before.detail.keys() == after.detail.keys()
         and not after.began_anew(before)
         and after.requests >= before.requests
         and after.errors >= before.errors
-        for before, after in zip(earlier.parts, later.parts, strict=True)
+        for before, after in ((earlier.parts[key], later.parts[key]) for key in later.parts)
     )

@@ -157,7 +157,7 @@ class HostLogs:
         return LogQuery(
             since=since,
             until=until,
-            unit="" if config.files else config.unit or self._reach.unit,
+            unit="" if config.files else config.unit or self._reach.unit(host),
             journal=config.journal or "",
             files=tuple(self._reach.filled(path, host) for path in config.files),
             level=config.level,

@@ -14,6 +14,7 @@ from gapless.drivers.checks.placeholders import fill
 from gapless.drivers.checks.secret_headers import SECRETS
 from gapless.drivers.transports.base import Probe
 from gapless.model import Instance
+from gapless.places import machine_of, number_of
 from gapless.supervisor.spec import filled as in_slot
 
 Filled = Callable[[str], str]
@@ -30,9 +31,11 @@ def build_probes(
 ) -> tuple[Probe, ...]:
     """One probe per check that asks something besides the systemd state. ``address`` is that of
     the host, ``release`` the name of the one that the instance is to have."""
+    host = machine_of(instance.host)
     values = {
-        "host": instance.host,
-        "name": instance.host.partition(".")[0],
+        "host": host,
+        "name": host.partition(".")[0],
+        "number": str(number_of(instance.host)),
         "address": instance.address or address,
         "service": instance.service,
         "instance": str(instance),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from gapless.model import Instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +43,18 @@ class RateSource(Protocol):
         """What was counted on the host in ``[since, until)``, seconds since the epoch. None where
         there is no data at all, which is neither good nor bad; raises SourceUnavailable when the
         source does not answer."""
+        ...
+
+
+@runtime_checkable
+class CountsCopies(Protocol):
+    """What a source can do besides that tells the two copies of an instance apart."""
+
+    async def begin_copy(self, copy: Instance) -> None:
+        """Called before it gets its first share of the traffic: what has no history counts from
+        here on."""
+        ...
+
+    async def count_copy(self, copy: Instance, since: float, until: float) -> Count | None:
+        """As ``RateSource.count``, of one copy alone."""
         ...

@@ -26,11 +26,13 @@ def brings(service: ServiceConfig) -> bool:
 def brought(name: str, service: ServiceConfig) -> Brought | None:
     """What it brings now. Raises Refused when that cannot be read."""
     if service.process is not None:
-        return Brought(f"{name}.json", service.process.run_file(name, service.release), 0o600)
+        hands_over = service.handover is not None
+        run_file = service.process.run_file(name, service.release, hands_over=hands_over)
+        return Brought(f"{name}.json", run_file, 0o600)
     content = read_unit_file(service.systemd)
     if content is None or service.systemd is None:
         return None
-    return Brought(service.systemd.unit, content)
+    return Brought(service.systemd.at(1).unit, content)
 
 
 def brought_digest(name: str, service: ServiceConfig) -> str:

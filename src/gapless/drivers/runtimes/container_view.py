@@ -15,6 +15,12 @@ from gapless.supervisor.spec import SLOTS
 
 COMPOSE = "com.docker.compose."
 SERVICE, SLOT, GENERATION = "gapless.service", "gapless.slot", "gapless.generation"
+NUMBER, BESIDE = "gapless.number", "gapless.beside"
+PROJECT, SETTINGS = "gapless.project", "gapless.settings"
+COPIED = "gapless.copied"
+_KILLED = 128 + 9
+"""Status of what SIGKILL ended."""
+_HOOK = "docker-rollout.pre-stop-hook"
 _STATES: Mapping[str, InstanceState] = {
     "running": InstanceState.RUNNING,
     "restarting": InstanceState.FAILED,
@@ -56,6 +62,18 @@ class Container:
         return int(number) if number.isdigit() else 0
 
     @property
+    def place(self) -> int:
+        """Which of the instances on its host it is a copy of; 0 of one that does not say."""
+        number = self.labels.get(NUMBER, "")
+        return int(number) if number.isdigit() else 0
+
+    @property
+    def ordinal(self) -> int:
+        """The number that compose gave it."""
+        number = self.labels.get(f"{COMPOSE}container-number", "")
+        return int(number) if number.isdigit() else 0
+
+    @property
     def template(self) -> bool:
         """Whether compose created it for us, and it was never started."""
         return self.status == "created" and not self.slot
@@ -68,6 +86,12 @@ class Container:
         return _STATES.get(self.status, InstanceState.UNKNOWN)
 
     @property
+    def hook(self) -> tuple[str, ...]:
+        """What it wants to have run in it before it is stopped."""
+        line = self.labels.get(_HOOK, "")
+        return ("sh", "-c", line) if line else ()
+
+    @property
     def running(self) -> bool:
         """Whether it runs."""
         return self.state is InstanceState.RUNNING
@@ -75,10 +99,12 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """All containers of a service on a host, and the ids that names of images mean now."""
+    """The containers of an instance, or of all there are of a service on a host, and the ids that
+    names of images mean now. ``strangers`` are of no instance."""
 
     containers: tuple[Container, ...]
     images: Mapping[str, str]
+    strangers: tuple[Container, ...] = ()
 
     @property
     def copies(self) -> tuple[Container, ...]:
@@ -109,8 +135,8 @@ def _first(one: Container) -> tuple[bool, bool, str]:
 def read(done: Completed, where: str) -> dict[str, Any]:
     """The answer of a question. Raises HostFault for one that failed."""
     if not done.ok:
-        told = done.evidence(1) or f"{done.argv[0]} ended with status {done.status}"
-        raise HostFault(told, where=where, evidence=done.evidence())
+        *more, told = done.evidence().splitlines() or [f"it ended with status {done.status}"]
+        raise HostFault(told, where=where, evidence="\n".join(more))
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -120,8 +146,8 @@ def sight(told: Mapping[str, Any]) -> Sight:
     return Sight(tuple(Container(**one) for one in told["containers"]), told["images"])
 
 
-def observation(one: Container | None, reach: str) -> Observation:
-    """State and identity of a copy."""
+def observation(one: Container | None, reach: str, images: Mapping[str, str]) -> Observation:
+    """State and identity of a copy; ``images`` as of what is seen."""
     if one is None:
         return Observation(InstanceState.MISSING, detail={"LoadState": NOT_FOUND})
     return Observation(
@@ -129,13 +155,26 @@ def observation(one: Container | None, reach: str) -> Observation:
         identity=f"{one.id[:12]} {one.started}",
         since=_moment(one.started),
         restarts=one.restarts,
-        detail={"status": words(one), "container": one.name, **_address(one, reach)},
+        detail={
+            "status": words(one),
+            "container": one.name,
+            "image": image(one.image_name, one.image, images),
+            **_address(one, reach),
+        },
     )
+
+
+def image(name: str, identity: str, images: Mapping[str, str]) -> str:
+    """An image for a person: by its name as long as that means it, else with its id as well."""
+    short = identity.removeprefix("sha256:")[:12]
+    named = name.partition("@")[0].removeprefix("sha256:")
+    return named if not short or images.get(name) == identity else f"{named}@{short}"
 
 
 def words(one: Container) -> str:
     """Its state as a person knows it."""
     ended = f" with status {one.exit}" if one.status == "exited" else ""
+    ended += " (killed)" if ended and one.exit == _KILLED else ""
     return f"{one.name} is {one.status}{ended}" + (f": {one.error}" if one.error else "")
 
 

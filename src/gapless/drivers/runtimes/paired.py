@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from gapless.drivers.runtimes.base import Replacement, Runtime, RuntimeSnapshot
 from gapless.drivers.transports.base import Transport
+from gapless.errors import HostFault
 from gapless.model import Instance, InstanceState, Observation
 from gapless.supervisor.spec import SLOTS
 
@@ -59,6 +60,23 @@ def copies_of(runtime: Runtime, instance: Instance) -> tuple[Instance, ...]:
     if not isinstance(runtime, Paired):
         return (instance,)
     return tuple(replace(instance, slot=slot) for slot in SLOTS)
+
+
+async def located(
+    runtime: Runtime, transport: Transport, copies: Iterable[Instance]
+) -> tuple[Instance, ...]:
+    """Copies of an instance, each at the address of its own that it has now. Raises HostFault where
+    nobody can tell, and TransportError."""
+    if not isinstance(runtime, Paired):
+        return tuple(copies)
+    found = []
+    for copy in copies:
+        now = await runtime.copy(copy.slot).observe(transport)
+        if now.state is InstanceState.UNKNOWN:
+            said = now.detail.get("status", "")
+            raise HostFault(f"nobody knows where {copy} is", where=copy.host, evidence=said)
+        found.append(replace(copy, address=now.detail.get("address", "")))
+    return tuple(found)
 
 
 def beside(slot: str) -> str:

@@ -59,7 +59,7 @@ class ProcessRuntime:
     async def preflight(self, transport: Transport) -> tuple[Verdict, ...]:
         """Whether it can be flipped (see ``process_preflight``)."""
         file = self._file(transport.host)
-        return preflight.examine(await self._seen(transport), self.look(transport.host), file)
+        return preflight.examine(await self._seen(transport), self._asked, file)
 
     async def snapshot(self, transport: Transport, folder: str) -> RuntimeSnapshot:
         """A copy of the run file, and which copy serves."""
@@ -85,7 +85,7 @@ class ProcessRuntime:
     ) -> Replacement:
         """Flip, or start what does not run."""
         now = await self._seen(transport)
-        placed = _install(install)
+        placed = install_commands(install)
         if now.there and now.observation.state is not InstanceState.STOPPING:
             return self._replacement("restart", (*placed, self._flip("flip")))
         missing = now.observation.state is InstanceState.MISSING
@@ -136,11 +136,16 @@ class ProcessRuntime:
         gapless, file = f"{sudo}{self._config.gapless}", self._file(str(snapshot.facts["host"]))
         if snapshot.absent:
             return (f"{gapless} run stop {self.name}", f"{sudo}rm -f {file}")
-        flip = f"{gapless} flip {self.name} || {gapless} run -c {file} --name {self.name}"
-        return (f"{sudo}cp -a {snapshot.stored}{file} {file}", flip)
+        kept = next(iter(snapshot.files), file)
+        back = f"{sudo}cp -a {snapshot.stored}{kept} {file}"
+        return (back, self._start_by_hand(gapless, file))
 
     def look(self, host: str) -> str:
         """Its copies."""
+        return self._asked
+
+    @property
+    def _asked(self) -> str:
         return f"{self._config.gapless} run status {self.name}"
 
     # -- what is asked ----------------------------------------------------------------------------
@@ -150,12 +155,15 @@ class ProcessRuntime:
         clock = (await transport.facts()).clock if done.ok else 0.0
         found = view.seen(done, clock)
         file = self._file(transport.host)
-        if found.observation.state is not InstanceState.STOPPED:
+        if found.observation.state not in (InstanceState.STOPPED, InstanceState.FAILED):
             return found
         if (await transport.digest([file]))[file]:
             return found
         detail = {**found.observation.detail, "LoadState": NOT_FOUND}
         return Seen(Observation(InstanceState.MISSING, detail=detail))
+
+    def _start_by_hand(self, gapless: str, file: str) -> str:
+        return f"{gapless} flip {self.name} || {gapless} run -c {file} --name {self.name}"
 
     # -- commands ---------------------------------------------------------------------------------
 
@@ -167,7 +175,10 @@ class ProcessRuntime:
         return 2 * (config.start_timeout + config.settle + end) + _MARGIN
 
     def _file(self, host: str) -> str:
-        return f"{self._state(host)}/processes/{self.name}.json"
+        return self._file_of(host, self.name)
+
+    def _file_of(self, host: str, name: str) -> str:
+        return f"{self._state(host)}/processes/{name}.json"
 
     def _log(self, host: str) -> str:
         return f"{self._state(host)}/processes/{self.name}.log"
@@ -208,7 +219,7 @@ class ProcessRuntime:
             return ()
         await files.complete(transport, snapshot)
         (file,) = snapshot.files
-        return files.place(snapshot.stored + file, file, _BRIEF)
+        return files.place(snapshot.stored + file, self._file(transport.host), _BRIEF)
 
     def _replacement(self, manner: str, commands: tuple[Command, ...]) -> Replacement:
         limit = _MARGIN + sum(command.timeout for command in commands)
@@ -222,7 +233,7 @@ def _way_back(snapshot: RuntimeSnapshot, now: Seen) -> str:
     return "rollback" if snapshot.facts.get("identity") == back else "flip"
 
 
-def _install(install: Mapping[str, str]) -> tuple[Command, ...]:
+def install_commands(install: Mapping[str, str]) -> tuple[Command, ...]:
     """Staged run files into place, for us alone: there may be passwords in their environment."""
     commands: list[Command] = []
     for source, target in install.items():

@@ -16,6 +16,7 @@ NOT_SUPERVISED = 3
 KEPT = 4
 """The code of a flip that failed while the old copy serves on."""
 _SERVES = re.compile(r"^gapless run \S+: generation \d+ serves", re.MULTILINE)
+_DIED = re.compile(r"\(exit [1-9]\d*\)|was killed")
 _LINES = 20
 _CANNOT_RUN = (126, 127)
 
@@ -36,15 +37,18 @@ class Seen:
 
 
 def seen(done: Completed, now: float) -> Seen:
-    """From the answer; ``now`` is the host's clock. Nobody there is STOPPED."""
+    """From the answer; ``now`` is the host's clock. Nobody there is STOPPED, or FAILED where the
+    program is known to have died."""
     if done.timed_out or done.status in _CANNOT_RUN:
         return replace(_unknown(_silence(done)), not_installed=not done.timed_out)
     told = _mapping(done.stdout)
     if done.status == NOT_SUPERVISED:
         error = told.get("error")
-        why = str(error.get("what", "")) if isinstance(error, dict) else ""
-        detail = {"status": why or done.evidence(1)}
-        return Seen(Observation(InstanceState.STOPPED, detail=detail))
+        known = error if isinstance(error, dict) else {}
+        how = str(known.get("evidence", ""))
+        said = how or str(known.get("what", "")) or done.evidence(1)
+        state = InstanceState.FAILED if _DIED.search(how) else InstanceState.STOPPED
+        return Seen(Observation(state, detail={"status": said}))
     if done.status != 0 or "state" not in told:
         return _unknown(done.evidence(3) or "the answer is not one")
     return _described(told, now)

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gapless.drivers.runtimes.base import RuntimeSnapshot
+from gapless.drivers.runtimes.systemd_handover import is_ours
 from gapless.drivers.transports.base import Transport
 from gapless.errors import HostFault
 from gapless.model import Command, Completed
@@ -126,7 +127,8 @@ async def _dropins(transport: Transport, unit: str) -> list[str]:
     """The unit's own drop-ins as they are on the disk."""
     folder = f"{_OURS}/{unit}.d"
     done = await transport.run(Command(("find", folder, "-maxdepth", "1", "-name", "*.conf")))
-    return done.stdout.splitlines()  # there may be no such folder
+    # there may be no such folder
+    return [path for path in done.stdout.splitlines() if not is_ours(path)]
 
 
 async def links(transport: Transport, paths: Sequence[str]) -> dict[str, str]:

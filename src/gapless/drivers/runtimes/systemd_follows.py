@@ -21,12 +21,10 @@ from gapless.config.releases import ReleaseConfig
 from gapless.config.services import SystemdConfig
 from gapless.drivers.runtimes.unit_file import read_unit_file
 from gapless.drivers.transports.base import Transport
-from gapless.model import Command, Verdict, VerdictStatus
+from gapless.model import UNSURE, Command, Verdict, VerdictStatus
 
 CHECK = "release"
 """Concerns deploys alone: a unit that runs from anywhere can be restarted."""
-UNSURE = "it cannot be told"
-"""Begins the answer of rule 5."""
 
 _PLACES = ("WorkingDirectory", "RootDirectory")
 _SHOWN_ARGV = re.compile(r"argv\[\]=(.*?) ; ignore_errors=", re.DOTALL)

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from gapless.config.releases import ReleaseConfig
 from gapless.config.services import SystemdConfig
 from gapless.drivers.runtimes import systemd_files as files
+from gapless.drivers.runtimes import systemd_handover as handover
 from gapless.drivers.runtimes import systemd_view as view
 from gapless.drivers.runtimes.base import Replacement, RuntimeSnapshot
 from gapless.drivers.runtimes.pair import Pair
@@ -34,14 +35,36 @@ class SystemdCopy(SystemdRuntime):
     """The unit of one slot; ``other`` is that of the other."""
 
     def __init__(
-        self, config: SystemdConfig, service: str, other: str, release: ReleaseConfig | None = None
+        self,
+        config: SystemdConfig,
+        service: str,
+        other: str,
+        release: ReleaseConfig | None = None,
+        *,
+        hands_over: bool = False,
     ) -> None:
         super().__init__(config, service, release)
         self._other = other
+        self._hands_over = hands_over
 
     async def preflight(self, transport: Transport) -> tuple[Verdict, ...]:
-        """As for any unit; and the other copy does not run beside it."""
-        return (*await super().preflight(transport), await self._alone(transport))
+        """As for any unit; the other copy does not run beside it; and neither would be started with
+        what is left of a handover."""
+        found = (*await super().preflight(transport), await self._alone(transport))
+        return found if self._hands_over else (*found, *await self._left_over(transport))
+
+    async def _left_over(self, transport: Transport) -> tuple[Verdict, ...]:
+        """Its variables are of an epoch that is over: whoever is started with them ends at once."""
+        digests = await transport.digest([handover.path(self.unit), handover.path(self._other)])
+        left = [path for path, digest in digests.items() if digest]
+        if not left:
+            return ()
+        wanted = (
+            "handover: {} in gapless.yaml, or none of it, in this order:"
+            f" rm {shlex.join(left)}; systemctl daemon-reload; systemctl restart {self.unit}"
+        )
+        answer = "there are variables of a handover, and gapless.yaml knows of none"
+        return (Verdict(VerdictStatus.FAIL, "handover", f"ls {left[0]}", answer, wanted),)
 
     async def _alone(self, transport: Transport) -> Verdict:
         state = view.state(await transport.unit(self._other, view.PROPERTIES))
@@ -77,6 +100,35 @@ class SystemdCopy(SystemdRuntime):
         )
         return (*back, self._systemctl("daemon-reload")) if back else ()
 
+    async def prepare(
+        self, transport: Transport, variables: Mapping[str, str]
+    ) -> tuple[Command, ...]:
+        """See ``HandsOver``."""
+        return handover.prepare(self.unit, variables)
+
+    async def disarm(self, transport: Transport) -> tuple[Command, ...]:
+        """What a reboot starts from now on is the other."""
+        shown = await self._show(transport)
+        lasts = shown.get("UnitFileState") == _ENABLED
+        moved = (_enable(self._config, self._other), self._systemctl("disable")) if lasts else ()
+        return (*moved, *handover.disarm(self.unit))
+
+    async def rearm(self, transport: Transport) -> tuple[Command, ...]:
+        """What a reboot starts is this one again, where it was one of the two."""
+        other = await transport.unit(self._other, view.PROPERTIES)
+        lasts = other.get("UnitFileState") == _ENABLED
+        moved = (self._systemctl("enable"), _disable(self._config, self._other)) if lasts else ()
+        return (*moved, *handover.rearm(self.unit))
+
+    async def forget(self, transport: Transport) -> tuple[Command, ...]:
+        """See ``HandsOver``."""
+        return handover.forget(self.unit)
+
+    async def account(self, transport: Transport) -> str:
+        """``User=``; a unit that is not there yet says nothing."""
+        shown = await transport.unit(self.unit, ("User", "LoadState"))
+        return shown.get("User", "")
+
     def end_by_hand(self) -> str:
         """Not after a reboot either."""
         return f"sudo systemctl disable --now {shlex.quote(self.unit)}"
@@ -91,13 +143,25 @@ class SystemdPair(Pair[SystemdCopy]):
     """Both copies of a service, the same on every host."""
 
     def __init__(
-        self, config: SystemdConfig, service: str, release: ReleaseConfig | None = None
+        self,
+        config: SystemdConfig,
+        service: str,
+        release: ReleaseConfig | None = None,
+        *,
+        hands_over: bool = False,
     ) -> None:
+        """``hands_over``: its copies do so, by the variables that they are given."""
         units = [in_slot(config.unit, slot) for slot in SLOTS]
         self._config = config
         super().__init__(
             {
-                slot: SystemdCopy(config.model_copy(update={"unit": unit}), service, other, release)
+                slot: SystemdCopy(
+                    config.model_copy(update={"unit": unit}),
+                    service,
+                    other,
+                    release,
+                    hands_over=hands_over,
+                )
                 for slot, unit, other in zip(SLOTS, units, reversed(units), strict=True)
             }
         )
@@ -130,3 +194,7 @@ def template(unit: str) -> str:
 
 def _enable(config: SystemdConfig, unit: str) -> Command:
     return Command(("systemctl", "enable", "--", unit), timeout=config.command_timeout)
+
+
+def _disable(config: SystemdConfig, unit: str) -> Command:
+    return Command(("systemctl", "disable", "--", unit), timeout=config.command_timeout)

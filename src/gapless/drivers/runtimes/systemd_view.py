@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from gapless.drivers.runtimes.systemd_handover import is_ours
 from gapless.model import InstanceState, Observation
 
 PROPERTIES = (
@@ -91,9 +92,9 @@ def units(text: str) -> tuple[str, ...]:
 
 
 def fragments(shown: Mapping[str, str]) -> tuple[str, ...]:
-    """The unit file and its drop-ins."""
+    """The unit file and its drop-ins, but for those that are ours and belong to one copy."""
     paths = [shown.get("FragmentPath", ""), *shown.get("DropInPaths", "").split()]
-    return tuple(path for path in paths if path)
+    return tuple(path for path in paths if path and not is_ours(path))
 
 
 def span(text: str) -> float:

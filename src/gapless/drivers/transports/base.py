@@ -24,13 +24,14 @@ from gapless.model import Command, Completed, CriticalAction, Fence, Settled, Ve
 class Probe:
     """One health question in plain data, asked on the host by its helper.
 
-    ``kind``: http, tcp, unix, command, openapi. ``spec`` per kind (all JSON):
+    ``kind``: http, tcp, unix, command, openapi, container. ``spec`` per kind (all JSON):
       http    {url, method, headers{}, unix?, ca?, server_name?, insecure(bool),
                send?, expect {status [..], headers{}, body?, json?, path{}}}
       tcp     {host, port}
       unix    {path}
       command {argv [..], output?, user?}
       openapi {spec (where the description is), document?, base?, headers{}, each (seconds)}
+      container {socket (of its engine), id, name}
     ``answer`` seconds bound one answer.
     """
 
@@ -196,6 +197,18 @@ class Transport(Protocol):
     ) -> bytes:
         """Connect from the host to a unix path or host:port, send, read to the end. With a fence
         the host first checks that it is still the newest."""
+        ...
+
+    async def containers(
+        self,
+        socket: str,
+        labels: Sequence[str],
+        timeout: float = 60.0,
+        names: Sequence[str] = (),
+    ) -> Mapping[str, Any]:
+        """What the container engine at a unix path says of all containers that have these labels,
+        or one of the names: ``containers``, each without its environment and its command, and
+        ``images``, the ids that the names of their images mean now."""
         ...
 
     async def claim(self, claim: Claim, *, take_over: bool = False, over: str = "") -> Claimed:

@@ -102,7 +102,8 @@ def connection_error(target: Target, error: BaseException) -> TransportError:
 
 def _remedy(target: Target, error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
-        return f"getent hosts {shlex.quote(target.address)}; or give the host an address: here"
+        asked = f"getent hosts {shlex.quote(target.address)}"
+        return f"{asked}; or say where it is: {{address: …}}, of this machine {{transport: local}}"
     if isinstance(error, ConnectionRefusedError):
         return f"is sshd running there, on port {target.port}? By hand: {target.way.by_hand()}"
     return f"by hand: {target.way.by_hand()}"

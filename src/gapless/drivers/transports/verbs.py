@@ -166,6 +166,19 @@ class HelperVerbs(ABC):
         }
         return unpack_bytes(await self._ask("exchange", args, timeout + SLACK))
 
+    async def containers(
+        self,
+        socket: str,
+        labels: Sequence[str],
+        timeout: float = 60.0,
+        names: Sequence[str] = (),
+    ) -> Mapping[str, Any]:
+        """What the container engine says of containers."""
+        asked = {"labels": list(labels), "names": list(names)}
+        args = {"socket": socket, **asked, "timeout": timeout}
+        found: dict[str, Any] = await self._ask("containers", args, timeout + SLACK)
+        return found
+
     async def claim(self, claim: Claim, *, take_over: bool = False, over: str = "") -> Claimed:
         """Own the service on this host."""
         args = {"claim": asdict(claim), "take_over": take_over, "over": over}

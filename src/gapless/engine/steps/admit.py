@@ -6,6 +6,7 @@ else leave it out and say so with the command that ends it.
 
 from __future__ import annotations
 
+from gapless.drivers.balancers.base import Balancer, Readmits
 from gapless.engine.context import InstanceContext
 from gapless.engine.copies import old_of, replaces_beside
 from gapless.engine.journal import StepRecord
@@ -19,7 +20,7 @@ from gapless.engine.left_out import (
     why_by_hand,
 )
 from gapless.engine.steps.base import Facts, Step
-from gapless.engine.steps.drain import Drain, guards, out_of
+from gapless.engine.steps.drain import Drain, guards, handed_over, out_of
 from gapless.plans import StepKind, Verb
 
 
@@ -28,7 +29,7 @@ class Admit(Step):
 
     kind = StepKind.ADMIT
     critical = True
-    shown = ("admitted", "left_out")
+    shown = ("admitted", "left_out", "handed_over")
 
     async def observe(self, ctx: InstanceContext) -> Facts:
         """By hand: what an abort of it goes back to. A new copy is let in where the old one was."""
@@ -59,7 +60,7 @@ class Admit(Step):
                     next=let_in(ctx),
                 )
                 continue
-            await balancer.admit(ctx.instance, guards(ctx, balancer))
+            await self.let_in(ctx, balancer)
             admitted.append(balancer.name)
         verb = ctx.rollout.plan.verb
         if verb is Verb.ADMIT:
@@ -69,7 +70,22 @@ class Admit(Step):
         elif admitted and await was_left_out(ctx):
             await remember_left_out(ctx, left_out=False)
         ctx.emit("admit.confirmed", self.kind, balancers=admitted)
-        return {"admitted": admitted, "left_out": left_out}
+        return {"admitted": admitted, "left_out": left_out, **handed_over(ctx)}
+
+    async def let_in(self, ctx: InstanceContext, balancer: Balancer) -> None:
+        """Until every node reports it up."""
+        await balancer.admit(ctx.instance, guards(ctx, balancer))
+
+
+class Readmit(Admit):
+    """Of a copy that went on since it was drained."""
+
+    async def let_in(self, ctx: InstanceContext, balancer: Balancer) -> None:
+        """Without the time in which a balancer would find out that another copy is sick."""
+        if isinstance(balancer, Readmits):
+            await balancer.readmit(ctx.instance, guards(ctx, balancer))
+        else:
+            await super().let_in(ctx, balancer)
 
 
 _OUT_BEFORE = "it was out of traffic before this rollout"

@@ -15,13 +15,18 @@ Facts = Mapping[str, Any]
 class Step:
     """Base of all steps; stateless, so one object serves every instance.
 
-    ``critical`` steps are not cut short by a person who wants out: they finish or are found
-    half-done. ``shown`` names the facts that go into the event (the rest stays in the journal).
+    ``critical`` steps finish or are found half-done; their intent is durable. ``shown`` names the
+    facts that go into the event (the rest stays in the journal).
     """
 
     kind: ClassVar[StepKind]
     critical: ClassVar[bool] = False
     shown: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether a person who wants out waits no longer for its end."""
+        return not self.critical
 
     async def observe(self, ctx: InstanceContext) -> Facts:
         """What is so before anything is done; recorded with the intent."""

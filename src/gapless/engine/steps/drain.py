@@ -1,8 +1,17 @@
-"""drain: out of every balancer, and waited for until each node reports it idle."""
+"""drain: out of every balancer, and waited for until each node reports it idle.
+
+That lasts as long as clients like. Whoever wants out does not wait for it: the instance runs as it
+ran, and is admitted again. A copy that hands over and has not ended yet is told to go on.
+"""
 
 from __future__ import annotations
 
-from gapless.drivers.balancers.base import Balancer
+import contextlib
+from collections.abc import Sequence
+
+from gapless.drivers.balancers.base import Balancer, Drained, MemberState
+from gapless.drivers.handover.base import SeatsCopies
+from gapless.drivers.runtimes.paired import Paired, copy_of
 from gapless.engine.context import InstanceContext
 from gapless.engine.copies import is_none, replaces_beside
 from gapless.engine.first_install import removes
@@ -16,7 +25,7 @@ from gapless.engine.left_out import (
     was_left_out,
 )
 from gapless.engine.steps.base import Facts, Step
-from gapless.errors import FloorBroken
+from gapless.errors import FloorBroken, GaplessError, TrafficError
 from gapless.model import Fence, Instance
 from gapless.plans import StepKind, Verb
 
@@ -26,7 +35,12 @@ class Drain(Step):
 
     kind = StepKind.DRAIN
     critical = True
-    shown = ("evidence", "left")
+    shown = ("evidence", "left", "handed_over", "stays")
+
+    @property
+    def cut_short(self) -> bool:
+        """All of it is told anew by an admit."""
+        return True
 
     async def observe(self, ctx: InstanceContext) -> Facts:
         """Which balancers had it out before us."""
@@ -51,15 +65,33 @@ class Drain(Step):
         if ctx.rollout.plan.verb is Verb.DRAIN and not ctx.undoing:
             await self._remember(ctx, before.get("by_hand"))
         evidence: dict[str, str] = {}
-        left = 0
+        left, stays = 0, False
         for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
             await _hold_floor(ctx, balancer)
             drained = await balancer.drain(ctx.instance, guards(ctx, balancer))
             evidence[balancer.name] = drained.evidence.value
+            stays = self._stays(ctx, balancer, drained) or stays
             left += drained.left
+            if drained.note:
+                ctx.emit("instance.warned", self.kind, why=drained.note)
         said = " ".join(sorted(set(evidence.values())))
-        ctx.emit("drain.confirmed", self.kind, evidence=said, left=left)
-        return {**before, "evidence": said, "left": left}
+        if not stays:
+            ctx.emit("drain.confirmed", self.kind, evidence=said, left=left)
+        told = {**handed_over(ctx), **({"stays": True} if stays else {})}
+        return {**before, "evidence": said, "left": left, **told}
+
+    def _stays(self, ctx: InstanceContext, balancer: Balancer, drained: Drained) -> bool:
+        """Whether it goes on to get traffic until it ends, because nothing can take it out. Raises
+        TrafficError where that was all that was to be done."""
+        up = [member for member in drained.members if member.state is MemberState.UP]
+        if up and ctx.rollout.plan.verb is Verb.DRAIN and not ctx.undoing:
+            raise TrafficError(
+                "it cannot be taken out of traffic",
+                where=balancer.name,
+                evidence="\n".join(f"{one.node}: {one.raw}" for one in up),
+                next="a deploy brings a copy that can",
+            )
+        return bool(up)
 
     async def _remember(self, ctx: InstanceContext, first: Facts | None) -> None:
         """Whoever drained it first is who has it out, and for that reason."""
@@ -73,6 +105,13 @@ class Drain(Step):
         """What was out before is what was out before the *first* try: looking again would find
         our own drain and leave the instance out for good."""
         return await self.act(ctx, record.before, key)
+
+
+def handed_over(ctx: InstanceContext) -> Facts:
+    """Whether it is the copies that change places, and no traffic that is moved."""
+    every = ctx.rollout.assembly.balancers(ctx.service.name)
+    seated = any(isinstance(balancer, SeatsCopies) for balancer in every)
+    return {"handed_over": True} if seated else {}
 
 
 async def out_of(ctx: InstanceContext) -> list[str]:
@@ -103,7 +142,7 @@ async def _hold_floor(ctx: InstanceContext, balancer: Balancer) -> None:
     clock = ctx.rollout.clock
     deadline = clock.monotonic() + FLOOR_WITHIN
     hosts = ctx.rollout.floors[ctx.service.name].hosts
-    others = [Instance(ctx.service.name, host) for host in sorted(hosts) if host != ctx.host]
+    others = await _known_to_balancers(ctx, sorted(hosts - {ctx.host}))
     while True:
         serving = await balancer.serving(others)
         if serving is None or serving >= ctx.service.floor:
@@ -126,3 +165,17 @@ def guards(ctx: InstanceContext, balancer: Balancer) -> tuple[Fence, ...]:
         return (ctx.fence,) if ctx.fence is not None else ()
     fences = (ctx.rollout.fences.get((service, host)) for host in balancer.hosts)
     return tuple(fence for fence in fences if fence is not None)
+
+
+async def _known_to_balancers(ctx: InstanceContext, hosts: Sequence[str]) -> Sequence[Instance]:
+    """By the copies that serve, where there may be two. One whose host does not answer is not
+    counted."""
+    assembly, name = ctx.rollout.assembly, ctx.service.name
+    found = []
+    for host in hosts:
+        with contextlib.suppress(GaplessError):
+            runtime, whole = assembly.runtime(name, host), Instance(name, host)
+            if isinstance(runtime, Paired):
+                whole = (await copy_of(runtime, assembly.transport(host), whole))[1]
+            found.append(whole)
+    return found

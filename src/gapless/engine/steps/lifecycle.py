@@ -13,6 +13,7 @@ from gapless.engine.steps.park import Park
 from gapless.engine.steps.preflight import Preflight
 from gapless.engine.steps.ready import Ready
 from gapless.engine.steps.retire import Retire
+from gapless.engine.steps.shift import Shift
 from gapless.engine.steps.snapshot import Snapshot
 from gapless.engine.steps.soak import Soak
 from gapless.engine.steps.stage import Stage
@@ -32,6 +33,7 @@ STEPS: Mapping[StepKind, Step] = {
         Switch(),
         Ready(),
         Warm(),
+        Shift(),
         Admit(),
         Park(),
         Retire(),

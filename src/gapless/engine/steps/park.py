@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
+from gapless.engine.watching import LISTEN_EVERY, heed
 from gapless.plans import StepKind
 
 
@@ -14,7 +15,6 @@ class Park(Step):
     """Only waits; a controller that goes on after a crash waits for the rest."""
 
     kind = StepKind.PARK
-    shown = ("seconds",)
 
     async def observe(self, ctx: InstanceContext) -> Facts:
         """Until when, by the wall clock: the wait outlives the process."""
@@ -24,5 +24,8 @@ class Park(Step):
         """Wait until then."""
         clock, began = ctx.rollout.clock, ctx.rollout.clock.monotonic()
         left = float(before["until"]) - clock.now()
-        await clock.sleep(max(0.0, min(left, ctx.config.rollout.park)))
+        until = began + max(0.0, min(left, ctx.config.rollout.park))
+        while (left := until - clock.monotonic()) > 0:
+            heed(ctx)
+            await clock.sleep(min(left, LISTEN_EVERY))
         return {"seconds": round(clock.monotonic() - began, 3)}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from gapless.drivers.handover.base import HANDED_OVER, SeatsCopies
 from gapless.drivers.runtimes import systemd_follows
+from gapless.drivers.runtimes.base import Runtime
+from gapless.drivers.runtimes.own_check import asked_of
+from gapless.drivers.runtimes.with_release import makeable
+from gapless.drivers.transports.base import Transport
 from gapless.engine.asked_release import live_name
 from gapless.engine.context import InstanceContext
-from gapless.engine.copies import live_facts, on_live
+from gapless.engine.copies import live_facts, on_live, replaces_beside
 from gapless.engine.first_install import installs, removes
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.health import ask, tell, timing, worst
@@ -40,17 +45,21 @@ async def examine(ctx: InstanceContext) -> Sequence[Verdict]:
     install need not be there, nor healthy. Of two copies the one that serves is meant."""
     ctx = ctx if ctx.slot else await on_live(ctx)
     verb = ctx.rollout.plan.verb
-    found = concerning(verb, await ctx.runtime.preflight(ctx.transport))
+    found = await fit(ctx.runtime, ctx.transport, verb)
     if ctx.host in ctx.service.installs and installs(ctx, await ctx.runtime.observe(ctx.transport)):
         return [v for v in found if v.check not in INSTALLED]
     if ctx.rollout.plan.force:
         # down or crash-looping is what --force is for; a unit that is not there is not
         observation = await ctx.runtime.observe(ctx.transport)
         kept = observation.state.value == "missing"
-        return [v for v in found if v.passed or kept or v.check == systemd_follows.CHECK]
+        found += await seated(ctx)
+        stays = {systemd_follows.CHECK, *HANDED_OVER}
+        return [v for v in found if v.passed or kept or v.check in stays]
+    found += await seated(ctx)
     assembly = ctx.rollout.assembly
-    probes = assembly.health(ctx.instance, await live_name(assembly, ctx.instance))
-    if probes and worst(found) is None:
+    health = assembly.health(ctx.instance, await live_name(assembly, ctx.instance))
+    probes = await asked_of(ctx.runtime, ctx.transport, health) if worst(found) is None else ()
+    if probes:
         patience = timing(ctx.config.health)
         found += await ask(
             ctx,
@@ -62,9 +71,25 @@ async def examine(ctx: InstanceContext) -> Sequence[Verdict]:
     return found
 
 
-def concerning(verb: Verb, verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """Those that matter to it: only a deploy brings a release."""
-    return [v for v in verdicts if verb is Verb.DEPLOY or v.check != systemd_follows.CHECK]
+async def seated(ctx: InstanceContext) -> list[Verdict]:
+    """What the copies of an instance need to change places; of one that is only moved or goes for
+    good nothing is asked."""
+    found: list[Verdict] = []
+    for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
+        if isinstance(balancer, SeatsCopies) and replaces_beside(ctx):
+            found += await balancer.fit(ctx.instance, forced=bool(ctx.rollout.plan.force))
+    return found
+
+
+async def fit(runtime: Runtime, transport: Transport, verb: Verb) -> list[Verdict]:
+    """What the runtime finds that matters to the verb. Only a deploy brings a release, which tells
+    when it is on the host (see ``stage``) how the next copy is made; a restart goes by what the
+    live one says."""
+    found = [*await runtime.preflight(transport)]
+    if verb is Verb.DEPLOY:
+        return found
+    found += await makeable(runtime, transport) if verb is Verb.RESTART else ()
+    return [v for v in found if v.check != systemd_follows.CHECK]
 
 
 async def hinders(ctx: InstanceContext, finding: Verdict) -> bool:
@@ -118,4 +143,4 @@ def forced(verb: Verb, services: Sequence[str], hosts: Sequence[str]) -> str:
 INSTALLED = frozenset(("unit", "run file", "container"))
 """What a deploy brings where it is not there yet."""
 _STATES = frozenset(("active", "status"))
-_QUESTIONS = frozenset(("http", "tcp", "unix", "command"))
+_QUESTIONS = frozenset(("http", "tcp", "unix", "command", "healthcheck"))

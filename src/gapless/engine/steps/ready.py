@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from gapless.config.health import HealthConfig
+from gapless.drivers.runtimes.own_check import asked_of
 from gapless.engine.asked_release import goal_name
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
@@ -49,9 +50,12 @@ class Ready(Step):
         return {**identity, "asked": bool(verdicts)}
 
     async def _ask(self, ctx: InstanceContext, patience: HealthConfig) -> Sequence[Verdict]:
+        if ctx.rollout.plan.force:
+            return ()
         release = await goal_name(ctx, ctx.config.health)
-        probes = ctx.rollout.assembly.health(ctx.instance, release)
-        if not probes or ctx.rollout.plan.force:
+        health = ctx.rollout.assembly.health(ctx.instance, release)
+        probes = await asked_of(ctx.runtime, ctx.transport, health)
+        if not probes:
             return ()
         return await ask(
             ctx,
@@ -71,7 +75,7 @@ class Ready(Step):
         return NotReady(
             f"{ctx.runtime.unit or ctx.service.name} is {_state(observation)}",
             where=str(ctx.instance),
-            evidence=_state(observation),
+            evidence=observation.detail.get("status") or _state(observation),
         )
 
     async def _identity(self, ctx: InstanceContext, timeout: float) -> Facts:
@@ -81,12 +85,26 @@ class Ready(Step):
         while True:
             now = await ctx.runtime.observe(ctx.transport)
             if now.state is InstanceState.RUNNING:
+                _refuse_moved(ctx, now)
                 return {"observation": now.to_json(), "identity": now.identity}
             if clock.monotonic() >= deadline or now.state is InstanceState.FAILED:
                 raise NotReady(
                     f"not running after {timeout:g} s but {_state(now)}", where=str(ctx.instance)
                 )
             await clock.sleep(0.2)
+
+
+def _refuse_moved(ctx: InstanceContext, now: Observation) -> None:
+    """An engine that was started anew may have given its address to another container: whoever
+    answered there is not who would be admitted."""
+    at = now.detail.get("address", "")
+    if ctx.address and at and at != ctx.address:
+        raise NotReady(
+            f"it was started anew meanwhile, and is now at {at}, not at {ctx.address}",
+            where=str(ctx.instance),
+            evidence=f"identity {now.identity}",
+            next=ctx.runtime.look(ctx.host),
+        )
 
 
 def not_ready(ctx: InstanceContext, finding: Verdict, timeout: float) -> NotReady:

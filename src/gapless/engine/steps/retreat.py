@@ -5,7 +5,9 @@ from __future__ import annotations
 from gapless.drivers.runtimes.base import RuntimeSnapshot
 from gapless.engine.config_change import confirm_config, needed_config_commands
 from gapless.engine.context import InstanceContext
+from gapless.engine.remarks import tell_remarks
 from gapless.engine.steps.base import Facts, Step
+from gapless.engine.steps.keeping_out import forget_member
 from gapless.engine.steps.retire import refuse_running
 from gapless.engine.steps.switch import refused_by_host, release_commands
 from gapless.model import CriticalAction
@@ -28,8 +30,10 @@ class Retreat(Step):
         limit = ending.timeout + sum(command.timeout for command in moves)
         commands = (*ending.commands, *moves)
         settled = await ctx.transport.act(CriticalAction(key, commands, ctx.fence, limit))
+        tell_remarks(ctx, self.kind, settled)
         if not settled.ok:
             raise refused_by_host(ctx, settled)
         await refuse_running(ctx)
+        await forget_member(ctx)
         await confirm_config(ctx)
         return {"manner": ending.manner}

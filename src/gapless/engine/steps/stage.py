@@ -8,9 +8,12 @@ from pathlib import PurePosixPath
 
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.drivers.runtimes.brought import brought
+from gapless.drivers.runtimes.with_release import makeable
 from gapless.engine.config_change import stage_config
 from gapless.engine.context import InstanceContext
 from gapless.engine.steps.base import Facts, Step
+from gapless.engine.steps.health import tell, worst
+from gapless.engine.steps.preflight import unfit
 from gapless.errors import ActionFailed
 from gapless.model import Command
 from gapless.plans import StepKind
@@ -30,6 +33,7 @@ class Stage(Step):
             ref = ReleaseRef.from_json(ctx.service.to)
             facts["bytes"] = await release.stage(ctx.transport, ref)
             facts["release_name"] = ref.name
+            await _refuse_unmakeable(ctx, ref)
         return {**facts, **await self._stage_file(ctx), **await stage_config(ctx)}
 
     async def _stage_file(self, ctx: InstanceContext) -> dict[str, object]:
@@ -48,3 +52,15 @@ class Stage(Step):
         home = str(PurePosixPath(ctx.runtime.home(ctx.host, now)))
         digests = await ctx.transport.digest([staged, home])
         return {"install": {staged: home}, "file_new": digests[staged] != digests[home]}
+
+
+async def _refuse_unmakeable(ctx: InstanceContext, ref: ReleaseRef) -> None:
+    """Where the release says how the copy is made, it is asked now that it is there. Raises
+    PreflightFailed."""
+    runtime = ctx.rollout.assembly.runtime(ctx.service.name, ctx.host)
+    finding = worst(await makeable(runtime, ctx.transport, ref.path))
+    if finding is not None:
+        tell(ctx, StepKind.STAGE, [finding])
+        error = unfit(ctx, finding)
+        error.next = ""  # the host is well: the release is to be mended
+        raise error

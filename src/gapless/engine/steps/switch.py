@@ -16,6 +16,7 @@ from gapless.engine.config_change import (
 from gapless.engine.context import InstanceContext
 from gapless.engine.first_install import removes
 from gapless.engine.journal import StepRecord
+from gapless.engine.remarks import tell_remarks
 from gapless.engine.schema_bump import bump_before
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.keeping_out import keep_out
@@ -142,7 +143,9 @@ class Switch(Step):
     async def _run(
         self, ctx: InstanceContext, key: str, commands: tuple[Command, ...], timeout: float
     ) -> Settled:
-        return await ctx.transport.act(CriticalAction(key, commands, ctx.fence, timeout))
+        settled = await ctx.transport.act(CriticalAction(key, commands, ctx.fence, timeout))
+        tell_remarks(ctx, self.kind, settled)
+        return settled
 
     async def _confirm(self, ctx: InstanceContext, before: Facts, manner: str) -> Facts:
         """State set is not state reported: the identity must show the replacement."""

@@ -21,7 +21,7 @@ from .apps import App
 from .local import transport
 from .machine import Machine
 from .ports import free_port, own_address
-from .two_proxies import Proxy, TwoProxies, need, running
+from .two_proxies import Proxy, TwoProxies, WithStranger, need, running
 
 PROGRAM = shutil.which("caddy", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 CHECKS = {"active": {"uri": "/health", "interval": "100ms", "timeout": "1s"}}
@@ -131,7 +131,24 @@ class CaddyRig(TwoProxies[Caddy, Machine]):
         await self.lie(node, address, int(port))
 
 
+class DynamicCaddyRig(WithStranger[Caddy, Machine], CaddyRig):
+    """The same with upstreams that may be added: nothing is missing for good then."""
+
+    can = (CaddyRig.can - {"missing"}) | {"dynamic", "forgets"}
+
+    def dial(self, host: str) -> str:
+        own = f"127.0.0.1:{self.third.port}"
+        return own if host == self.stranger.host else super().dial(host)
+
+    def balancer(self, **limits: Any) -> CaddyBalancer:
+        return super().balancer(**{**limits, "caddy": {"dynamic": True} | limits.get("caddy", {})})
+
+
 def caddy_rig(
     folder: Path, checks: dict[str, Any] = CHECKS
 ) -> AbstractAsyncContextManager[CaddyRig]:
     return running(CaddyRig(folder, checks))
+
+
+def dynamic_caddy_rig(folder: Path) -> AbstractAsyncContextManager[DynamicCaddyRig]:
+    return running(DynamicCaddyRig(folder, CHECKS))

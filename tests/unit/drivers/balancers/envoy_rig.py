@@ -20,9 +20,9 @@ from gapless.drivers.balancers.envoy_node import EnvoyNode
 from gapless.testing.balancer_suite import until
 
 from .apps import App, get
-from .file_hosts import BesideFile, TwoBesideFiles
+from .file_hosts import BesideFile, TwoBesideFiles, Watched
 from .ports import free_port
-from .two_proxies import need, running
+from .two_proxies import WithStranger, need, running
 
 PROGRAM = shutil.which("envoy", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 AROUND = "# written by hand: caf\u00e9 \u2014\nversion_info: 'x'   # keep me\n"
@@ -119,8 +119,25 @@ class EnvoyRig(TwoBesideFiles[Envoy]):
         await self.lie(node, "127.0.0.1", self.proxies[node].admin)
 
 
+class DynamicEnvoyRig(WithStranger[Envoy, Watched], EnvoyRig):
+    """The same with servers that may be added: nothing is missing for good then."""
+
+    can = (EnvoyRig.can - {"missing"}) | {"dynamic"}
+
+    def address(self, host: str) -> str:
+        return str(self.third.port) if host == self.stranger.host else super().address(host)
+
+    def config(self, **limits: Any) -> BalancerConfig:
+        return super().config(**{**limits, "envoy": {"dynamic": True} | limits.get("envoy", {})})
+
+
 def envoy_rig(folder: Path, **cluster: Any) -> AbstractAsyncContextManager[EnvoyRig]:
     return running(EnvoyRig(folder, {"health_checks": CHECKS} | cluster))
+
+
+def dynamic_envoy_rig(folder: Path, **common: Any) -> AbstractAsyncContextManager[DynamicEnvoyRig]:
+    common = {"healthy_panic_threshold": {"value": 0}} | common
+    return running(DynamicEnvoyRig(folder, {"health_checks": CHECKS, "common_lb_config": common}))
 
 
 def _endpoints(ports: list[int]) -> str:
@@ -161,6 +178,7 @@ def _bootstrap(port: int, admin: int, file: str, cluster: dict[str, Any]) -> dic
         "type": "EDS",
         "eds_cluster_config": {"eds_config": {"path_config_source": {"path": file}}},
         **cluster,
+        "common_lb_config": {"update_merge_window": "0s"} | cluster.get("common_lb_config", {}),
     }
     return {
         "node": {"id": "lb", "cluster": "lb"},

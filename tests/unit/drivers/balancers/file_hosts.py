@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from gapless.drivers.transports.base import Transport
-from gapless.model import Command, Completed, CriticalAction, Settled
+from gapless.drivers.transports.base import Probe, Transport
+from gapless.model import Command, Completed, CriticalAction, Settled, Verdict
 
 from .local import Local, transport
 from .two_proxies import Proxy, TwoProxies
@@ -53,6 +54,11 @@ class At:
 
     async def exchange(self, address: str, data: bytes, *more: object) -> bytes:
         return await self._host.exchange(self._address, data)
+
+    async def ask(
+        self, probes: Sequence[Probe], *, passes: int, every: float, within: float
+    ) -> tuple[Verdict, ...]:
+        return await self._host.ask(probes, passes=passes, every=every, within=within)
 
     async def run(self, command: Command) -> Completed:
         return await self._host.run(self._here(command))

@@ -12,11 +12,10 @@ from typing import Any
 from gapless.clock import LoopClock
 from gapless.config.balancers import BalancerConfig
 from gapless.drivers.balancers.haproxy import HaproxyBalancer
-from gapless.model import Instance
 
 from .apps import App
 from .local import Local, transport
-from .two_proxies import Proxy, TwoProxies, need, running
+from .two_proxies import Proxy, TwoProxies, WithStranger, need, running
 
 PROGRAM = shutil.which("haproxy") or shutil.which("/usr/sbin/haproxy")
 
@@ -123,8 +122,16 @@ class HaproxyRig(TwoProxies[Haproxy, "Turned"]):
         haproxy |= limits.pop("haproxy", {})
         config = BalancerConfig.model_validate({"haproxy": haproxy, **limits})
         return HaproxyBalancer(
-            "edge", config, lambda host: transport(self.locals[host]), LoopClock()
+            "edge",
+            config,
+            lambda host: transport(self.locals[host]),
+            LoopClock(),
+            address=self.address,
         )
+
+    def address(self, host: str) -> str:
+        """Its name, where nothing else is needed."""
+        return host
 
     async def maintenance(self, node: int) -> None:
         await self.proxies[node].say("set server shop/web1 state maint")
@@ -145,25 +152,19 @@ class HaproxyRig(TwoProxies[Haproxy, "Turned"]):
         self._liars.append(await asyncio.start_unix_server(lie, proxy.socket))
 
 
-class DynamicRig(HaproxyRig):
+class DynamicRig(WithStranger["Haproxy", "Turned"], HaproxyRig):
     """The same with servers that may be added: nothing is missing for good then."""
 
-    can = (HaproxyRig.can - {"missing"}) | {"dynamic"}
-    stranger = Instance("shop.api", "web3.shop.example")
-
-    async def start(self) -> None:
-        self.third = App(self.stranger.host)
-        await self.third.start()
-        await super().start()
-
-    async def end(self) -> None:
-        self.third.stop()
-        await super().end()
+    can = (HaproxyRig.can - {"missing"}) | {"dynamic", "forgets"}
 
     def balancer(self, **limits: Any) -> HaproxyBalancer:
-        address, options = f"127.0.0.1:{self.third.port}", "check inter 100ms fall 2 rise 2"
-        dynamic = {"dynamic": {"address": address, "options": options}}
+        options = "check inter 100ms fall 2 rise 2"
+        dynamic = {"dynamic": {"address": "127.0.0.1:{address}", "options": options}}
         return super().balancer(**{**limits, "haproxy": dynamic | limits.get("haproxy", {})})
+
+    def address(self, host: str) -> str:
+        """Each application has a port of its own in the place of an address."""
+        return next((str(app.port) for app in (*self.apps, self.third) if app.name == host), "1")
 
 
 class Turned(Local):

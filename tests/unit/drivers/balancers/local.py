@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from gapless.drivers.transports.base import Tls, Transport
+from gapless.drivers.transports import codec
+from gapless.drivers.transports.base import Probe, Tls, Transport
 from gapless.errors import DeadlineExceeded, HostFault
-from gapless.model import Command, Completed, CriticalAction, Fence, Settled, Settlement
+from gapless.hostside import probes as hostside
+from gapless.model import (
+    Command,
+    Completed,
+    CriticalAction,
+    Fence,
+    Settled,
+    Settlement,
+    Verdict,
+)
 
 
 @dataclass
 class Local:
-    """exchange, run and act; remembers the fences and actions it was given."""
+    """exchange, run, ask and act; remembers the fences and actions it was given."""
 
     host: str = ""
     fences: list[Fence | None] = field(default_factory=list)
@@ -55,6 +67,18 @@ class Local:
             subprocess.run, command.argv, capture_output=True, text=True, timeout=command.timeout
         )
         return Completed(command.argv, done.returncode, done.stdout, done.stderr, 0.0)
+
+    async def ask(
+        self, probes: Sequence[Probe], *, passes: int, every: float, within: float
+    ) -> tuple[Verdict, ...]:
+        assert (passes, within) == (1, 0), "once"
+        asked = [
+            asyncio.to_thread(
+                hostside.probe, codec.probe_to_json(probe), probe.answer, threading.Event()
+            )
+            for probe in probes
+        ]
+        return codec.verdicts(await asyncio.gather(*asked))
 
     async def act(self, action: CriticalAction) -> Settled:
         self.actions.append(action)

@@ -1,15 +1,11 @@
-"""A host from which probes are asked, and of which some requests can be refused."""
+"""A host of which some requests can be refused."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from gapless.drivers.transports import codec
-from gapless.drivers.transports.base import Probe, Tls
-from gapless.hostside import probes as hostside
-from gapless.model import Fence, Verdict
+from gapless.drivers.transports.base import Tls
+from gapless.model import Fence
 
 from .local import Local
 
@@ -34,21 +30,3 @@ class Machine(Local):
         if data.startswith(self.refuses):
             return b"HTTP/1.1 405 Not now\r\n\r\n"
         return await super().exchange(self.ports.get(address, address), data, timeout, fence, tls)
-
-    async def ask(
-        self,
-        probes: Sequence[Probe],
-        *,
-        passes: int,
-        every: float,
-        within: float,
-        eager: bool = False,
-    ) -> tuple[Verdict, ...]:
-        assert (passes, within) == (1, 0), "once"
-        asked = [
-            asyncio.to_thread(
-                hostside.probe, codec.probe_to_json(probe), probe.answer, threading.Event()
-            )
-            for probe in probes
-        ]
-        return codec.verdicts(await asyncio.gather(*asked))

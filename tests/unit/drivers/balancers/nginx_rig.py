@@ -16,8 +16,8 @@ from gapless.drivers.balancers.nginx import NginxBalancer
 from gapless.drivers.balancers.nginx_node import NginxNode
 
 from .apps import App
-from .file_hosts import BesideFile, TwoBesideFiles
-from .two_proxies import need, running
+from .file_hosts import BesideFile, TwoBesideFiles, Watched
+from .two_proxies import WithStranger, need, running
 
 PROGRAM = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
 AROUND = "# written by hand: caf\u00e9 \u2014\tdo not touch\r\nkeepalive 4;  \n"
@@ -118,8 +118,24 @@ class NginxRig(TwoBesideFiles[Nginx]):
         self.proxies[node].include.write_text("# gapless begin shop\nxyzzy\n# gapless end shop\n")
 
 
+class DynamicNginxRig(WithStranger[Nginx, Watched], NginxRig):
+    """The same with servers that may be added: nothing is missing for good then."""
+
+    can = (NginxRig.can - {"missing"}) | {"dynamic"}
+
+    def address(self, host: str) -> str:
+        return str(self.third.port) if host == self.stranger.host else super().address(host)
+
+    def config(self, **limits: Any) -> BalancerConfig:
+        return super().config(**{**limits, "nginx": {"dynamic": True} | limits.get("nginx", {})})
+
+
 def nginx_rig(folder: Path) -> AbstractAsyncContextManager[NginxRig]:
     return running(NginxRig(folder))
+
+
+def dynamic_nginx_rig(folder: Path) -> AbstractAsyncContextManager[DynamicNginxRig]:
+    return running(DynamicNginxRig(folder))
 
 
 def _config(folder: Path, port: int, include: Path) -> str:

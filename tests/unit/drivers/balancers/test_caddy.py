@@ -15,7 +15,7 @@ from gapless.errors import TrafficError
 from gapless.model import Fence
 from gapless.testing.balancer_suite import BalancerRig, BalancerSuite, until
 
-from .caddy_rig import CHECKS, CaddyRig, caddy_rig, need_caddy
+from .caddy_rig import CHECKS, CaddyRig, caddy_rig, dynamic_caddy_rig, need_caddy
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +30,15 @@ class TestCaddy(BalancerSuite):
 
     def rig(self) -> AbstractAsyncContextManager[BalancerRig]:
         return caddy_rig(self.folder)
+
+
+class TestDynamicCaddy(BalancerSuite):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    def rig(self) -> AbstractAsyncContextManager[BalancerRig]:
+        return dynamic_caddy_rig(self.folder)
 
 
 Case = Callable[[CaddyRig], Coroutine[Any, Any, None]]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gapless.drivers.balancers.caddy_check import interval, probe
-from gapless.drivers.balancers.caddy_parking import back, parked, without
+from gapless.drivers.balancers.caddy_parking import added, back, parked, removed, without
 from gapless.drivers.balancers.caddy_view import (
     Health,
     Load,
@@ -134,6 +134,14 @@ def test_parked_and_back_is_as_it_was() -> None:
     assert both["upstreams"] == [] and parked(both) == ("a:1", "a:1", "b:1")
     assert back(back(both, "b:1", "/id/shop"), "a:1", "/id/shop") == before
     assert without(without(before, "a:1", "/x"), "a:1", "/x")["upstreams"] == [{"dial": "b:1"}]
+
+
+def test_what_comes_is_parked_and_what_goes_was() -> None:
+    handler = {**HANDLER, "upstreams": [{"dial": "b:1"}], "handle_response": [MINE]}
+    out = added(handler, "a:1", "/x")
+    assert out["upstreams"] == [{"dial": "b:1"}] and parked(out) == ("a:1",)
+    assert back(out, "a:1", "/x")["upstreams"] == [{"dial": "b:1"}, {"dial": "a:1"}]
+    assert removed(out, "a:1", "/x") == handler and removed(out, "b:1", "/x") == out
 
 
 def test_what_was_added_again_by_hand_is_not_doubled() -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from gapless.drivers.balancers.base import Evidence, MemberState
+from gapless.drivers.balancers.base import Evidence, MemberState, Readmits
 from gapless.errors import TrafficError
 from gapless.model import Fence, Instance
 from gapless.testing.balancer_suite import BalancerRig, BalancerSuite, until
 
-from .envoy_rig import AROUND, CHECKS, EnvoyRig, envoy_rig, need_envoy
+from .envoy_rig import AROUND, CHECKS, EnvoyRig, dynamic_envoy_rig, envoy_rig, need_envoy
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +31,15 @@ class TestEnvoy(BalancerSuite):
 
     def rig(self) -> AbstractAsyncContextManager[BalancerRig]:
         return envoy_rig(self.folder)
+
+
+class TestDynamicEnvoy(BalancerSuite):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    def rig(self) -> AbstractAsyncContextManager[BalancerRig]:
+        return dynamic_envoy_rig(self.folder)
 
 
 Case = Callable[[EnvoyRig], Coroutine[Any, Any, None]]
@@ -93,6 +102,43 @@ def test_a_count_of_nothing_needs_a_moment_behind_it(tmp_path: Path) -> None:
         assert (await node.see(rig.instance)).idle
 
     play(tmp_path, case)
+
+
+def test_one_that_went_on_is_let_in_without_the_time_of_a_check(tmp_path: Path) -> None:
+    """An abort gives clients back within a second, however seldom Envoy asks."""
+
+    async def case(rig: EnvoyRig) -> None:
+        balancer = rig.balancer()
+        assert isinstance(balancer, Readmits)
+        await balancer.drain(rig.instance, ())
+        assert await rig.node().window(rig.instance) > SELDOM
+        async with asyncio.timeout(SELDOM / 2):
+            members = await balancer.readmit(rig.instance, ())
+        assert {member.state for member in members} == {MemberState.UP}
+
+    seldom = [
+        {**check, "no_traffic_interval": "0.1s", "interval": f"{SELDOM}s"} for check in CHECKS
+    ]
+    play(tmp_path, case, health_checks=seldom)
+
+
+SELDOM = 20.0
+
+
+def test_an_endpoint_is_up_when_workers_know_that_its_check_has_passed(tmp_path: Path) -> None:
+    """They are told of several changes at once, after the interface shows them."""
+
+    async def scene() -> None:
+        async with dynamic_envoy_rig(tmp_path, update_merge_window="1s") as rig:
+            balancer = rig.balancer()
+            for instance in (rig.instance, rig.other):
+                await balancer.drain(instance, ())
+                await balancer.remove(instance, ())
+            await balancer.admit(rig.stranger, ())
+            for node in range(rig.nodes):
+                assert {await rig.ask(node) for _ in range(8)} == {rig.stranger.host}
+
+    asyncio.run(scene())
 
 
 def test_only_the_health_status_of_one_endpoint_is_written(tmp_path: Path) -> None:

@@ -85,7 +85,10 @@ def test_settings_come_from_the_cluster_of_that_name() -> None:
     for threshold, panic in (({}, 0.0), ({"value": 20.0}, 20.0)):
         one = {"name": "x", "common_lb_config": {"healthy_panic_threshold": threshold}}
         seen = envoy_view.settings({"configs": [{"cluster": one}]}, "x")
-        assert seen and seen.panic == panic
+        assert seen and seen.panic == panic and seen.merge == 1.0
+    one = {"name": "x", "common_lb_config": {"update_merge_window": "0.250s"}}
+    seen = envoy_view.settings({"configs": [{"cluster": one}]}, "x")
+    assert seen and seen.merge == 0.25
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"configs": []}, {"configs": [{}]}, "xyzzy"])
@@ -121,6 +124,22 @@ def test_endpoints_are_those_of_their_cluster() -> None:
         '{"endpoint": {"address": {"pipe"',
         '{"load_balancing_weight": 7, "endpoint": {"address": {"pipe"',
     )
+
+
+def test_an_endpoint_comes_and_goes() -> None:
+    new = envoy_endpoints.parse(JSON, "shop").with_added("10.0.0.9:81", "HEALTHY")
+    assert "10.0.0.9:81" not in envoy_endpoints.parse(new, "other").places
+    assert '"port_value": 81}}}, "health_status": "HEALTHY"}, ' in new
+    again = envoy_endpoints.parse(new, "shop").without("10.0.0.9:81")
+    assert "".join(again.split()) == "".join(JSON.split())
+    without = envoy_endpoints.parse(JSON, "shop").without("/run/x.sock")
+    assert set(envoy_endpoints.parse(without, "shop").places) == {"10.0.0.1:80", "web1"}
+    for wrong in ("web1", "web1:http"):
+        with pytest.raises(UnreadableError, match="no address with a port"):
+            envoy_endpoints.parse(JSON, "shop").with_added(wrong, "HEALTHY")
+    nowhere = "resources: [{cluster_name: shop}]"
+    with pytest.raises(UnreadableError, match="no list lb_endpoints"):
+        envoy_endpoints.parse(nowhere, "shop").with_added("10.0.0.9:81", "HEALTHY")
 
 
 @pytest.mark.parametrize("text", ["", "xyzzy", "{", "resources: []", JSON])

@@ -86,6 +86,19 @@ def test_an_address_that_is_there_twice_is_nonsense() -> None:
         parse("# gapless begin s\nserver a:1;\nserver a:1 down;\n# gapless end s", "s")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_comes_and_goes(end: str) -> None:
+    text = end.join(["x", "  # gapless begin s", "  server a:1;", "  # gapless end s", "y"])
+    marked = parse(text, "s")
+    new = marked.with_added("b:1", down=True)
+    assert new == text.replace(f"a:1;{end}", f"a:1;{end}  server b:1 down;{end}")
+    assert parse(new, "s").with_up("b:1").count("down") == 0
+    assert parse(new, "s").without("b:1") == text
+    assert marked.with_added("a:1", down=True) == marked.without("b:1") == text
+    none = marked.without("a:1")
+    assert parse(none, "s").servers == {} and "server" not in none
+
+
 _around = st.text(alphabet=st.characters(exclude_characters="#"), max_size=40)
 
 

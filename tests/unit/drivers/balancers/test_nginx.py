@@ -15,7 +15,7 @@ from gapless.errors import TrafficError
 from gapless.model import Command, Completed, Fence, Instance
 from gapless.testing.balancer_suite import BalancerRig, BalancerSuite
 
-from .nginx_rig import AROUND, NginxRig, need_nginx, nginx_rig
+from .nginx_rig import AROUND, NginxRig, dynamic_nginx_rig, need_nginx, nginx_rig
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +30,15 @@ class TestNginx(BalancerSuite):
 
     def rig(self) -> AbstractAsyncContextManager[BalancerRig]:
         return nginx_rig(self.folder)
+
+
+class TestDynamicNginx(BalancerSuite):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    def rig(self) -> AbstractAsyncContextManager[BalancerRig]:
+        return dynamic_nginx_rig(self.folder)
 
 
 Case = Callable[[NginxRig], Coroutine[Any, Any, None]]

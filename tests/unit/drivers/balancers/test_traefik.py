@@ -16,7 +16,7 @@ from gapless.model import Fence, Instance
 from gapless.testing.balancer_suite import BalancerRig, BalancerSuite, until
 
 from .apps import get
-from .traefik_rig import AROUND, CHECKS, TraefikRig, need_traefik, traefik_rig
+from .traefik_rig import AROUND, CHECKS, TraefikRig, dynamic_traefik_rig, need_traefik, traefik_rig
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +31,15 @@ class TestTraefik(BalancerSuite):
 
     def rig(self) -> AbstractAsyncContextManager[BalancerRig]:
         return traefik_rig(self.folder)
+
+
+class TestDynamicTraefik(BalancerSuite):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    def rig(self) -> AbstractAsyncContextManager[BalancerRig]:
+        return dynamic_traefik_rig(self.folder)
 
 
 Case = Callable[[TraefikRig], Coroutine[Any, Any, None]]

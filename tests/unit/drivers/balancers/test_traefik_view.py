@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gapless.drivers.balancers import traefik_servers, traefik_view
+from gapless.drivers.balancers import traefik_check, traefik_servers, traefik_view
 from gapless.drivers.balancers.traefik_view import NonsenseError
 from gapless.drivers.balancers.yaml_places import UnreadableError
 
@@ -28,6 +28,41 @@ def test_a_service_is_read() -> None:
     assert (down.url, down.weight, down.out, down.status) == ("http://b", 1, False, "DOWN")
     assert service.window == 90.5 and not service.wrong and service.heeds_weights
     assert str(out) == "http://a weight -3, UP"
+
+
+def checked(url: str = "http://a:8080", **check: Any) -> Any:
+    balancer = {**ANSWER["loadBalancer"], "healthCheck": check}
+    return traefik_check.probe(traefik_view.service({**ANSWER, "loadBalancer": balancer}), url)
+
+
+def test_its_check_is_asked_in_its_place() -> None:
+    probe = checked(path="/health?x=1", timeout="500ms", headers={"X": "y"}, port=81)
+    assert (probe.kind, probe.answer) == ("http", 0.5)
+    assert probe.spec == {
+        "url": "http://a:81/health?x=1",
+        "method": "GET",
+        "headers": {"X": "y"},
+        "expect": {"status": ["200-399"]},
+    }
+    one = checked("http://[fd00::1]:80", path="up", status=204, method="HEAD")
+    assert one.spec["url"] == "http://[fd00::1]:80/up" and one.spec["method"] == "HEAD"
+    assert one.spec["expect"] == {"status": ["204"]} and one.answer == 5.0
+    assert checked("http://a", path="/").spec["url"] == "http://a:80/"
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        {},
+        {"path": "/", "mode": "grpc"},
+        {"path": "/", "scheme": "https"},
+        {"path": "/", "hostname": "shop.example"},
+        {"interval": "1s"},
+    ],
+)
+def test_what_cannot_be_asked_from_here_is_not(check: Any) -> None:
+    assert checked(**check) is None
+    assert checked("https://a", path="/") is None
 
 
 def test_without_checks_no_status_means_anything() -> None:
@@ -126,3 +161,14 @@ def test_a_weight_that_is_no_number_is_unreadable() -> None:
     servers = traefik_servers.parse(FILE.replace("weight: 5", "weight: five"), "shop_web")
     with pytest.raises(UnreadableError, match="five"):
         servers.with_out("http://a")
+
+
+def test_a_server_comes_and_goes() -> None:
+    text = "http: {services: {shop: {loadBalancer: {servers: []}}}}"
+    one = traefik_servers.parse(text, "shop").with_added("http://a", -1)
+    both = traefik_servers.parse(one, "shop").with_added("http://b", 1)
+    servers = traefik_servers.parse(both, "shop")
+    assert list(servers.places) == ["http://b", "http://a"]
+    assert servers.with_added("http://a", 1) == servers.without("http://c") == both
+    assert servers.without("http://b") == one
+    assert traefik_servers.parse(one, "shop").without("http://a") == text

@@ -20,9 +20,9 @@ from gapless.drivers.balancers.traefik_node import TraefikNode
 from gapless.testing.balancer_suite import until
 
 from .apps import App, get
-from .file_hosts import BesideFile, TwoBesideFiles
+from .file_hosts import BesideFile, TwoBesideFiles, Watched
 from .ports import free_port
-from .two_proxies import need, running
+from .two_proxies import WithStranger, need, running
 
 PROGRAM = shutil.which("traefik", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 AROUND = "# written by hand: caf\u00e9 \u2014\nhttp:   # keep me\n  routers:\n"
@@ -106,8 +106,26 @@ class TraefikRig(TwoBesideFiles[Traefik]):
         await self.lie(node, "127.0.0.1", self.proxies[node].api)
 
 
+class DynamicTraefikRig(WithStranger[Traefik, Watched], TraefikRig):
+    """The same with servers that may be added: nothing is missing for good then."""
+
+    can = (TraefikRig.can - {"missing"}) | {"dynamic"}
+
+    def address(self, host: str) -> str:
+        return str(self.third.port) if host == self.stranger.host else super().address(host)
+
+    def config(self, **limits: Any) -> BalancerConfig:
+        return super().config(
+            **{**limits, "traefik": {"dynamic": True} | limits.get("traefik", {})}
+        )
+
+
 def traefik_rig(folder: Path, **service: Any) -> AbstractAsyncContextManager[TraefikRig]:
     return running(TraefikRig(folder, {"healthCheck": CHECKS} | service))
+
+
+def dynamic_traefik_rig(folder: Path) -> AbstractAsyncContextManager[DynamicTraefikRig]:
+    return running(DynamicTraefikRig(folder, {"healthCheck": CHECKS}))
 
 
 def _dynamic(ports: list[int], service: dict[str, Any]) -> str:

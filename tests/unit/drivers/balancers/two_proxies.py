@@ -138,6 +138,21 @@ class TwoProxies(Generic[P, H]):
         self._liars.append(await asyncio.start_server(_lie, address, port))
 
 
+class WithStranger(TwoProxies[P, H]):
+    """One application more, that no proxy knows yet: see ``Special``."""
+
+    stranger = Instance("shop.api", "web3.shop.example")
+
+    async def start(self) -> None:
+        self.third = App(self.stranger.host)
+        await self.third.start()
+        await super().start()
+
+    async def end(self) -> None:
+        self.third.stop()
+        await super().end()
+
+
 R = TypeVar("R", bound=TwoProxies[Any, Any])
 
 

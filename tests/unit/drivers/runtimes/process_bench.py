@@ -13,6 +13,7 @@ from gapless.config.hosts import HostConfig
 from gapless.config.process_service import ProcessRuntimeConfig
 from gapless.drivers.runtimes.base import Replacement, Runtime
 from gapless.drivers.runtimes.process import ProcessRuntime
+from gapless.drivers.runtimes.process_pair import ProcessPair
 from gapless.drivers.transports.base import Transport
 from gapless.drivers.transports.local import LocalTransport
 from gapless.model import CriticalAction
@@ -23,6 +24,8 @@ GAPLESS = str(Path(sys.executable).with_name("gapless"))
 
 class RealProcess:
     """The small web server behind ``gapless run``; ``run`` is where supervisors are found."""
+
+    names = ("shop",)
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
@@ -43,6 +46,14 @@ class RealProcess:
         config = ProcessRuntimeConfig.model_validate({**self.written, **changes})
         return ProcessRuntime(config, "shop", state=lambda _host: f"{self.home}/state")
 
+    def pair(self, **changes: object) -> ProcessPair:
+        """A driver of two, each at a port of its own."""
+        self.ports = free_port(), free_port()
+        listen = f"127.0.0.1:{{slot:{self.ports[0]}|{self.ports[1]}}}"
+        own = {"name": "shop-{slot}", "listen": listen}
+        config = ProcessRuntimeConfig.model_validate({**self.written, **own, **changes})
+        return ProcessPair(config, "shop", state=lambda _host: f"{self.home}/state")
+
     async def connected(self) -> Transport:
         """A transport whose commands find only our supervisors."""
         os.environ["GAPLESS_RUN_DIR"] = f"{self.home}/run"
@@ -59,14 +70,19 @@ class RealProcess:
         await perform(transport, await self.bring(runtime))
         return transport, runtime
 
-    async def stage(self, runtime: ProcessRuntime) -> None:
+    async def stage(self, runtime: ProcessRuntime | ProcessPair) -> None:
         """As a deploy does."""
         staged = self.home / "staged"
         staged.mkdir(exist_ok=True)
         written = runtime._config.run_file("shop", None)
         (staged / "shop.json").write_bytes(written)
 
-    async def bring(self, runtime: ProcessRuntime) -> Replacement:
+    def stage_for_handover(self, pair: ProcessPair) -> None:
+        """The same, of a service whose copies hand over."""
+        written = pair._config.run_file("shop", None, hands_over=True)
+        (self.home / "staged" / "shop.json").write_bytes(written)
+
+    async def bring(self, runtime: Runtime) -> Replacement:
         """What a deploy would run."""
         now = await runtime.observe(self.transport)
         install = {str(self.home / "staged" / "shop.json"): runtime.home("web1", now)}
@@ -74,9 +90,10 @@ class RealProcess:
 
     async def kill(self) -> None:
         """Stopped by somebody."""
-        words = (GAPLESS, "run", "stop", "shop")
-        quiet = asyncio.subprocess.DEVNULL
-        await (await asyncio.create_subprocess_exec(*words, stdout=quiet, stderr=quiet)).wait()
+        for name in self.names:
+            words = (GAPLESS, "run", "stop", name)
+            quiet = asyncio.subprocess.DEVNULL
+            await (await asyncio.create_subprocess_exec(*words, stdout=quiet, stderr=quiet)).wait()
 
     async def close(self) -> None:
         """Nothing goes on running."""
@@ -87,6 +104,18 @@ class RealProcess:
     def supervisor(self) -> str:
         """What it was told to be."""
         return str(json.loads((self.home / "state/processes/shop.json").read_text())["name"])
+
+
+class RealPair(RealProcess):
+    """Two of them; the one in slot a runs."""
+
+    names = ("shop-a", "shop-b")
+
+    async def open(self) -> tuple[Transport, Runtime]:
+        transport, pair = await self.connected(), self.pair()
+        await self.stage(pair)
+        await perform(transport, await self.bring(pair))
+        return transport, pair
 
 
 async def perform(transport: Transport, replacement: Replacement) -> bool:

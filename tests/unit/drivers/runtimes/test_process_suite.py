@@ -8,12 +8,14 @@ from typing import Any
 
 from gapless.testing.runtime_suite import RuntimeSuite
 
-from .process_bench import RealProcess
+from .process_bench import RealPair, RealProcess
 
 
 class TestProcessesOnThisMachine(RuntimeSuite):
+    kind: type[RealProcess] = RealProcess
+
     def bench(self) -> RealProcess:
-        self.made = RealProcess()
+        self.made = self.kind()
         return self.made
 
     def run(self, case: Coroutine[Any, Any, None]) -> None:
@@ -24,3 +26,9 @@ class TestProcessesOnThisMachine(RuntimeSuite):
                 await self.made.close()
 
         asyncio.run(main())
+
+
+class TestPairsOnThisMachine(TestProcessesOnThisMachine):
+    """What is asked of the service as a whole is asked of the copy that serves."""
+
+    kind = RealPair

@@ -82,3 +82,21 @@ def test_the_way_back_is_to_the_settings_that_served(
     }  # fmt: skip
     now = view.seen(Completed(("gapless",), 0, json.dumps(told), "", 1.0), 0.0)
     assert _way_back(RuntimeSnapshot(facts={"identity": "7-1.000-2"}), now) == verb
+
+
+@pytest.mark.parametrize(
+    ("how", "state"),
+    [
+        ("its program was killed by SIGKILL at 2026-11-22 04:50:39 (exit 137)", "failed"),
+        ("its program ended with status 3 at 2026-11-22 04:50:39 (exit 3)", "failed"),
+        ("its supervisor was killed, and the program with it", "failed"),
+        ("its program ended with status 0 at 2026-11-22 04:50:39 (exit 0)", "stopped"),
+        ("", "stopped"),
+    ],
+)
+def test_one_that_died_was_not_stopped(how: str, state: str) -> None:
+    error = {"what": "nothing is supervised as web in /run/gapless", "evidence": how}
+    argv = ("gapless", "run", "status", "web", "--json")
+    told = view.seen(Completed(argv, 3, json.dumps({"error": error}), "", 0.1), 0.0)
+    assert told.observation.state.value == state
+    assert told.observation.detail["status"] == (how or error["what"])

@@ -1,0 +1,1 @@
+"""Copies of a bot that change places while events come: source, bot, orchestrators, judge."""

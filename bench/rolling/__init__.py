@@ -1,0 +1,1 @@
+"""What the benchmark of containers rolls, and with whom."""

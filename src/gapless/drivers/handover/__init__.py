@@ -1,0 +1,1 @@
+"""Copies that hand over to each other (docs/reference/handover.md), and what the host does."""
