@@ -49,7 +49,8 @@ def test_a_tolerated_host_is_told_with_its_own_error(shop: Shop) -> None:
     assert "it ends with exit code 5 even if all others succeed" in plan.text
     ended = shop.gapless("restart", "--yes", code=5)
     assert shop.last().outcome == "mixed"
-    assert ended.text.startswith("✗ api on web2: no connection GL-502")
+    assert ended.text.startswith("✗ api on web2: no connection")
+    assert "GL-502" in ended.text
     assert "Connection refused" in ended.text
     assert "unknown: web2" in ended.text
     assert "not begun" not in ended.text
