@@ -10,7 +10,7 @@ from typing import Any
 from gapless.drivers.balancers.base import MemberState
 from gapless.drivers.checks import asking
 from gapless.drivers.runtimes.own_check import asked_of
-from gapless.drivers.runtimes.paired import copy_of
+from gapless.drivers.runtimes.paired import Paired, beside, copy_of
 from gapless.engine.missed import Missed
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.engine.steps.health import worst
@@ -18,6 +18,8 @@ from gapless.errors import GaplessError
 from gapless.inventory.inventory import Inventory
 from gapless.model import Instance, InstanceState, Observation, Verdict, VerdictStatus
 from gapless.places import claim_name
+
+_RUNS = (InstanceState.RUNNING, InstanceState.STARTING, InstanceState.STOPPING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class StatusRow:
     """Who drained it by hand (actor), when (since, seconds since the epoch) and why (reason)."""
     has_it_in: tuple[str, ...] = ()
     """Balancers that report it up though it was drained by hand."""
+    slot: str = ""
+    """Which of two copies it is, where both run now."""
 
     @property
     def healthy(self) -> bool:
@@ -72,21 +76,25 @@ class StatusRow:
             "config_good": self.config_good,
             "by_hand": dict(self.by_hand),
             "has_it_in": list(self.has_it_in),
+            "slot": self.slot,
         }
 
 
 async def ask_status(
     assembly: ProjectAssembly, inventory: Inventory, services: Sequence[str]
 ) -> list[StatusRow]:
-    """One row per instance, in the order of the file."""
+    """One row per instance, in the order of the file; two where two copies of it run, the one that
+    has run longer first."""
     instances = [i for name in services for i in inventory.instances(name)]
     gate = asyncio.Semaphore(assembly.config.defaults.connections)
 
-    async def ask(instance: Instance) -> StatusRow:
+    async def ask(instance: Instance) -> list[StatusRow]:
         async with gate:
-            return await _row(assembly, instance)
+            slots = await _running(assembly, instance)
+            return [await _row(assembly, instance, slot) for slot in slots]
 
-    return list(await asyncio.gather(*(ask(instance) for instance in instances)))
+    asked = await asyncio.gather(*(ask(instance) for instance in instances))
+    return [row for rows in asked for row in rows]
 
 
 def with_behind(
@@ -102,12 +110,29 @@ def with_behind(
     ]
 
 
-async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
+async def _running(assembly: ProjectAssembly, instance: Instance) -> tuple[str, ...]:
+    """The slots of its copies, where both run; else "", for the one that there is."""
+    transport = assembly.transport(instance.host)
+    runtime = assembly.runtime(instance.service, instance.host)
+    if not isinstance(runtime, Paired):
+        return ("",)
+    try:
+        await transport.connect()
+        first = await runtime.live(transport)
+        other = await runtime.copy(beside(first)).observe(transport)
+    except GaplessError:  # the row tells of it
+        return ("",)
+    return (first, beside(first)) if first and other.state in _RUNS else ("",)
+
+
+async def _row(assembly: ProjectAssembly, instance: Instance, slot: str) -> StatusRow:
     service, host = instance.service, instance.host
     transport = assembly.transport(host)
     try:
         await transport.connect()
-        runtime, instance = await copy_of(assembly.runtime(service, host), transport, instance)
+        runtime, instance = await copy_of(
+            assembly.runtime(service, host), transport, instance, slot
+        )
         seen = await runtime.observe(transport)
         release = assembly.release(service)
         current = await release.current(transport) if release else None
@@ -143,6 +168,7 @@ async def _row(assembly: ProjectAssembly, instance: Instance) -> StatusRow:
         config_good=config_good if config_good != config else "",
         by_hand=by_hand,
         has_it_in=up_in if by_hand else (),
+        slot=slot,
     )
 
 

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from gapless.drivers.runtimes import engine_script
+from gapless.drivers.runtimes.engine_script import script
+from gapless.drivers.runtimes.engine_script.asking import Engine as Asked
+from gapless.drivers.runtimes.engine_script.unfinished import Making
 from tests.lab.load import Load
 
 from . import image
@@ -140,13 +142,13 @@ def test_what_a_person_created_and_never_started_is_left_alone(served: Shop) -> 
     assert theirs in served.containers()
     assert len(served.containers()) == 2
     served.docker("rm", theirs.split()[0])
-    notes = engine_script.Making(engine_script.Engine(served.engine.socket), COMPOSED)
+    notes = Making(Asked(served.engine.socket), COMPOSED)
     notes.begin()
     served.up("--no-start", "--no-recreate", "--scale", "web=2")
     served.write(VERSION="3")
     served.run("deploy", "--yes", "--reason", "y")
     assert served.answer() == "3"
-    assert len(served.containers()) == 1
+    assert len(served.containers()) == 1, served.containers()
 
 
 def test_a_compose_file_that_is_none_is_refused_in_its_words(served: Shop) -> None:
@@ -210,8 +212,9 @@ def twin(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def end(shop: Shop, container: str) -> None:
     """As a host is told to end one."""
-    argv = [sys.executable, engine_script.__file__, "end", shop.engine.socket, container, "1"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    argv = [sys.executable, "-", "end", shop.engine.socket, container, "1"]
+    told = script("end").decode()
+    done = subprocess.run(argv, input=told, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import gapless
-from gapless.drivers.runtimes import engine_script
+from gapless.drivers.runtimes.engine_script import script
 from tests.handover.shared import Shared
 from tests.unit.handover.site import PROGRAM
 
@@ -133,16 +133,11 @@ def test_what_the_engine_does_at_its_end_is_taken_away_and_given_back(bot: Bot) 
     (container,) = bot.ids()
 
     def order(verb: str, code: int = 0) -> str:
-        argv = [
-            sys.executable,
-            "-I",
-            "-S",
-            engine_script.__file__,
-            verb,
-            bot.engine.socket,
-            container,
-        ]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        argv = [sys.executable, "-I", "-S", "-", verb, bot.engine.socket, container]
+        told = script(verb).decode()
+        done = subprocess.run(
+            argv, input=told, capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == code, done.stderr
         return bot.told(container, "{{.HostConfig.RestartPolicy.Name}}")
 

@@ -6,7 +6,7 @@ import asyncio
 from difflib import get_close_matches
 from typing import Literal, cast
 
-from gapless.cli.options import Choice, Consent, Where
+from gapless.cli.options import Choice, Consent
 from gapless.cli.rolling import make
 from gapless.cli.telling import aloud
 from gapless.errors import UsageError
@@ -25,20 +25,19 @@ def verb_of(words: tuple[str, ...]) -> tuple[Verb, tuple[str, ...]]:
 
 
 def planned(
-    where: Where, verb: Verb, words: tuple[str, ...], choice: Choice, reason: str,
+    project: Project, verb: Verb, words: tuple[str, ...], choice: Choice, reason: str,
     *, offline: bool, written: bool,
 ) -> Plan:  # fmt: skip
     """The plan; asks the hosts unless ``offline``, and none for a rollback."""
     if verb == "rollback":
-        return _rollback(where, words, choice, written=written)
-    project = where.load()
+        return _rollback(project, words, choice, written=written)
     _refuse_slip(project, words)
     consent = Consent(reason, yes=True)
     with aloud():
         return asyncio.run(make(project, verb, words, choice, consent, offline=offline))
 
 
-def _rollback(where: Where, words: tuple[str, ...], choice: Choice, *, written: bool) -> Plan:
+def _rollback(project: Project, words: tuple[str, ...], choice: Choice, *, written: bool) -> Plan:
     from gapless import api
 
     if len(words) > 1:
@@ -52,7 +51,7 @@ def _rollback(where: Where, words: tuple[str, ...], choice: Choice, *, written: 
             " it is carried out without a file",
             next="gapless plan rollback --help",
         )
-    return api.make_rollback(where.load(), words[0] if words else None, choice.hosts)
+    return api.make_rollback(project, words[0] if words else None, choice.hosts)
 
 
 def _refuse_slip(project: Project, words: tuple[str, ...]) -> None:

@@ -16,6 +16,7 @@ from gapless.cli.exit_codes import ExitCode
 from gapless.cli.options import Choice, Consent, Show, Where
 from gapless.cli.output import note, result, width
 from gapless.cli.running import finish, run_rollout
+from gapless.cli.standing import tell_in_the_way
 from gapless.cli.telling import aloud
 from gapless.engine.standing import refuse_owned
 from gapless.errors import UsageError
@@ -49,6 +50,7 @@ def roll(
         plan = _plan(runner, project, verb, services, choice, consent, promote_from)
         if dry_run:
             result(render_plan(plan, verbose=show.verbose, width=width()))
+            tell_in_the_way(project, plan)
             return ExitCode.DONE
         if not plan.services:  # what an unfinished rollout is about is not where it should be
             refuse_owned(project.journal, {one.service for one in plan.untouched})

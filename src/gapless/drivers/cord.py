@@ -13,7 +13,7 @@ import tarfile
 LABEL = "gapless.cord"
 """On every container whose health check looks at it: the seconds between two looks."""
 FILE = ".gapless-cord"
-"""In the root folder of the container; ``engine_script`` says the same."""
+"""In the root folder of the container; ``engine_script.cording`` says the same."""
 
 
 def archive(*, whole: bool) -> bytes:

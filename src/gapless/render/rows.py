@@ -76,6 +76,11 @@ class StatusRow(Protocol):
         """Balancers that report it up though it was drained by hand."""
         ...
 
+    @property
+    def slot(self) -> str:
+        """Which of two copies it is, where both run."""
+        ...
+
 
 class RolloutRow(Protocol):
     """One rollout of the journal."""

@@ -114,10 +114,17 @@ def render_waiting(row: RolloutRow) -> str:
     return screen([told, *following(ways_on(row))])
 
 
+def render_in_the_way(row: RolloutRow) -> str:
+    """Below a plan that cannot be carried out before somebody ends another rollout."""
+    of = f"{row.verb} of {', '.join(row.services)}"
+    told = f"Refused as long as this {of} is {row.state} (rollout {row.id})"
+    return screen(["", told, *following(ways_on(row))])
+
+
 def _status(row: StatusRow, now: float) -> tuple[str, ...]:
     return (
         row.service,
-        row.host,
+        f"{row.host} copy {row.slot}" if row.slot else row.host,
         str(row.state),
         row.release or "-",
         _traffic(row.serving),

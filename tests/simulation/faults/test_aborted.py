@@ -41,6 +41,19 @@ def test_a_restart_that_is_interrupted_and_then_aborted(shop: Shop) -> None:
     assert "web1 web2 (restarted)" in ended.text
 
 
+def test_a_plan_beside_an_interrupted_rollout_says_what_ends_that(shop: Shop) -> None:
+    shop.kill_at("web3/api/drain")
+    shop.killed("restart", "--yes")
+    rollout = shop.last().id
+    ways = f"gapless resume {rollout} or gapless abort {rollout}"
+    for words in (("plan", "restart"), ("restart", "--dry-run")):
+        told = shop.gapless(*words, code=0).text
+        assert f"Refused as long as this restart of api is interrupted (rollout {rollout})" in told
+        assert ways in told
+    shop.gapless("abort", code=4)
+    assert "Refused as long" not in shop.gapless("plan", "restart", code=0).text
+
+
 @pytest.mark.parametrize("verb", ["restart", "deploy"])
 def test_an_abort_before_anything_was_changed(shop: Shop, verb: str) -> None:
     shop.release("2")

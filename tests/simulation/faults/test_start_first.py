@@ -110,6 +110,22 @@ def test_status_and_doctor_speak_of_the_copy_that_serves(pairs: Pairs) -> None:
     assert "api@b.service" in told and "8000" not in told
 
 
+def test_status_shows_both_copies_of_an_interrupted_rollout(pairs: Pairs) -> None:
+    """Of web3 the new one has the traffic by then, and the old one has none."""
+    pairs.release("2")
+    pairs.kill_at("web3/api/soak")
+    pairs.killed("deploy", "--yes")
+    told = pairs.gapless("status", code=0).text
+    assert "web3 copy b running" in told and "web3 copy a running" in told
+    assert "web1 copy" not in told
+    rows = json.loads(pairs.gapless("status", "--json", code=0).out)
+    found = rows["instances"] if isinstance(rows, dict) else rows
+    serving = {row["slot"]: row["serving"] for row in found if row["host"] == "web3"}
+    assert serving["a"] != serving["b"] and "up" in serving.values()
+    pairs.gapless("abort", code=4)
+    assert "copy" not in pairs.gapless("status", code=0).text
+
+
 def test_a_copy_that_crashes_in_its_soak_is_taken_back_without_a_start(pairs: Pairs) -> None:
     pairs.bad_release(Behaviour(crash_after=3.0))
     pairs.gapless("deploy", "--yes", code=4)

@@ -12,13 +12,17 @@ from pathlib import Path
 import pytest
 
 from gapless.config.hosts import HostConfig
+from gapless.drivers.runtimes import engine_script
 from gapless.drivers.transports.base import HostFacts
 from gapless.drivers.transports.local import LocalTransport
 from gapless.hostside import bundle
 from gapless.hostside.launch import _NEEDS
 
 HOSTSIDE = Path(bundle.__file__).parent
-FILES = sorted(HOSTSIDE.glob("*.py"))
+ON_ENGINES = Path(engine_script.__file__).parent
+PARTS = sorted(file for file in ON_ENGINES.glob("*.py") if file.stem != "__init__")
+FILES = [*sorted(HOSTSIDE.glob("*.py")), *PARTS]
+SENT = ("gapless.hostside", engine_script.__name__)
 # Newer than 3.8, and easily used by mistake.
 TOO_NEW = {"removeprefix", "removesuffix", "pairwise", "batched", "is_relative_to", "TaskGroup"}
 
@@ -37,7 +41,7 @@ def test_the_syntax_is_that_of_python_3_8(file: Path) -> None:
 def test_only_the_standard_library_is_imported(file: Path) -> None:
     for name in imported(file):
         top = name.partition(".")[0]
-        assert top in sys.stdlib_module_names or name.startswith("gapless.hostside"), name
+        assert top in sys.stdlib_module_names or name.startswith(SENT), name
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -47,6 +47,7 @@ def command(
     from gapless.cli.output import note, result, result_json, width
     from gapless.cli.planning import planned, verb_of
     from gapless.cli.rolling import refuse_force_without_reason
+    from gapless.cli.standing import tell_in_the_way
     from gapless.planning import store
     from gapless.plans import to_json
     from gapless.render.plan import render_plan
@@ -54,7 +55,8 @@ def command(
 
     refuse_force_without_reason(choice, reason)
     verb, names = verb_of(services)
-    plan = planned(where, verb, names, choice, reason, offline=offline, written=bool(output))
+    project = where.load()
+    plan = planned(project, verb, names, choice, reason, offline=offline, written=bool(output))
     if as_json:
         result_json({**to_json(plan), "digest": plan.digest})
     else:
@@ -62,4 +64,5 @@ def command(
     if output:
         store.save(plan, output)
         note(spelled(f"Written to {output}; carry it out with: gapless {verb} {output}\n"))
+    tell_in_the_way(project, plan)
     return ExitCode.PENDING if exit_code and plan.services else ExitCode.DONE

@@ -5,13 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from gapless.config.container_service import ContainerConfig
 from gapless.drivers import cord
 from gapless.drivers.runtimes.container_view import GENERATION, SERVICE, SLOT, Container
+from gapless.drivers.runtimes.engine_script import script
 from gapless.model import Command
 
 BRIEF = 60.0
@@ -144,10 +143,4 @@ class ContainerOrders(ABC):
     def _script(self, verb: str, *words: str, **where: Any) -> Command:
         """A question or order to the engine itself; ``where``: folder and environment."""
         argv = ("python3", "-I", "-S", "-", verb, self.config.socket, *words)
-        return Command(argv, BRIEF, script(), output_limit=_LARGEST, **where)
-
-
-@cache
-def script() -> bytes:
-    """The text of ``engine_script``."""
-    return Path(__file__).with_name("engine_script.py").read_bytes()
+        return Command(argv, BRIEF, script(verb), output_limit=_LARGEST, **where)

@@ -44,11 +44,14 @@ class Paired(Protocol):
 
 
 async def copy_of(
-    runtime: Runtime, transport: Transport, instance: Instance
+    runtime: Runtime, transport: Transport, instance: Instance, slot: str = ""
 ) -> tuple[Runtime, Instance]:
-    """An instance by the copy that serves; as it is where there is but one, or none at all."""
-    slot = await runtime.live(transport) if isinstance(runtime, Paired) else ""
-    if not slot or not isinstance(runtime, Paired):
+    """An instance by the copy in this slot, or by the one that serves; as it is where there is but
+    one, or none at all."""
+    if not isinstance(runtime, Paired):
+        return runtime, instance
+    slot = slot or await runtime.live(transport)
+    if not slot:
         return runtime, instance
     copy = runtime.copy(slot)
     address = (await copy.observe(transport)).detail.get("address", "")

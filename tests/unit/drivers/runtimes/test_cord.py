@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gapless.drivers import cord
-from gapless.drivers.runtimes.engine_script import CHECK, CORD, SECOND, Refused, corded
+from gapless.drivers.runtimes.engine_script.asking import Refused
+from gapless.drivers.runtimes.engine_script.cording import CHECK, CORD, SECOND, corded
 from gapless.hostside import container_check
 
 

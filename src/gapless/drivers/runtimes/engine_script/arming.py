@@ -1,0 +1,78 @@
+"""Whether the engine starts a container again when it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+
+from gapless.drivers.runtimes.engine_script.asking import Engine, Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+NEVER = {"RestartPolicy": {"Name": "no"}}
+
+
+def disarm(engine: Engine, identity: str) -> str:
+    """What it was to do when it ends is kept in the folder that it shares with the other copy."""
+    one = engine.ask("GET", f"/containers/{identity}/json")
+    policy = one["HostConfig"]["RestartPolicy"] if one else {}
+    if one is None or one["HostConfig"].get("AutoRemove") or policy["Name"] in ("", "no"):
+        return "nobody starts it again"
+    path = kept_policy(one)
+    fd, fresh = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".restart-")
+    with open(fd, "w") as file:
+        json.dump(policy, file)
+    os.replace(fresh, path)
+    engine.ask("POST", f"/containers/{identity}/update", NEVER)
+    return "restart: no"
+
+
+def rearm(engine: Engine, identity: str) -> str:
+    """As it was, where it is another now. The program may write in that folder: what it says is
+    taken for a policy and no more."""
+    one = engine.ask("GET", f"/containers/{identity}/json")
+    if one is None:
+        return "there is no container " + identity
+    try:
+        with open(kept_policy(one)) as file:
+            kept = json.load(file)
+        name, most = kept["Name"], int(kept.get("MaximumRetryCount") or 0)
+    except FileNotFoundError:
+        return "as it was"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Refused(f"{kept_policy(one)} says nothing of a restart policy") from None
+    if name not in ("always", "unless-stopped", "on-failure"):
+        raise Refused(f"{kept_policy(one)} says nothing of a restart policy")
+    policy = {"RestartPolicy": {"Name": name, "MaximumRetryCount": most}}
+    engine.ask("POST", f"/containers/{identity}/update", policy)
+    forget(one)
+    return f"restart: {name}"
+
+
+def kept_policy(one: dict[str, Any]) -> str:
+    """A file in the folder that a copy shares with the other one, as this host has it."""
+    mark = "HANDOVER_DIR="
+    inside = [word[len(mark) :] for word in one["Config"]["Env"] or () if word.startswith(mark)]
+    here = [mount["Source"] for mount in one["Mounts"] if mount["Destination"] in inside]
+    if not here:
+        raise Refused(one["Name"].lstrip("/") + " has no folder of this host at HANDOVER_DIR")
+    return os.path.join(here[0], f".restart-{one['Id'][:12]}.json")
+
+
+def forget(one: dict[str, Any]) -> None:
+    """Leave no file about it; one that never handed over has none."""
+    with contextlib.suppress(Refused, OSError):
+        os.unlink(kept_policy(one))
+
+
+def account(engine: Engine, identity: str) -> str:
+    """The image's own where nobody said."""
+    one = engine.ask("GET", f"/containers/{identity}/json")
+    return str(one["Config"].get("User") or "") if one else ""
+
+
+ORDERS = {"disarm": disarm, "rearm": rearm, "account": account}
