@@ -28,10 +28,11 @@ def estimate(
     steps: Collection[StepKind],
     history: Mapping[str, float] | None,
 ) -> tuple[float, bool]:
-    """Seconds for one instance, and whether history says so."""
+    """Seconds for one instance, and whether history says so. A soak that was made longer since is
+    not in the history yet."""
+    soak = service.soak or 0.0 if StepKind.SOAK in steps else 0.0
     if history and name in history:
-        return history[name], True
+        return max(history[name], soak), history[name] >= soak
     if service.expected is not None:
         return service.expected, False
-    soak = service.soak or 0.0 if StepKind.SOAK in steps else 0.0
     return sum(_SECONDS.get(step, 0.0) for step in steps) + soak, False

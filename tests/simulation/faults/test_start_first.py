@@ -126,6 +126,19 @@ def test_status_shows_both_copies_of_an_interrupted_rollout(pairs: Pairs) -> Non
     assert "copy" not in pairs.gapless("status", code=0).text
 
 
+def test_an_old_copy_that_dies_before_it_is_ended_is_told_at_the_end(pairs: Pairs) -> None:
+    """Nobody is to look for lost requests in the new release."""
+    pairs.release("2")
+    old = pairs.copy("web2", "b")
+    old.restart_always = False
+    pairs.at("web2/api/soak", lambda: old.crash(3))
+    ended = pairs.gapless("deploy", "--yes", code=0)
+    (warned,) = pairs.events("instance.warned")
+    assert warned.host == "web2"
+    assert "the old copy had died by itself before it was ended" in warned.data["why"]
+    assert "had died by itself" in ended.text
+
+
 def test_a_copy_that_crashes_in_its_soak_is_taken_back_without_a_start(pairs: Pairs) -> None:
     pairs.bad_release(Behaviour(crash_after=3.0))
     pairs.gapless("deploy", "--yes", code=4)

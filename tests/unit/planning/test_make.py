@@ -337,6 +337,11 @@ class TestEstimates:
         assert (plan.services[0].expected, plan.services[0].known) == (50.0, True)
         assert plan.expected == 4 * 50.0 + schedule.MIGRATION_SECONDS
 
+    def test_but_not_of_a_soak_that_was_made_longer_since(self, tmp_path: Path) -> None:
+        shop = loaded(tmp_path, SHOP.replace("balancer: edge", "balancer: edge\n    soak: 80s"))
+        plan = make_plan(shop, verb=Verb.RESTART, history={"shop.api": 50.0})
+        assert (plan.service("shop.api").expected, plan.service("shop.api").known) == (80.0, False)
+
     def test_then_the_file(self, tmp_path: Path) -> None:
         text = SHOP.replace("balancer: edge", "expected: 12s")
         plan = make_plan(loaded(tmp_path, text), verb=Verb.RESTART)

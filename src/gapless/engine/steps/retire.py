@@ -39,6 +39,9 @@ class Retire(Step):
         """Stop it, see that it is gone, and forget it in balancers. Never the last one that runs: a
         host that rebooted meanwhile has started the old copy and not the new one."""
         await _refuse_last(ctx)
+        if before.get("died"):
+            why = f"the old copy had died by itself before it was ended: {before['died']}"
+            ctx.emit("instance.warned", self.kind, why=why)
         await end(ctx, key)
         await forget_member(ctx)
         return before
