@@ -58,6 +58,15 @@ def _only_one() -> str:
     return names[0]
 
 
+def ended() -> dict[str, str]:
+    """Names of those that were not told to end and run no more: how they ended."""
+    from gapless.supervisor import last_end, rundir
+
+    there = living()
+    dead = {name: last_end.recall(rundir.folder(name)) for name in rundir.names()}
+    return {name: how for name, how in dead.items() if how and name not in there}
+
+
 def living() -> list[str]:
     """Names of those that may be there. Raises Refused when that cannot be seen."""
     from gapless.cli.unreachable import unknown

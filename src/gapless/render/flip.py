@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from gapless.model import NOTHING
 from gapless.render.layout import WIDTH, block, head, labelled, screen, table
 from gapless.render.words import clean, moment, plural, seconds
 
@@ -88,14 +89,18 @@ def render_stop(name: str, *, done: bool) -> str:
     return screen([*head("‖", f"{name} is being stopped"), *labelled("next", "gapless run status")])
 
 
-def render_processes(found: Sequence[Facts], width: int = 0) -> str:
-    """One line a copy; then what else there is to know of each process."""
+def render_processes(
+    found: Sequence[Facts], width: int = 0, ended: Mapping[str, str] = NOTHING
+) -> str:
+    """One line a copy; then what else there is to know of each process, and how those ``ended``
+    that nobody told to."""
+    dead = [f"{name} runs no more: {clean(how)}" for name, how in ended.items()]
     if not found:
-        return "Nothing is supervised.\n"
+        return screen(["Nothing is supervised.", *dead])
     header = ("NAME", "GENERATION", "STATE", "PID", "SLOT", "UP", "CONNECTIONS")
     rows = [row for status in found for row in _copies(status)]
     lines = table(header, rows, width, ("CONNECTIONS", "SLOT"))
-    return screen([*lines, *(line for status in found for line in _more(status))])
+    return screen([*lines, *(line for status in found for line in _more(status)), *dead])
 
 
 def _copies(status: Facts) -> Iterator[tuple[str, ...]]:

@@ -20,7 +20,7 @@ from gapless.cli import flipping
 from gapless.cli.early import hold_signals
 from gapless.cli.flipping import with_log
 from gapless.cli.verbs.run import WORDS
-from gapless.supervisor import launching, rundir
+from gapless.supervisor import last_end, launching, rundir
 from gapless.supervisor.spec import Spec
 from tests.unit.cli.conftest import Ended
 from tests.unit.cli.test_start import HEAVY, imported
@@ -170,6 +170,16 @@ def test_who_ended_by_a_kill_is_not_there(
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(f"{rundir.folder('web')}/{rundir.CONTROL}")
     assert gl("flip").code == 3
+    killed = "web runs no more: its supervisor was killed, and the program with it\n"
+    assert gl("run", "status").out == "Nothing is supervised.\n" + killed
+
+
+def test_how_one_ended_by_itself_is_told(gl: Run) -> None:
+    folder = rundir.made(rundir.folder("bot-a"))
+    last_end.remember(folder, "ended with status 3", 3)
+    told = gl("run", "status").out
+    assert "bot-a runs no more: its program ended with status 3 at " in told
+    last_end.forget(folder)
     assert gl("run", "status").out == "Nothing is supervised.\n"
 
 

@@ -18,7 +18,7 @@ def command(name: str | None, pid: int | None, *, as_json: bool) -> int:
     Without NAME all are shown; --json is then a list. Exits 3 when there is no NAME, 5 when one
     does not answer or cannot be asked."""
     from gapless.cli.output import complain, note, result, result_json, table_width
-    from gapless.cli.supervised import answering, living
+    from gapless.cli.supervised import answering, ended, living
     from gapless.cli.unreachable import Unknown, elsewhere
     from gapless.errors import Refused
     from gapless.render.flip import render_processes
@@ -43,7 +43,7 @@ def command(name: str | None, pid: int | None, *, as_json: bool) -> int:
     if as_json:
         result_json(there)
     elif there or not unknown:
-        result(render_processes(there, table_width()))
+        result(render_processes(there, table_width(), ended()))
         if not there and (other := elsewhere("")):
             note(f"What root supervises: {other}\n")
     for error in unknown:
