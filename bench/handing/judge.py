@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -132,8 +133,8 @@ def _reachable(event: Sent, found: Ledger, killed: dict[int, float]) -> bool:
 def accounts(
     verdicts: dict[str, Verdict], found: Ledger, kills: Sequence[Kill]
 ) -> list[tuple[str, int]]:
-    """Where what was lost or doubled belongs: the nearest kill, and what those were that it was
-    sent to; and how many events are alike."""
+    """Where what was lost or doubled belongs: the nearest kill, what those were that it was sent
+    to, and how long after that who had an effect; and how many events are alike."""
     alike: Counter[str] = Counter()
     for verdict in verdicts.values():
         for what, events in (("lost", verdict.lost), ("doubled", verdict.doubled)):
@@ -148,8 +149,12 @@ def _account(event: Sent, found: Ledger, kills: Sequence[Kill]) -> str:
         f"{pid} {found.state_of(pid, at)}{', killed some time' if pid in killed else ''}"
         for pid, at in event.to
     ]
-    when = f"{event.at - kill.at:+.0f} s from a kill of {kill.victim} {kill.pid}" if kill else ""
-    return f"{when}; sent to {' and '.join(to)}"
+    had = [
+        f"{pid} within {100 * math.ceil((at - event.at) * 10)} ms"
+        for pid, at in found.effects.get(event.id, ())
+    ]
+    when = f"{event.at - kill.at:+.1f} s from a kill of {kill.victim} {kill.pid}" if kill else ""
+    return f"{when}; sent to {' and '.join(to)}; done by {' and '.join(had) or 'nobody'}"
 
 
 def blackout(found: Ledger, begun: float, ended: float) -> tuple[float, float]:

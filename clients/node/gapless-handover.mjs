@@ -25,6 +25,9 @@ const OBSOLETE = 75
 const MISCONFIGURED = 78
 const LEVELS = ['at-most-once', 'at-least-once', 'idempotent-key']
 const MOST_KEPT = 100_000
+/** Seconds for which a copy goes on claiming when the lock was turned off: so late it may read an event
+ * on a machine that has no time for it. */
+const LATE = 1
 const LOOK_MS = 20
 
 const now = () => performance.now() / 1000
@@ -805,6 +808,7 @@ export class Handover {
   #owner
   #seen
   #lockOn = false
+  #claimsUntil = 0
   #tookOver = false
   #offering = false
   #offered = Promise.resolve()
@@ -1148,9 +1152,18 @@ export class Handover {
     else this.#inWork.delete(work)
   }
 
+  #turnLock(on) {
+    if (this.#lockOn && !on) this.#claimsUntil = now() + LATE
+    this.#lockOn = on
+  }
+
+  get #lockIsForGood() {
+    return this.#lockOn || this.#environment.lockWhen === 'always'
+  }
+
   get #claimsNeeded() {
     if (!this.#store || !this.#active) return false
-    return this.#lockOn || this.#environment.lockWhen === 'always'
+    return this.#lockIsForGood || now() < this.#claimsUntil
   }
 
   async #carry(work, claims, begun) {
@@ -1234,7 +1247,7 @@ export class Handover {
 
   /** No error is ever taken for "the other one has it". */
   #noAnswer(error) {
-    const open = this.#environment.lockFail === 'open'
+    const open = this.#environment.lockFail === 'open' || !this.#lockIsForGood
     this.#counts.lock_errors += 1
     this.#counts[open ? 'failed_open' : 'failed_closed'] += 1
     this.#lockFails(error)
@@ -1327,7 +1340,7 @@ export class Handover {
   }
 
   async #ordered(what, on, seconds) {
-    if (what === 'lock') this.#lockOn = on
+    if (what === 'lock') this.#turnLock(on)
     else if (what === 'deactivate') this.#deactivate(seconds)
     else await this.#handleAgain(what === 'activate' ? 'STANDBY' : 'DRAINING')
   }
@@ -1357,8 +1370,8 @@ export class Handover {
     this.#signals = new Map([
       ['SIGUSR2', forgiving(() => void this.#handleAgain('STANDBY').catch(() => {}))],
       ['SIGTSTP', forgiving(() => this.#deactivate(this.#limit))],
-      ['SIGTTIN', forgiving(() => (this.#lockOn = true))],
-      ['SIGTTOU', forgiving(() => (this.#lockOn = false))],
+      ['SIGTTIN', forgiving(() => this.#turnLock(true))],
+      ['SIGTTOU', forgiving(() => this.#turnLock(false))],
       ['SIGTERM', () => this.end()],
     ])
     for (const [name, act] of this.#signals) process.on(name, act)

@@ -81,7 +81,11 @@ ho_nonsense() { ho_refuse "400 Bad Request" "\"request\", \"why\": \"$1\""; }
 # $ho_path, of a request or a signal. 1: it does not fit the state.
 ho_act() {
     case $ho_path:$ho_state in
-        /lock:*) ho_lock=$ho_on ;;
+        /lock:*)
+            # what is read late on a busy machine is claimed for a second more
+            if [ "$ho_lock:$ho_on" = true:false ]; then ho_claims_until=$((ho_now + 1000)); fi
+            ho_lock=$ho_on
+            ;;
         /activate:STANDBY | /abort:DRAINING) ho_become_active ;;
         /deactivate:ACTIVE) ho_drain "$ho_deadline" ;;
         /activate:ACTIVE | /abort:ACTIVE | /deactivate:DRAINING | /end:DRAINING) ;;

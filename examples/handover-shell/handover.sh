@@ -18,7 +18,7 @@ handover_folder=$(cd -- "$(dirname -- "$0")" && pwd)
 handover_dies_with_us="setpriv --pdeathsig KILL"
 handover_life=5000 handover_limit=30000
 ho_tick=100 ho_now=0
-ho_born=0 ho_restarted=false ho_state=BOOTING ho_lock=false ho_has_active=false ho_standing=STANDBY ho_took_over=false
+ho_born=0 ho_restarted=false ho_state=BOOTING ho_lock=false ho_claims_until=0 ho_has_active=false ho_standing=STANDBY ho_took_over=false
 ho_is_connected=false ho_beat=
 ho_kept= ho_buffered=0 ho_work= ho_works=0 ho_number=0
 ho_won=0 ho_lost=0 ho_errors=0 ho_open=0 ho_closed=0 ho_handled=0
@@ -154,14 +154,16 @@ ho_forget_old() {
 
 # An event of an ACTIVE copy. An error of the lock is not "the other one has it".
 ho_carry() {
-    if [ "$ho_lock" = true ] || [ "$HANDOVER_LOCK_WHEN" = always ]; then
+    ho_fail=$HANDOVER_LOCK_FAIL
+    if [ "$ho_lock:$HANDOVER_LOCK_WHEN" = false:window ]; then ho_fail=open; fi
+    if [ "$ho_lock" = true ] || [ "$HANDOVER_LOCK_WHEN" = always ] || [ "$ho_now" -lt "$ho_claims_until" ]; then
         ho_claim "$1"
         case $? in
             0) ho_won=$((ho_won + 1)) ho_problem_lock= ;;
             1) ho_lost=$((ho_lost + 1)) ho_problem_lock=; return ;;
             *)
                 ho_errors=$((ho_errors + 1)) ho_problem_lock="the lock does not answer"
-                if [ "$HANDOVER_LOCK_FAIL" = closed ]; then ho_closed=$((ho_closed + 1)); return; fi
+                if [ "$ho_fail" = closed ]; then ho_closed=$((ho_closed + 1)); return; fi
                 ho_open=$((ho_open + 1))
                 ;;
         esac

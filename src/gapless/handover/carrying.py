@@ -138,10 +138,11 @@ def _finished(copy: Copy, work: Work) -> Generator[Ask | Act, Any, None]:
 
 def _in_transaction(copy: Copy, work: Work) -> Script:
     transaction: Any = None
-    claimed = False
+    claimed, needed = False, copy.claims_needed
     try:
         transaction = yield Ask(copy.begin, (), TRANSACTION_LIMIT)
-        if copy.claims_needed:
+        # to begin may have taken long: the lock is on or off by now
+        if needed or copy.claims_needed:
             if not (yield Ask(transaction.claim, (work.id,), TRANSACTION_LIMIT)):
                 yield Ask(transaction.rollback)
                 copy.count("claims_lost")

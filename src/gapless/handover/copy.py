@@ -33,6 +33,9 @@ from gapless.handover.work import Work
 log = logging.getLogger("gapless.handover")
 
 MOST_KEPT = 100_000
+LATE = 1.0
+"""Seconds for which a copy goes on claiming when the lock was turned off. The skew says how late an
+event may come; this says how late a copy may read it on a machine that has no time for it."""
 
 
 class Copy:
@@ -61,6 +64,7 @@ class Copy:
         self.watched = Watched()
         self.followups = 0
         self._last_told: float | None = None
+        self._claims_until = 0.0
         self._buffer = Buffer(environment.buffer, MOST_KEPT)
         self._mutex = threading.RLock()
         self._in_work: Counter[Work] = Counter()
@@ -139,12 +143,22 @@ class Copy:
 
     # --- the lock
 
+    def turn_lock(self, *, on: bool) -> None:
+        """As somebody said."""
+        if self.lock_on and not on:
+            self._claims_until = time.monotonic() + LATE
+        self.lock_on = on
+
+    @property
+    def _lock_is_for_good(self) -> bool:
+        return self.lock_on or self.environment.lock_when == "always"
+
     @property
     def claims_needed(self) -> bool:
         """Whether an effect takes a won claim now."""
         if self.store is None or self.seat is None:
             return False
-        return self.lock_on or self.environment.lock_when == "always"
+        return self._lock_is_for_good or time.monotonic() < self._claims_until
 
     def count(self, what: str) -> None:
         """One more of ``what``, a name in Counts."""
@@ -154,8 +168,9 @@ class Copy:
                 self.problems.pop("lock", None)
 
     def no_answer(self, why: NoAnswer) -> bool:
-        """Whether the event is to be handled all the same."""
-        goes_on = self.environment.lock_fail == "open"
+        """Whether the event is to be handled all the same: also where the lock is off, and only
+        what comes late is claimed."""
+        goes_on = self.environment.lock_fail == "open" or not self._lock_is_for_good
         with self._mutex:
             self.count("lock_errors")
             self.count("failed_open" if goes_on else "failed_closed")

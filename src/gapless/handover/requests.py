@@ -14,9 +14,9 @@ class Requests:
         self._copy = copy
 
     def set_lock(self, epoch: int | None, *, on: bool) -> None:
-        """For every event from now on."""
+        """On for every event from now on; off for those that come when what was late has come."""
         with self._copy.told(epoch):
-            self._copy.lock_on = on
+            self._copy.turn_lock(on=on)
 
     def activate(self, epoch: int | None) -> None:
         """What was kept is offered next."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gapless.handover import BadVariable, Handover, Obsolete, Outcome
+from gapless.handover import BadVariable, Handover, Obsolete, Outcome, copy
 from gapless.handover.claims.store import Store
 from gapless.handover.claims.urls import store_of
 from gapless.handover.requests import Requests
@@ -390,7 +390,11 @@ def test_an_event_that_is_delivered_twice_has_one_effect(tmp_path: Path) -> None
     asyncio.run(run())
 
 
-def test_outside_of_the_window_nothing_is_claimed(tmp_path: Path) -> None:
+def test_outside_of_the_window_nothing_is_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy, "LATE", 0.0)
+
     async def run() -> None:
         effects = Effects()
         state(tmp_path, active=6)
@@ -405,6 +409,42 @@ def test_outside_of_the_window_nothing_is_claimed(tmp_path: Path) -> None:
             await one.offer("3", "3", effects, once="at-most-once")
             assert one.status()["claims_won"] == 1
             assert effects == ["1", "2", "3"]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("level", ["at-most-once", "transactional"])
+def test_what_is_read_late_is_claimed_though_the_lock_is_off(tmp_path: Path, level: Any) -> None:
+    """The other copy had it while the lock was on, and is gone."""
+
+    async def run() -> None:
+        effects = Effects()
+        state(tmp_path, active=6, lock=True)
+        async with handover(variables(tmp_path, "bot-6", 6)) as one:
+            await until(lambda: one._copy.machine.handles)
+            assert one._copy.store is not None
+            one._copy.store.claim("7", done=True)
+            await ask(tmp_path, "bot-6", "POST", "/lock?on=false&epoch=6")
+            assert one.status()["lock"] is False
+            assert await one.offer("7", "7", effects, once=level) is Outcome.LEFT
+            await one.offer("8", "8", effects, once=level)
+            assert effects == ["8"]
+
+    asyncio.run(run())
+
+
+def test_a_lock_that_is_off_and_does_not_answer_stops_nothing(tmp_path: Path) -> None:
+    async def run() -> None:
+        effects = Effects()
+        state(tmp_path, active=6, lock=True)
+        async with handover(variables(tmp_path, "bot-6", 6, LOCK_FAIL="closed")) as one:
+            await until(lambda: one._copy.machine.handles)
+            await ask(tmp_path, "bot-6", "POST", "/lock?on=false&epoch=6")
+            (tmp_path / "claims.db").unlink()
+            (tmp_path / "claims.db").mkdir()
+            await one.offer("7", "7", effects, once="at-most-once")
+            assert effects == ["7"]
+            assert (one.status()["failed_open"], one.status()["failed_closed"]) == (1, 0)
 
     asyncio.run(run())
 
