@@ -37,6 +37,26 @@ def test_one_copy_in_python_and_one_in_sh() -> None:
     assert not told(results), told(results)
 
 
+LATE = """
+. "${0%/*}/handover.sh"
+HANDOVER_LOCK_WHEN=window HANDOVER_LOCK_FAIL=closed ho_state=ACTIVE ho_lock=true ho_now=5000
+ho_claim() { echo "asked for $1"; return "$answer"; }
+handover_apart() { echo "did $2"; }
+ho_path=/lock ho_on=false
+ho_act
+answer=1; ho_carry e1 x
+answer=2; ho_carry e2 x; wait
+ho_now=6000; ho_carry e3 x; wait
+"""
+
+
+def test_what_is_read_late_is_claimed_though_the_lock_is_off() -> None:
+    """For a second; then nothing is asked any more. A lock that does not answer stops nothing."""
+    argv = ["sh", "-c", LATE, BOT]
+    ran = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    assert ran.stdout.split("\n") == ["asked for e1", "asked for e2", "did e2", "did e3", ""]
+
+
 def test_only_locks_that_a_shell_can_keep(tmp_path: Path) -> None:
     refused = _run(tmp_path, HANDOVER_LOCK="sqlite:")
     assert refused.wait(20) == 78

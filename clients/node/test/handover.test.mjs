@@ -53,6 +53,21 @@ test('an event has one effect, whichever copies get it', async () => {
   assert.equal(young.status().claims_lost, 1)
 })
 
+test('what is read late is claimed though the lock is off', async () => {
+  const [old, young] = await folder.pair()
+  const effects = []
+  const handle = (event) => effects.push(event)
+  assert.equal(await old.offer('e1', 'e1', handle, ONCE), 'handled')
+  folder.state('joint', 1, 2)
+  await folder.ask(2, 'POST', '/activate?epoch=2')
+  folder.state('done', 2, null, false)
+  const answer = await folder.ask(2, 'POST', '/lock?on=false&epoch=2')
+  assert.equal(answer.body.lock, false)
+  assert.equal(await young.offer('e1', 'e1', handle, ONCE), 'left')
+  assert.equal(await young.offer('e2', 'e2', handle, ONCE), 'handled')
+  assert.deepEqual(effects, ['e1', 'e2'])
+})
+
 test('a pending claim of the dead is claimed again', async () => {
   const [old, young] = await folder.pair()
   const effects = []
