@@ -1,4 +1,4 @@
-"""One private engine for all tests of containers, and a fresh project for each."""
+"""A private engine for the tests of containers of each worker, and a fresh project for each test."""
 
 from __future__ import annotations
 
@@ -11,13 +11,6 @@ import pytest
 from .engine import Engine, missing
 from .plain import Plain
 from .shop import Shop
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("containers"))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ Networks have bridges that this machine reaches, and no way out of it.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -17,6 +18,9 @@ from pathlib import Path
 from . import image
 
 _START_WITHIN = 60.0
+_FIRST_NET = 200
+"""Of 10.N.0.0/16: two engines at a time never have the same, four workers have twelve each."""
+_NUMBERS = itertools.count()
 _END_WITHIN = 30.0
 
 
@@ -41,6 +45,7 @@ class Engine:
         self.folder = Path(tempfile.mkdtemp(prefix="gapless-engine-"))
         self.socket = str(self.folder / "docker.sock")
         self._process: subprocess.Popen[bytes] | None = None
+        self._net = _FIRST_NET + 12 * _worker() + (os.getpid() + next(_NUMBERS)) % 12
         self.data = self.folder / "data"
         if room:
             self.data.mkdir()
@@ -134,7 +139,7 @@ class Engine:
 
     def _argv(self) -> list[str]:
         home = str(self.folder)
-        pool = f"base=10.{200 + os.getpid() % 50}.0.0/16,size=24"
+        pool = f"base=10.{self._net}.0.0/16,size=24"
         return [
             # it ends with whoever started it, however that ends
             "setpriv", "--pdeathsig", "TERM", str(_which("dockerd")),
@@ -155,6 +160,10 @@ class Engine:
                 if gone or time.monotonic() > deadline:
                     raise AssertionError((self.folder / "log").read_text()[-3000:]) from None
                 time.sleep(0.1)
+
+
+def _worker() -> int:
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
 
 
 def _which(program: str) -> str | None:
