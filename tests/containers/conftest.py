@@ -1,4 +1,4 @@
-"""A private engine for the tests of containers of each worker, and a fresh project for each test."""
+"""A private engine for the tests of containers in each worker, a fresh project for each test."""
 
 from __future__ import annotations
 
