@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -51,18 +49,3 @@ class TestComposeOnARealEngine(RuntimeSuite):
 
     def bench(self) -> Bench:
         return Bench(self.shop)
-
-
-def test_the_script_is_for_every_python_a_host_may_have() -> None:
-    import ast
-
-    from gapless.drivers.runtimes.container_orders import script
-
-    tree = ast.parse(script(), feature_version=(3, 8))
-    imported = [
-        name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names
-    ]
-    assert {name.partition(".")[0] for name in imported} <= set(sys.stdlib_module_names)
-    assert os.path.isfile(
-        Path(str(sys.modules["gapless.drivers.runtimes.container_orders"].__file__))
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,12 @@ def test_each_verb_runs_alone_and_tells_what_it_cannot(verb: str, tmp_path: Path
         return
     missing = "there is no program" if verb == "project" else "No such file or directory"
     assert done.returncode == 1 and missing in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_is_sent_is_for_every_python_a_host_may_have(verb: str) -> None:
+    """Its parts are looked at in tests/unit/hostside/test_hosts_pythons.py."""
+    ast.parse(script(verb), feature_version=(3, 8))
 
 
 def test_a_host_is_sent_no_more_than_the_verb_needs() -> None:
