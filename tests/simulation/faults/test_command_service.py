@@ -73,17 +73,17 @@ def test_command_of_a_service_that_hangs(tmp_path: Path, verb: str) -> None:
     ctl = tmp_path / "ctl"
     ctl.write_text(f"[ $1.$2 = {verb}.h1 ] && sleep 100\n{ctl.read_text()}")
     config = tmp_path / "gapless.yaml"
-    config.write_text(config.read_text().replace("timeout: 3s", "timeout: 500ms"))
+    config.write_text(config.read_text().replace("timeout: 3s", "timeout: 2s"))
     if verb == "status":
         told = pool.gapless("status", code=0)
-        assert f"INCONCLUSIVE sh {tmp_path}/ctl status h1 → no answer in 0.5 s" in told
+        assert f"INCONCLUSIVE sh {tmp_path}/ctl status h1 → no answer in 2 s" in told
         told = pool.gapless("restart", "api", "--hosts", "h1", "--yes", code=3)
-        assert "status: unknown: no answer in 0.5 s" in told
+        assert "status: unknown: no answer in 2 s" in told
         assert "--force" not in told
     else:
         told = pool.gapless("restart", "api", "--hosts", "h1", "--yes", code=4)
-        # 0.5 s, and what a busy machine adds
-        assert f"sh {tmp_path}/ctl stop h1 did not end in 0." in told
+        # 2 s, and what a busy machine adds; what is not to hang has time enough there, too
+        assert f"sh {tmp_path}/ctl stop h1 did not end in 2" in told
 
 
 def test_doctor_of_a_machine_that_is_not_fit(tmp_path: Path) -> None:
