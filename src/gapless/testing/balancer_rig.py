@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 from unittest import SkipTest
 
 from gapless.drivers.balancers.base import Balancer, Evidence, Member, MemberState
+from gapless.drivers.balancers.sight import NoAnswer
 from gapless.errors import TrafficError
 from gapless.model import Instance
 
@@ -124,10 +125,14 @@ async def up(rig: BalancerRig) -> bool:
 
 
 async def reported(balancer: Balancer, instance: Instance, state: MemberState | None) -> None:
-    """Wait until a node reports the state; None: until none reports a passed check."""
+    """Wait until a node reports the state; None: until none reports a passed check. A node that
+    takes an order may hang up on who asks at that instant, as Caddy does: it is asked again."""
 
     async def holds() -> bool:
-        members = await balancer.members(instance)
+        try:
+            members = await balancer.members(instance)
+        except NoAnswer:
+            return False
         if state is None:
             return not any(member.checked for member in members)
         return state in states(members)

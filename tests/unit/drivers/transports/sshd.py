@@ -85,7 +85,7 @@ class Sshd:
         assert self._process is not None
         processes = tree.snapshot()
         found = tree.descendants({self._process.pid}, processes)
-        return [pid for pid in found if Path(f"/proc/{pid}/comm").read_text().startswith("sshd")]
+        return [pid for pid in found if _name(pid).startswith("sshd")]
 
     def trust(self, public: Path) -> None:
         kind, key, *_ = public.read_text().split()
@@ -122,3 +122,11 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: users are
 needs_sshd = pytest.mark.skipif(
     not program() or os.geteuid() != 0, reason="needs root and OpenSSH's sshd"
 )
+
+
+def _name(pid: int) -> str:
+    """Of a program; "" where it has just ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
