@@ -241,7 +241,7 @@ function readState(folder) {
   const strange = strangeness(said)
   if (strange) return { state: null, problem: `state.json: ${strange}` }
   const highest = Math.max(said.active?.epoch ?? 0, said.next?.epoch ?? 0)
-  const state = { lock: true, horizon_ms: 900_000, active: null, next: null, ...said }
+  const state = { lock: true, skew_ms: 2000, horizon_ms: 900_000, active: null, next: null, ...said }
   return { state: { ...state, latest: Math.max(said.latest ?? 0, highest) }, problem: '' }
 }
 
@@ -253,7 +253,7 @@ function strangeness(said) {
     const place = said[key] ?? null
     if (place !== null && !(typeof place.id === 'string' && isNumber(place.epoch))) return `${key} is no copy`
   }
-  for (const key of ['latest', 'horizon_ms']) {
+  for (const key of ['latest', 'skew_ms', 'horizon_ms']) {
     if (key in said && !isNumber(said[key])) return `${key} is ${said[key]}`
   }
   return 'lock' in said && typeof said.lock !== 'boolean' ? `lock is ${said.lock}` : ''
@@ -813,8 +813,12 @@ export class Handover {
   #offering = false
   #offered = Promise.resolve()
   #endsAt = null
+  #obsolete = false
+  #leaves = false
   #ended = false
   #kept = []
+  #owed = []
+  #owedAt = 0
   #inWork = new Map()
   #watched = new Map()
   #followups = 0
@@ -935,7 +939,8 @@ export class Handover {
   /** When this copy is to end: all that was begun is finished, or the deadline is over. */
   async drained() {
     await this.#over
-    const left = { events: [...this.#inWork.keys()].map((work) => work.id), followups: this.#followups }
+    const undone = [...this.#inWork.keys(), ...this.#owed.map((kept) => kept.work)]
+    const left = { events: undone.map((work) => work.id), followups: this.#followups }
     if (left.events.length || left.followups) {
       const some = left.events.slice(0, 20).join(', ')
       say(
@@ -948,12 +953,8 @@ export class Handover {
 
   /** As TERM does: finish what was begun, take nothing new. */
   end() {
-    if (this.#state === 'ACTIVE') {
-      this.#drain(this.#limit)
-    } else if (this.#state !== 'DRAINING') {
-      this.#state = 'DRAINING'
-      this.#finish()
-    }
+    if (this.#state === 'ACTIVE') this.#drain(this.#limit)
+    else if (this.#state !== 'DRAINING') this.#leave()
   }
 
   get state() {
@@ -985,7 +986,7 @@ export class Handover {
       units: Object.fromEntries(units.map((unit) => [unit.name, unit.status])),
       inflight: this.#inWork.size,
       followups: this.#followups,
-      buffered: this.#kept.length,
+      buffered: this.#kept.length + this.#owed.length,
       buffer_dropped: this.#dropped,
       ...this.#counts,
       problems: [...this.#problems.values()],
@@ -1003,7 +1004,7 @@ export class Handover {
     }
     if (!this.#aliveLock) badVariable('HANDOVER_ID', id, 'a copy with this id is alive')
     this.#consult()
-    this.#stand()
+    if (this.#isObsolete()) this.#endObsolete()
     try {
       this.#active = new ActiveLock(folder, () => this.#gotActive())
     } catch (error) {
@@ -1015,13 +1016,15 @@ export class Handover {
     this.#active.wait()
   }
 
-  #stand() {
+  /** And else it knows where it stands. */
+  #isObsolete() {
     const age = this.#age + now() - this.#born
     this.#standing = standingOf(this.#environment, this.#stateFile, age)
-    if (this.#standing === 'obsolete') {
-      this.#active?.leave()
-      endObsolete(this.#environment.id, this.#environment.epoch, this.#stateFile.latest)
-    }
+    return this.#standing === 'obsolete'
+  }
+
+  #endObsolete() {
+    endObsolete(this.#environment.id, this.#environment.epoch, this.#stateFile?.latest ?? 0)
   }
 
   get #lockByFile() {
@@ -1034,7 +1037,11 @@ export class Handover {
     this.#consult()
     if (this.#state === 'ACTIVE') return
     const waitedAs = this.#standing
-    this.#stand()
+    if (this.#isObsolete()) {
+      this.#obsolete = true
+      this.#leave()
+      return
+    }
     this.#lockOn = this.#lockByFile
     if (waitedAs === 'standby' || waitedAs === 'first-come') this.#takesOver()
     this.#look()
@@ -1073,7 +1080,8 @@ export class Handover {
     if (this.#state === 'BOOTING' && this.#unitsReady) this.#state = 'STANDBY'
     if (this.#state === 'STANDBY' && this.#mayActivate) this.#becomeActive()
     if (this.#state !== 'DRAINING' || this.#ended) return
-    const idle = this.#inWork.size === 0 && this.#followups === 0
+    if (this.#owed.length && now() >= this.#owedAt) this.#offerWhatIsKept()
+    const idle = this.#inWork.size === 0 && this.#followups === 0 && this.#owed.length === 0
     if (idle || now() >= this.#endsAt) this.#finish()
   }
 
@@ -1084,12 +1092,18 @@ export class Handover {
   #finish() {
     this.#ended = true
     this.#overNow()
+    if (this.#obsolete) this.#endObsolete()
   }
 
   #becomeActive() {
     if (this.#state === 'ACTIVE') return
     this.#state = 'ACTIVE'
     this.#endsAt = null
+    this.#offerWhatIsKept()
+  }
+
+  #offerWhatIsKept() {
+    if (this.#offering) return
     this.#offering = true
     this.#offered = this.#offered.then(() => this.#offerKept())
   }
@@ -1097,14 +1111,41 @@ export class Handover {
   #drain(seconds) {
     if (this.#state !== 'ACTIVE') return
     this.#state = 'DRAINING'
-    this.#offering = false
     this.#endsAt = now() + seconds
+    if (this.#offering) this.#owe(now())
   }
 
-  /** Oldest first. What comes meanwhile is kept behind the rest. */
+  /**
+   * From BOOTING or STANDBY, for good. It may have been connected when nobody else was; what the other
+   * one was sent, it has claimed when the skew is over.
+   */
+  #leave() {
+    this.#consult()
+    this.#state = 'DRAINING'
+    this.#leaves = true
+    this.#endsAt = now()
+    this.#active?.leave()
+    if (this.#store && this.#stateFile && this.#kept.length) {
+      this.#lockOn = this.#stateFile.lock
+      if (this.#lockIsForGood) {
+        this.#owe(now() + this.#stateFile.skew_ms / 1000)
+        this.#endsAt = this.#owedAt + this.#limit
+        return
+      }
+    }
+    this.#finish()
+  }
+
+  /** What is kept, before the copy goes. */
+  #owe(from) {
+    this.#owed.push(...this.#kept.splice(0))
+    this.#owedAt = from
+  }
+
+  /** Oldest first. What comes meanwhile is kept behind the rest, and not offered by one that ends. */
   async #offerKept() {
     while (this.#offering) {
-      const next = this.#kept.shift()
+      const next = this.#owed.shift() ?? (this.#state === 'ACTIVE' ? this.#kept.shift() : undefined)
       if (!next) {
         this.#offering = false
         return
@@ -1351,7 +1392,7 @@ export class Handover {
   }
 
   async #handleAgain(from) {
-    if (![from, 'ACTIVE'].includes(this.#state) || this.#ended) throw new WrongState()
+    if (![from, 'ACTIVE'].includes(this.#state) || this.#leaves || this.#ended) throw new WrongState()
     this.#becomeActive()
     await this.#offered
     if (this.#state !== 'ACTIVE') throw new WrongState()

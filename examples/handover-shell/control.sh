@@ -86,11 +86,18 @@ ho_act() {
             if [ "$ho_lock:$ho_on" = true:false ]; then ho_claims_until=$((ho_now + 1000)); fi
             ho_lock=$ho_on
             ;;
-        /activate:STANDBY | /abort:DRAINING) ho_become_active ;;
+        /abort:DRAINING)
+            if [ -z "$ho_offers_at" ]; then
+                ho_become_active
+            else
+                ho_refuse "409 Conflict" "\"state\", \"state\": \"$ho_state\""
+            fi
+            ;;
+        /activate:STANDBY) ho_become_active ;;
         /deactivate:ACTIVE) ho_drain "$ho_deadline" ;;
         /activate:ACTIVE | /abort:ACTIVE | /deactivate:DRAINING | /end:DRAINING) ;;
         /end:ACTIVE) ho_drain "$handover_limit" ;;
-        /end:*) ho_end 0 ;;
+        /end:*) ho_leave 0 ;;
         *) ho_refuse "409 Conflict" "\"state\", \"state\": \"$ho_state\"" ;;
     esac
 }

@@ -22,7 +22,7 @@ ho_born=0 ho_restarted=false ho_state=BOOTING ho_lock=false ho_claims_until=0 ho
 ho_is_connected=false ho_beat=
 ho_kept= ho_buffered=0 ho_work= ho_works=0 ho_number=0
 ho_won=0 ho_lost=0 ho_errors=0 ho_open=0 ho_closed=0 ho_handled=0
-ho_ends_at= ho_told= ho_asked= ho_problem_lock= ho_problem_state=
+ho_ends_at= ho_offers_at= ho_status_at_end=0 ho_told= ho_asked= ho_problem_lock= ho_problem_state=
 ho_line='
 '
 
@@ -76,7 +76,7 @@ handover_run() {
 handover_offer() {
     if [ "$ho_state" = ACTIVE ]; then
         ho_carry "$1" "$2"
-    else
+    elif [ -z "$ho_offers_at" ]; then
         ho_kept="$ho_kept$ho_now $1 $2$ho_line"
         ho_buffered=$((ho_buffered + 1))
     fi
@@ -129,6 +129,10 @@ ho_look() {
 # First what was kept is offered, oldest first; what comes meanwhile waits in the pipe.
 ho_become_active() {
     ho_state=ACTIVE ho_ends_at=
+    ho_offer_kept
+}
+
+ho_offer_kept() {
     while [ -n "$ho_kept" ]; do
         ho_take_kept
         ho_carry "$ho_id" "$ho_event"
@@ -149,6 +153,7 @@ ho_forget_old() {
     if [ "$ho_state" = BOOTING ] && { [ $ho_has_active = true ] || [ "$ho_standing" = JOINT ]; }; then
         return
     fi
+    [ -z "$ho_offers_at" ] || return
     while [ -n "$ho_kept" ] && [ $((ho_now - ${ho_kept%% *})) -gt "$ho_buffer" ]; do ho_take_kept; done
 }
 
@@ -190,9 +195,24 @@ ho_drain() {
     ho_state=DRAINING ho_ends_at=$((ho_now + $1))
 }
 
+# STATUS: ends a copy that was never ACTIVE. It may have been connected when nobody else was: it offers
+# what it kept, when the other one has had the skew to claim its part.
+ho_leave() {
+    ho_status_at_end=$1
+    flock -u 8
+    if [ -n "$ho_phase" ]; then ho_lock=$ho_file_lock; fi
+    if [ -z "$ho_kept" ] || [ -z "$ho_phase" ] || [ "$ho_lock:$HANDOVER_LOCK_WHEN" = false:window ]; then
+        ho_end "$1"
+    fi
+    ho_state=DRAINING ho_has_active=false
+    ho_offers_at=$((ho_now + ho_skew)) ho_ends_at=$((ho_now + ho_skew + handover_limit))
+}
+
 # Says what it leaves undone: nobody else will know.
 ho_settle() {
     [ "$ho_state" = DRAINING ] || return
+    if [ -n "$ho_offers_at" ] && [ "$ho_now" -lt "$ho_offers_at" ]; then return; fi
+    if [ -n "$ho_offers_at" ]; then ho_offer_kept; fi
     [ "$ho_works" -eq 0 ] || [ "$ho_now" -ge "$ho_ends_at" ] || return
     if [ "$ho_works" -gt 0 ]; then
         echo "$HANDOVER_ID ends at its deadline; left undone:$ho_work" >&2
@@ -201,7 +221,7 @@ ho_settle() {
             kill "${ho_one%%:*}" 2>/dev/null
         done
     fi
-    ho_end 0
+    ho_end "$ho_status_at_end"
 }
 
 ho_end() {

@@ -1,6 +1,6 @@
 # state.json and the two locks: what this copy is.
 
-ho_active=0 ho_next=0 ho_latest=0 ho_phase= ho_file_lock=true ho_horizon=900000
+ho_active=0 ho_next=0 ho_latest=0 ho_phase= ho_file_lock=true ho_horizon=900000 ho_skew=2000
 
 # NAME JSON: what comes after "NAME": into $value, without quotes; empty where it is not there.
 handover_field() {
@@ -28,9 +28,10 @@ ho_read_state() {
     handover_field latest "$ho_text"
     ho_latest=${value:-0}
     handover_field horizon_ms "$ho_text" && ho_horizon=$value
+    handover_field skew_ms "$ho_text" && ho_skew=$value
     handover_field lock "$ho_text"
     ho_file_lock=${value:-true}
-    case $ho_latest$ho_horizon in *[!0-9]*) return ;; esac
+    case $ho_latest$ho_horizon$ho_skew in *[!0-9]*) return ;; esac
     handover_field phase "$ho_text"
     case $value in
         done | standby | joint | draining) ho_phase=$value ho_problem_state= ;;
@@ -70,7 +71,7 @@ ho_stand() {
             return
         elif [ "$ho_epoch" -le "$ho_latest" ]; then
             echo "$HANDOVER_ID of epoch $ho_epoch is obsolete: $ho_latest has been given out" >&2
-            ho_end 75
+            ho_leave 75
         fi
     fi
     case $HANDOVER_ROLE in
@@ -138,6 +139,7 @@ ho_seated() {
     [ $ho_state = ACTIVE ] && return
     ho_waited_as=$ho_standing
     ho_stand
+    [ $ho_state != DRAINING ] || return
     ho_set_lock
     case $ho_waited_as in STANDBY | FIRST) ho_takes_over ;; esac
 }

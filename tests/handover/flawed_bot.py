@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gapless.handover import Handover
+from gapless.handover.copy import Copy
 from gapless.handover.units import Units
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "handover-bot" / "bot.py"
@@ -62,6 +63,13 @@ async def never_drained(self: Handover) -> None:
     await asyncio.Event().wait()
 
 
+def ends_at_once(self: Copy) -> None:
+    if self.machine.state.value in ("BOOTING", "STANDBY"):
+        self.machine.leave(0.0)
+    else:
+        self.deactivate(self.limit)
+
+
 async def ends_badly() -> None:
     await bot.main()
     sys.exit(1)
@@ -104,6 +112,8 @@ match FLAW:
         Handover._catch_signals = deaf_to_signals  # type: ignore[method-assign]
     case "never-ends":
         Handover.drained = never_drained  # type: ignore[assignment, method-assign]
+    case "takes-it-along":
+        Copy.end = ends_at_once  # type: ignore[method-assign]
     case "ends-badly":
         main = ends_badly
     case "hides-its-end":

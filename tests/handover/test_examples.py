@@ -21,6 +21,7 @@ MIXED_BOT = (sys.executable, str(Path(__file__).with_name("mixed_bot.py")))
 WITH_TWO = (
     "standby-handles-nothing",
     "activate-replays-buffer",
+    "standby-told-to-end",
     "takeover",
     "old-hangs",
     "twice-the-same",

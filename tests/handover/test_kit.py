@@ -34,6 +34,7 @@ FLAWS = {
     "connects-first": ("old-revived",),
     "deaf": ("signals",),
     "never-ends": ("deactivate-finishes", "deadline"),
+    "takes-it-along": ("standby-told-to-end",),
     "ends-badly": ("deactivate-finishes", "deadline", "signals"),
     "hides-its-end": ("old-revived",),
     "silent": ("deadline",),

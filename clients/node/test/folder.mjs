@@ -25,9 +25,9 @@ export class Folder {
   }
 
   /** `active` and `next` are epochs; a copy is called bot-EPOCH. */
-  state(phase, active, next = null, lock = true) {
+  state(phase, active, next = null, lock = true, skew_ms = 100) {
     const place = (epoch) => (epoch === null ? null : { id: `bot-${epoch}`, epoch })
-    const said = { protocol: 'handover/1', service: 'bot', phase, active: place(active), next: place(next), lock }
+    const said = { protocol: 'handover/1', service: 'bot', phase, active: place(active), next: place(next), lock, skew_ms }
     said.latest = Math.max(active ?? 0, next ?? 0)
     fs.writeFileSync(path.join(this.path, '.state'), JSON.stringify(said))
     fs.renameSync(path.join(this.path, '.state'), path.join(this.path, 'state.json'))

@@ -68,6 +68,46 @@ test('what is read late is claimed though the lock is off', async () => {
   assert.deepEqual(effects, ['e1', 'e2'])
 })
 
+test('a standby that is told to end offers what it kept', async () => {
+  const [old, young] = await folder.pair()
+  const effects = []
+  const handle = (who) => (event) => effects.push(`${event} by ${who}`)
+  await young.offer('e1', 'e1', handle('young'), ONCE)
+  await young.offer('e2', 'e2', handle('young'), ONCE)
+  young.end()
+  assert.equal(young.state, 'DRAINING')
+  assert.equal((await folder.ask(2, 'POST', '/abort?epoch=2')).status, 409)
+  await young.offer('e3', 'e3', handle('young'), ONCE)
+  assert.equal(await old.offer('e2', 'e2', handle('old'), ONCE), 'handled')
+  const left = await young.drained()
+  assert.deepEqual(left.events, [])
+  assert.deepEqual(effects, ['e2 by old', 'e1 by young'])
+})
+
+test('with the lock off a standby just ends', async () => {
+  const [, young] = await folder.pair()
+  await young.offer('e1', 'e1', () => assert.fail('nobody claimed it'), ONCE)
+  folder.state('done', 1, null, false)
+  young.end()
+  await young.drained()
+})
+
+test('what was being offered is offered by a copy that drains', async () => {
+  const [, young] = await folder.pair()
+  const effects = []
+  for (let number = 0; number < 100; number += 1) {
+    await young.offer(`e${number}`, number, (event) => effects.push(event), ONCE)
+  }
+  folder.state('joint', 1, 2)
+  const activated = folder.ask(2, 'POST', '/activate?epoch=2')
+  await until(() => young.state === 'ACTIVE')
+  young.end()
+  await young.offer('late', 'late', (event) => effects.push(event), ONCE)
+  await young.drained()
+  await activated
+  assert.deepEqual(effects, [...Array(100).keys()])
+})
+
 test('a pending claim of the dead is claimed again', async () => {
   const [old, young] = await folder.pair()
   const effects = []

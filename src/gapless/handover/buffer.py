@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 from gapless.handover.work import Work
 
@@ -34,3 +35,8 @@ class Buffer:
     def take(self) -> Work | None:
         """The oldest one."""
         return self._kept.popleft()[1] if self._kept else None
+
+    def take_all(self) -> Iterator[Work]:
+        """Oldest first."""
+        while (work := self.take()) is not None:
+            yield work

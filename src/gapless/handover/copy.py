@@ -6,6 +6,7 @@ thread may ask it anything, and nothing here waits.
    units are ready.
 3. A copy that becomes ACTIVE is ``offering`` until its buffer is empty. What comes meanwhile is
    kept behind the rest.
+4. A copy that is told to end offers what it kept until then, and ends when that is done.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from gapless.handover.counts import Counts
 from gapless.handover.endings import Obsolete
 from gapless.handover.environment import Environment
 from gapless.handover.machine import Machine, State
+from gapless.handover.owed import Owed
 from gapless.handover.seat import Seat
 from gapless.handover.standing import Standing
 from gapless.handover.units import Units
@@ -66,6 +68,7 @@ class Copy:
         self._last_told: float | None = None
         self._claims_until = 0.0
         self._buffer = Buffer(environment.buffer, MOST_KEPT)
+        self._owed = Owed()
         self._mutex = threading.RLock()
         self._in_work: Counter[Work] = Counter()
         if seat is None:
@@ -96,11 +99,14 @@ class Copy:
             return False
 
     def take_kept(self) -> Work | None:
-        """The oldest one; None when nothing is left, or the copy is not ACTIVE any more."""
+        """The oldest one; None when nothing is left. A copy that is to end offers what it kept
+        before it was told so, not what came since."""
         with self._mutex:
             if not self.machine.offering:
                 return None
-            work = self._buffer.take()
+            work = self._owed.take()
+            if work is None and self.machine.state is State.ACTIVE:
+                work = self._buffer.take()
             if work is None:
                 self.machine.offered()
             else:
@@ -222,7 +228,6 @@ class Copy:
             try:
                 seat.standing = seat.stand()
             except Obsolete as obsolete:
-                seat.let_active_go()
                 self.obsolete = obsolete
                 self.end()
                 return
@@ -258,8 +263,11 @@ class Copy:
     def _settle(self) -> None:
         if self.machine.state is State.DRAINING and not self.machine.ended:
             assert self.machine.ends_at is not None
-            idle = not self._in_work and not self.followups
-            self.machine.ended = idle or time.monotonic() >= self.machine.ends_at
+            now = time.monotonic()
+            if self._owed and self._owed.is_due(now):
+                self.machine.offer_last()
+            idle = not (self._in_work or self.followups or self._owed)
+            self.machine.ended = idle or now >= self.machine.ends_at
 
     @property
     def in_work(self) -> tuple[str, ...]:
@@ -267,10 +275,45 @@ class Copy:
         with self._mutex:
             return tuple(work.id for work in self._in_work)
 
+    @property
+    def undone(self) -> tuple[str, ...]:
+        """Ids of events: in work, or kept and not offered by a copy that ends."""
+        with self._mutex:
+            return (*self.in_work, *self._owed.ids)
+
+    def deactivate(self, limit: float) -> None:
+        """Takes nothing new, and has ``limit`` seconds for the rest. Raises WrongState."""
+        with self._mutex:
+            now, handled = time.monotonic(), self.machine.state is State.ACTIVE
+            self.machine.deactivate(now + limit)
+            if handled and self.machine.offering:
+                self._owed.add(self._buffer.take_all(), now)
+
     def end(self) -> None:
         """TERM."""
         with self._mutex:
-            self.machine.end(time.monotonic(), self.limit)
+            if self.machine.state in (State.BOOTING, State.STANDBY):
+                self._leave()
+            else:
+                self.deactivate(self.limit)
+
+    def _leave(self) -> None:
+        """It may have been connected when nobody else was. What the other one was sent, it has
+        claimed when the skew is over."""
+        self.consult()
+        now, seat = time.monotonic(), self.seat
+        self.machine.leave(now)
+        if seat is None:
+            return
+        seat.let_active_go()
+        state = seat.state
+        if state is None or not self._buffer or self.store is None:
+            return
+        self.lock_on = state.lock
+        if self._lock_is_for_good:
+            due = now + state.skew_ms / 1000
+            self._owed.add(self._buffer.take_all(), due)
+            self.machine.ends_at = due + self.limit
 
     @contextlib.contextmanager
     def told(self, epoch: int | None) -> Iterator[None]:
@@ -316,7 +359,7 @@ class Copy:
     @property
     def buffered(self) -> int:
         """Events that are kept."""
-        return len(self._buffer)
+        return len(self._buffer) + len(self._owed)
 
     @property
     def buffer_dropped(self) -> int:

@@ -14,13 +14,14 @@ class Left:
     """Empty after draining to the end."""
 
     events: tuple[str, ...]
-    """Ids of events whose handlers were still at work, or that another copy had not done yet."""
+    """Ids of events whose handlers were still at work, that another copy had not done yet, or that
+    were kept and not offered."""
     followups: int
 
 
 def left_by(copy: Copy) -> Left:
     """Says it, too: nobody else will know."""
-    left = Left(copy.in_work, copy.followups)
+    left = Left(copy.undone, copy.followups)
     if left.events or left.followups:
         some = ", ".join(left.events[:_SHOWN])
         more = len(left.events) - _SHOWN

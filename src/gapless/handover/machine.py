@@ -27,13 +27,15 @@ class ObsoleteEpoch(Exception):
 
 
 class Machine:
-    """``offering``: ACTIVE, but what was kept has not been offered to the lock yet."""
+    """``offering``: what was kept has not been offered to the lock yet."""
 
     def __init__(self, epoch: int) -> None:
         self.state = State.BOOTING
         self.offering = False
         self.ends_at: float | None = None
         """When draining is over whatever is left."""
+        self.for_good = False
+        """It was never ACTIVE, and never will be."""
         self.ended = False
         """Nothing brings the copy back."""
         self._seen = epoch
@@ -64,20 +66,21 @@ class Machine:
         if self.state in (State.BOOTING, State.STANDBY):
             raise WrongState
         if self.state is State.ACTIVE:
-            self.state, self.offering, self.ends_at = State.DRAINING, False, ends_at
+            self.state, self.ends_at = State.DRAINING, ends_at
 
     def abort(self) -> None:
         """Raises WrongState, also when the copy has begun to end."""
-        if self.state in (State.BOOTING, State.STANDBY) or self.ended:
+        if self.state in (State.BOOTING, State.STANDBY) or self.ended or self.for_good:
             raise WrongState
         self._become_active()
 
-    def end(self, now: float, limit: float) -> None:
-        """TERM: what was begun is finished; a copy that handled nothing just ends."""
-        if self.state is State.ACTIVE:
-            self.deactivate(now + limit)
-        elif self.state is not State.DRAINING:
-            self.state, self.ends_at, self.ended = State.DRAINING, now, True
+    def leave(self, ends_at: float) -> None:
+        """From BOOTING or STANDBY: what was kept is offered, and no more."""
+        self.state, self.ends_at, self.for_good = State.DRAINING, ends_at, True
+
+    def offer_last(self) -> None:
+        """What a copy that leaves has kept."""
+        self.offering = True
 
     def _become_active(self) -> None:
         if self.state is not State.ACTIVE:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from gapless.handover.copy import Copy
 
 
@@ -27,7 +25,7 @@ class Requests:
         """``seconds`` is None where nobody set a deadline."""
         with self._copy.told(epoch):
             patience = self._copy.limit if seconds is None else seconds
-            self._copy.machine.deactivate(time.monotonic() + patience)
+            self._copy.deactivate(patience)
 
     def abort(self, epoch: int | None) -> None:
         """What came while it drained is offered next."""

@@ -41,6 +41,11 @@ CASES: tuple[Case, ...] = (
         standing_by.activate_replays_buffer,
     ),
     Case(
+        "standby-told-to-end",
+        "what came to it alone is not lost, and what came to both not doubled",
+        standing_by.standby_told_to_end,
+    ),
+    Case(
         "restart-in-standby",
         "started again in phase standby: STANDBY",
         standing_by.restart_in_standby,

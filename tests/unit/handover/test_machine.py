@@ -75,16 +75,20 @@ def test_nothing_comes_back_from_the_end() -> None:
 
 
 @pytest.mark.parametrize("before", [BOOTING, STANDBY])
-def test_term_before_active_is_the_end(before: State) -> None:
+def test_who_leaves_before_being_active_is_not_brought_back(before: State) -> None:
     machine = _in(before)
-    machine.end(now=5.0, limit=30.0)
-    assert machine.ended
+    machine.leave(5.0)
+    assert (machine.state, machine.ends_at, machine.ended) == (DRAINING, 5.0, False)
+    with pytest.raises(WrongState):
+        machine.abort()
 
 
-def test_term_in_active_is_draining() -> None:
-    machine = _in(ACTIVE)
-    machine.end(now=5.0, limit=30.0)
-    assert (machine.state, machine.ends_at, machine.ended) == (DRAINING, 35.0, False)
+def test_what_was_being_offered_is_offered_to_the_end() -> None:
+    machine = _in(STANDBY)
+    machine.activate()
+    machine.deactivate(10.0)
+    assert machine.offering
+    assert not machine.handles
 
 
 def test_the_highest_epoch_wins() -> None:

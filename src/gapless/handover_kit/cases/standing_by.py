@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from gapless.handover_kit.copies import Copy
 from gapless.handover_kit.scene import NEW, OLD, Scene
 from gapless.handover_kit.verdicts import Failed
@@ -41,6 +43,25 @@ async def activate_replays_buffer(scene: Scene) -> None:
     await new.until("idle", lambda status: status["inflight"] == 0)
     scene.deliver("after", old, new)
     await scene.once_each("after")
+
+
+async def standby_told_to_end(scene: Scene) -> None:
+    """The old copy was away, or is late: some events came to the standby alone."""
+    old, new = await scene.two()
+    alone = [f"alone{number}" for number in range(3)]
+    for event in alone:
+        scene.deliver(event, new)
+    scene.deliver("both", old, new)
+    await scene.kept(new, len(alone) + 1)
+    scene.tell(f"{new.name}: TERM")
+    new.send(signal.SIGTERM)
+    status = await new.ended()
+    if status != 0:
+        raise Failed(f"{new.name} was told to end by TERM, and ended with {status} instead of 0")
+    await scene.once_each(*alone, "both")
+    if (by := await scene.effect("both")) != old.name:
+        raise Failed(f"{old.name} is ACTIVE and had 'both', and its effect came from {by}")
+    await old.stays("ACTIVE", 0.2)
 
 
 async def orchestrator_dies(scene: Scene) -> None:
