@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from gapless.drivers.balancers.base import Balancer
 from gapless.engine import in_balancers
 from gapless.engine.in_balancers import InBalancer
 from gapless.engine.project_assembly import ProjectAssembly
+from gapless.errors import GaplessError
 from gapless.model import Instance
 
 Answers = Mapping[Instance, tuple[InBalancer, ...]]
@@ -22,6 +24,17 @@ async def answers_of_nodes(
     work = [one for one in _behind(assembly, instances) if one[0].hosts]
     found = await asyncio.gather(*(in_balancers.ask(*one) for one in work))
     return [one for answers in found for one in answers]
+
+
+async def nodes_reached(assembly: ProjectAssembly, instances: Iterable[Instance]) -> None:
+    """Connects to the nodes of balancers that are asked later; which does not answer is told then."""
+    hosts = {host for balancer, _ in _behind(assembly, instances) for host in balancer.hosts}
+    await asyncio.gather(*(_reached(assembly, host) for host in hosts))
+
+
+async def _reached(assembly: ProjectAssembly, host: str) -> None:
+    with suppress(GaplessError):
+        await assembly.transport(host).connect()
 
 
 async def answers_on_hosts(

@@ -8,7 +8,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
-from gapless.balancer_answers import answers_of_nodes, answers_on_hosts, by_instance
+from gapless.balancer_answers import (
+    answers_of_nodes,
+    answers_on_hosts,
+    by_instance,
+    nodes_reached,
+)
 from gapless.balancer_delays import drain_delays
 from gapless.balancer_memory import KeptOutBy
 from gapless.drivers.checks import asking
@@ -186,10 +191,12 @@ async def _survey(
     instances = [instance for name in names for instance in inventory.instances(name)]
     at_once = project.config.defaults.connections
     single = [one for one in steered if not _has_copies(assembly, one)]
-    seen, delays, shared = await asyncio.gather(
+    # which copy serves is not known yet, so balancers can only be reached beside
+    seen, delays, shared, _ = await asyncio.gather(
         survey(instances, drivers, at_once=at_once, schema=schema),
         drain_delays(assembly, names),
         answers_of_nodes(assembly, single),
+        nodes_reached(assembly, [one for one in steered if one not in single]),
     )
     reached = [instance for instance in steered if not seen.seen[instance].error]
     there = {await _by_copy(assembly, one): one for one in reached}

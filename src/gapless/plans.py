@@ -127,6 +127,8 @@ class ServicePlan:
     """Instances that were seen not running when the plan was made, and in which state."""
     by_hand: Mapping[str, str] = field(default_factory=dict)
     """Instances that a person drained, by whom and why: they are out and stay so."""
+    left_out: tuple[str, ...] = ()
+    """Instances that a balancer had out of traffic though nobody told gapless: they stay so."""
     unsteered: tuple[str, ...] = ()
     """Why its balancers could not steer it when the plan was made: it is refused while that is
     so."""
@@ -342,6 +344,7 @@ def _service_to_json(service: ServicePlan) -> dict[str, Any]:
         **({"unfit": dict(service.unfit)} if service.unfit else {}),
         **({"down": dict(service.down)} if service.down else {}),
         **({"by_hand": dict(service.by_hand)} if service.by_hand else {}),
+        **({"left_out": list(service.left_out)} if service.left_out else {}),
         **({"unsteered": list(service.unsteered)} if service.unsteered else {}),
         **({"zones": dict(service.zones)} if service.zones else {}),
         **({"config": dict(service.config)} if service.config else {}),
@@ -383,6 +386,7 @@ def _service_from_json(data: Mapping[str, Any]) -> ServicePlan:
         unfit=data.get("unfit", {}),
         down=data.get("down", {}),
         by_hand=data.get("by_hand", {}),
+        left_out=tuple(data.get("left_out", ())),
         unsteered=tuple(data.get("unsteered", ())),
         zones=data.get("zones", {}),
         config=data.get("config", {}),

@@ -19,8 +19,8 @@ def warnings(config: ProcessConfig) -> tuple[str, ...]:
 
 
 def _own_socket(config: ProcessConfig) -> Iterator[str]:
-    if config.listen or config.proxy:
-        return
+    if config.listen or config.proxy or "HANDOVER_DIR" in config.environment:
+        return  # a program that hands over connects to others
     migrates = _migrates()
     kind = "a unix socket" if migrates else "SO_REUSEPORT or a unix socket"
     sysctl = ", or set net.ipv4.tcp_migrate_req=1 for TCP (it is 0)" if migrates is False else ""

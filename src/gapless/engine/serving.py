@@ -25,7 +25,7 @@ def _now(ctx: RolloutContext, service: ServicePlan, host: str, replaced: Replace
     if replaced is None or replaced.outcome is InstanceOutcome.UNTOUCHED:
         return service.from_.get(host, "") or _image(service, host, 0) or "not touched"
     if replaced.outcome in (InstanceOutcome.DONE, InstanceOutcome.HELD):
-        return _MOVED.get(ctx.plan.verb) or _release(service, host)
+        return _MOVED.get(ctx.plan.verb) or _release(service, host, ctx.plan.verb)
     if replaced.outcome is InstanceOutcome.RESTORED:
         return _restored(service, host)
     if replaced.outcome is InstanceOutcome.STAYED:
@@ -59,7 +59,7 @@ def _stayed(service: ServicePlan, host: str, replaced: Replaced) -> str:
     return f"{new} (new release, {why})"
 
 
-def _release(service: ServicePlan, host: str) -> str:
+def _release(service: ServicePlan, host: str, verb: Verb) -> str:
     """What a replaced instance runs: the new release, or on the way back the kept one."""
     if was_absent(service.snapshots.get(host) or {}):
         return NOT_INSTALLED
@@ -73,8 +73,21 @@ def _release(service: ServicePlan, host: str) -> str:
     done = "started" if host in service.installs else "restarted"
     if (service.snapshots.get(host) or {}).get("config"):
         done = AS_IT_WAS
-    known = service.to.get("name") or service.from_.get(host) or _image(service, host, 1)
+    known = service.to.get("name") or service.from_.get(host) or _made_of(service, host, verb)
     return str(known or done)
+
+
+def _made_of(service: ServicePlan, host: str, verb: Verb) -> str:
+    """The image of a new container; of the same one other settings are what is new."""
+    was, is_now = _image(service, host, 0), _image(service, host, 1)
+    settings = _SETTINGS.get(verb) if was == is_now and is_now else None
+    return f"{is_now} {settings}" if settings else is_now
+
+
+_SETTINGS: Mapping[Verb, str] = {
+    Verb.DEPLOY: "with new settings",
+    Verb.ROLLBACK: "with the settings from before",
+}
 
 
 def _image(service: ServicePlan, host: str, which: int) -> str:

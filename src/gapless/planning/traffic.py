@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gapless.engine.in_balancers import InBalancer
@@ -28,7 +28,11 @@ def with_traffic(service: ServicePlan, survey: Survey | None, *, force: str) -> 
         one for host in _steered(service) for one in survey.in_balancers(service.name, host)
     ]
     unsteered = tuple(_objections(standing))
-    notes = [f"{service.name}: {note}" for note in _out(service, standing, survey)]
+    out = _out(service, standing, survey)
+    service = replace(
+        service, left_out=tuple(dict.fromkeys(i.host for one in out.values() for i in one))
+    )
+    notes = [f"{service.name}: {note}" for note in _notes_of_out(service, out)]
     notes += [f"{service.name}: {note}" for note in _cautions(service, standing)]
     if force:
         forced = [f"{service.name}: forced: {why}" for why in unsteered]
@@ -65,14 +69,21 @@ def _cautions(service: ServicePlan, standing: Sequence[InBalancer]) -> Iterator[
             yield f"{one.instance.host} in {one.balancer}: {caution}"
 
 
-def _out(service: ServicePlan, standing: Sequence[InBalancer], survey: Survey) -> Iterator[str]:
-    """Who is out of traffic though nobody said so to gapless: it is none of ours to let in."""
+def _out(
+    service: ServicePlan, standing: Sequence[InBalancer], survey: Survey
+) -> Mapping[str, Sequence[Instance]]:
+    """Who is out of traffic by balancer, though nobody said so to gapless: it is none of ours to let
+    in."""
     out: dict[str, list[Instance]] = {}
     for one in standing:
         seen = survey.of(service.name, one.instance.host)
         ours = seen is not None and (seen.left_out or seen.by_hand)
         if one.out and not ours and StepKind.DRAIN in service.steps:
             out.setdefault(one.balancer, []).append(one.instance)
+    return out
+
+
+def _notes_of_out(service: ServicePlan, out: Mapping[str, Sequence[Instance]]) -> Iterator[str]:
     for balancer, instances in out.items():
         hosts = ", ".join(instance.host for instance in instances[:_SHOWN])
         more = f" and {len(instances) - _SHOWN} more" if len(instances) > _SHOWN else ""

@@ -130,6 +130,8 @@ def _capacity(service: ServicePlan, plan: Plan) -> str:
         return "does not run now"
     if plan.verb.by_hand:
         return f"≥ {_kept(service):,} of {service.total:,} serve" if service.floor > 0 else ""
+    if _out(service) >= set(service.hosts):
+        return "stays out of traffic"
     if service.strategy == "handover" and not _all_removed(service):
         return "hands over, one copy is always active"
     if _flips(service, plan):
@@ -143,7 +145,13 @@ def _capacity(service: ServicePlan, plan: Plan) -> str:
 
 def _kept(service: ServicePlan) -> int:
     """Instances that serve at any moment: the floor, as far as they are there at all."""
-    return min(service.floor, service.total - len(service.installs) - len(service.absent))
+    gone = {*service.installs, *service.absent, *_out(service)}
+    return min(service.floor, service.total - len(gone))
+
+
+def _out(service: ServicePlan) -> set[str]:
+    """Instances that were out of traffic before, and stay so."""
+    return {*service.by_hand, *service.left_out}
 
 
 def _flips(service: ServicePlan, plan: Plan) -> bool:

@@ -91,6 +91,8 @@ def test_what_is_out_already_is_said_to_stay_out_and_does(fleet: Callable[..., S
         f" gapless admit api@{ONE} ends it"
     )
     assert note in plan and "efused" not in plan
+    alone = told(shop.gapless("plan", "restart", "--hosts", ONE, code=0).text)
+    assert "stays out of traffic" in alone and "stays out of traffic" not in plan
     shop.gapless("restart", "--yes", code=0)
     assert not shop.world.traffic["edge"].slot(Instance("api", ONE)).open
 
