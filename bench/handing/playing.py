@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -118,10 +119,11 @@ class Play:
         """Who is not there yet is waited for, as long as the handover goes on."""
         while not under_way.done():
             if pid := await self._pid_of(rival, victim):
-                copy = 0 if victim == "orchestrator" else pid
-                self._played.kills.append(Kill(victim, copy, time.monotonic()))
-                os.kill(pid, signal.SIGKILL)
-                return
+                kill = Kill(victim, 0 if victim == "orchestrator" else pid, time.monotonic())
+                with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                    os.kill(pid, signal.SIGKILL)
+                    self._played.kills.append(kill)
+                    return
             await asyncio.sleep(0.01)
 
     async def _pid_of(self, rival: Rival, victim: str) -> int:

@@ -27,7 +27,7 @@ async def answers_of_nodes(
 
 
 async def nodes_reached(assembly: ProjectAssembly, instances: Iterable[Instance]) -> None:
-    """Connects to the nodes of balancers that are asked later; which does not answer is told then."""
+    """Connects to the nodes of balancers that are asked later; who does not answer is told then."""
     hosts = {host for balancer, _ in _behind(assembly, instances) for host in balancer.hosts}
     await asyncio.gather(*(_reached(assembly, host) for host in hosts))
 

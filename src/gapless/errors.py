@@ -18,7 +18,8 @@
     │   ├── MigrationFailed          GL-405   -   the migration failed or did not end
     │   ├── TrafficError             GL-406   -   a balancer did not report the state asked for
     │   ├── NotRestored              GL-407   -   the way back failed: a person is needed
-    │   └── UndoRequested            GL-408   -   a person asked for the current batch to be undone
+    │   ├── UndoRequested            GL-408   -   a person asked for the current batch to be undone
+    │   └── ClusterError             GL-409   -   a cluster did not do what it was told
     ├── TransportError               GL-501   -   the host could not be spoken to
     │   ├── Unreachable              GL-502   -   no connection
     │   ├── HostKeyRejected          GL-503   -   the host is not the one we know
@@ -218,6 +219,12 @@ class UndoRequested(StepError):
 
     code = "GL-408"
     kind = FailureKind.CANCELLED
+
+
+class ClusterError(StepError):
+    """A cluster did not do what it was told, or cannot tell how it stands."""
+
+    code = "GL-409"
 
 
 class TransportError(GaplessError):

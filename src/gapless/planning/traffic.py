@@ -72,8 +72,8 @@ def _cautions(service: ServicePlan, standing: Sequence[InBalancer]) -> Iterator[
 def _out(
     service: ServicePlan, standing: Sequence[InBalancer], survey: Survey
 ) -> Mapping[str, Sequence[Instance]]:
-    """Who is out of traffic by balancer, though nobody said so to gapless: it is none of ours to let
-    in."""
+    """Who is out of traffic by balancer, though nobody said so to gapless: it is none of ours to
+    let in."""
     out: dict[str, list[Instance]] = {}
     for one in standing:
         seen = survey.of(service.name, one.instance.host)

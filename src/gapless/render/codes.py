@@ -42,6 +42,8 @@ ADVICE: Mapping[str, str] = {
     "state the report names, never assumed.",
     "GL-407": "The old version did not come back either. The report has the commands to type, in "
     "order. The instance is out of traffic.",
+    "GL-409": "A member leads on though it was told to hand over, or members of one cluster do not "
+    "answer alike: nothing was stopped while that is so.",
     "GL-408": "Somebody pressed Ctrl-C twice or aborted: the current batch went back, and the ones "
     "before it as the abort or on_failure says.",
     "GL-501": "gapless doctor --hosts NAME tries it step by step.",
@@ -99,6 +101,6 @@ def render_code(kind: type[GaplessError], width: int = 100) -> str:
 
 
 def _exit(kind: type[GaplessError]) -> str:
-    if "GL-401" <= kind.code <= "GL-408":
+    if "GL-401" <= kind.code <= "GL-409":
         return "4 when the old version was restored and checked, else 5"
     return str(kind.exit_code)

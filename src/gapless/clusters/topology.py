@@ -1,0 +1,53 @@
+"""A cluster at one moment, as several of its members saw it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gapless.clusters.finding import Finding
+from gapless.clusters.group import Group
+from gapless.clusters.member import Member
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """``findings`` are what the driver itself found wrong: members that disagree, alarms, settings
+    that make a restart unsafe. ``asked`` are the ids of the members that this is from."""
+
+    members: Mapping[str, Member]
+    groups: Mapping[str, Group]
+    findings: tuple[Finding, ...] = ()
+    asked: tuple[str, ...] = ()
+    singletons: Mapping[str, str] = field(default_factory=dict)
+    """Roles of which there is one in the cluster, as ``controller``, and the id that has each: who
+    has one is restarted last."""
+
+    def on(self, host: str) -> Member | None:
+        """The member that runs there."""
+        return next((one for one in self.members.values() if one.host == host), None)
+
+    def groups_of(self, member: str) -> tuple[Group, ...]:
+        """Those that it takes part in."""
+        return tuple(group for group in self.groups.values() if member in group.members)
+
+    def led_by(self, member: str) -> tuple[Group, ...]:
+        """Those that it leads."""
+        return tuple(group for group in self.groups.values() if group.leader == member)
+
+    @property
+    def leads(self) -> Mapping[str, int]:
+        """By id how many groups each leads; 0 for those that lead none."""
+        counted = Counter(group.leader for group in self.groups.values() if group.leader)
+        return {member: counted[member] for member in self.members}
+
+    @property
+    def leaderless(self) -> tuple[Group, ...]:
+        """Groups that nobody leads."""
+        return tuple(group for group in self.groups.values() if not group.leader)
+
+
+def by_id(members: Iterable[Member]) -> dict[str, Member]:
+    """For a ``Topology``."""
+    return {member.id: member for member in members}
