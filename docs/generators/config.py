@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from docs.generators.markdown import anchor, code, page, prose, table
 from gapless.config import (
     api_url,
+    cluster_redis,
     git_url,
     health,
     ordering,
@@ -46,6 +47,10 @@ _TITLES = {
     "ComposeConfig": "services.NAME.compose",
     "HandoverConfig": "services.NAME.handover",
     "BudgetConfig": "services.NAME.handover.budget",
+    "ClusterConfig": "services.NAME.cluster",
+    "EtcdClusterConfig": "services.NAME.cluster.etcd",
+    "RedisSentinelConfig": "services.NAME.cluster.redis_sentinel",
+    "RedisClusterConfig": "services.NAME.cluster.redis_cluster",
     "DockerConfig": "services.NAME.docker",
     "CommandRuntimeConfig": "services.NAME.command",
     "HealthConfig": "services.NAME.health",
@@ -89,6 +94,7 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (quantities.Secret, "secret reference"),
     (quantities.SecretUrl, "URL or secret reference"),
     (api_url.ApiUrl, "address"),
+    (cluster_redis.Address, "address or path of a socket"),
     (git_url.GitUrl, "path or address"),
     (git_url.GitRef, "branch, tag or commit"),
     (quantities.Names, "name or list of names"),

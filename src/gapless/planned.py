@@ -16,6 +16,7 @@ from gapless.balancer_answers import (
 )
 from gapless.balancer_delays import drain_delays
 from gapless.balancer_memory import KeptOutBy
+from gapless.cluster_answers import answers_of_clusters
 from gapless.drivers.checks import asking
 from gapless.drivers.releases.aside import cancellable
 from gapless.drivers.releases.base import Release, ReleaseRef
@@ -192,10 +193,14 @@ async def _survey(
     at_once = project.config.defaults.connections
     single = [one for one in steered if not _has_copies(assembly, one)]
     # which copy serves is not known yet, so balancers can only be reached beside
-    seen, delays, shared, _ = await asyncio.gather(
+    touched: dict[str, list[str]] = {}
+    for one in steered:
+        touched.setdefault(one.service, []).append(one.host)
+    seen, delays, shared, clusters, _ = await asyncio.gather(
         survey(instances, drivers, at_once=at_once, schema=schema),
         drain_delays(assembly, names),
         answers_of_nodes(assembly, single),
+        answers_of_clusters(assembly, names, touched),
         nodes_reached(assembly, [one for one in steered if one not in single]),
     )
     reached = [instance for instance in steered if not seen.seen[instance].error]
@@ -205,7 +210,7 @@ async def _survey(
         answers_on_hosts(assembly, there, at_once=at_once),
     )
     own = [replace(one, instance=there[one.instance]) for one in [*of_copies, *on_hosts]]
-    return replace(seen, delays=delays, traffic=by_instance([*shared, *own]))
+    return replace(seen, delays=delays, traffic=by_instance([*shared, *own]), clusters=clusters)
 
 
 def _has_copies(assembly: ProjectAssembly, instance: Instance) -> bool:

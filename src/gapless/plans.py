@@ -35,6 +35,10 @@ class Verb(StrEnum):
         return self in (Verb.DRAIN, Verb.ADMIT)
 
 
+IN_PLACE = ("rolling", "followers-first")
+"""Strategies with one copy of an instance."""
+
+
 class StepKind(StrEnum):
     """The steps of the one lifecycle, in the words of the design."""
 
@@ -132,6 +136,9 @@ class ServicePlan:
     unsteered: tuple[str, ...] = ()
     """Why its balancers could not steer it when the plan was made: it is refused while that is
     so."""
+    unsafe: tuple[str, ...] = ()
+    """Why none of its members may be stopped, as its cluster stood when the plan was made: it is
+    refused while that is so."""
     zones: Mapping[str, str] = field(default_factory=dict)
     """Zone of each host ("" = nobody knows) where never two of one zone are in work at once."""
     missed: str = ""
@@ -159,7 +166,7 @@ class ServicePlan:
     @property
     def start_first(self) -> bool:
         """Whether a new copy of an instance serves before the old one is stopped."""
-        return self.strategy != "rolling"
+        return self.strategy not in IN_PLACE
 
     @property
     def together(self) -> frozenset[StepKind]:
@@ -346,6 +353,7 @@ def _service_to_json(service: ServicePlan) -> dict[str, Any]:
         **({"by_hand": dict(service.by_hand)} if service.by_hand else {}),
         **({"left_out": list(service.left_out)} if service.left_out else {}),
         **({"unsteered": list(service.unsteered)} if service.unsteered else {}),
+        **({"unsafe": list(service.unsafe)} if service.unsafe else {}),
         **({"zones": dict(service.zones)} if service.zones else {}),
         **({"config": dict(service.config)} if service.config else {}),
         **({"config_from": dict(service.config_from)} if service.config_from else {}),
@@ -388,6 +396,7 @@ def _service_from_json(data: Mapping[str, Any]) -> ServicePlan:
         by_hand=data.get("by_hand", {}),
         left_out=tuple(data.get("left_out", ())),
         unsteered=tuple(data.get("unsteered", ())),
+        unsafe=tuple(data.get("unsafe", ())),
         zones=data.get("zones", {}),
         config=data.get("config", {}),
         config_from=data.get("config_from", {}),

@@ -14,6 +14,7 @@ from gapless.drivers import registry
 from gapless.drivers.balancers.base import Balancer
 from gapless.drivers.checks.probes import build_probes
 from gapless.drivers.checks.rates import RateSource
+from gapless.drivers.clusters.base import Cluster
 from gapless.drivers.config_files.files import ConfigFiles, ConfigSecrets
 from gapless.drivers.config_files.marks import Marks
 from gapless.drivers.releases.base import Release, ReleaseRef
@@ -24,6 +25,7 @@ from gapless.drivers.transports.base import Probe, Transport
 from gapless.errors import ActionFailed
 from gapless.model import Command, Instance
 from gapless.places import machine_of, number_of, places_on
+from gapless.testing.fake_cluster import FakeCluster
 from gapless.testing.fake_traffic import FakeBalancer
 from gapless.testing.fake_transport import FakeTransport
 from gapless.testing.world import World
@@ -115,6 +117,10 @@ class SimAssembly:
             for name in names
         )
         return (*named, *self._seat(service))
+
+    def cluster(self, service: str) -> Cluster | None:
+        members = self._world.clusters.get(service)
+        return FakeCluster(members) if members is not None else None
 
     def _seat(self, service: str) -> tuple[Balancer, ...]:
         config = self.service(service).handover

@@ -245,6 +245,9 @@ def batches_come_in_their_order(course: Course) -> Iterator[str]:
     end."""
     for service in course.plan.services:
         rank = {host: n for n, batch in enumerate(service.batches) for host in batch.hosts}
+        if course.scenario.strategy == "followers-first":  # by what the cluster said meanwhile
+            begun = dict.fromkeys(event.host for event in _forward(course, service.name))
+            rank = {host: n for n, host in enumerate(begun)}
         over: set[str] = set()
         for event in _forward(course, service.name):
             if event.type != "step.started":

@@ -22,6 +22,7 @@ from gapless.planning.make import make_plan
 from gapless.planning.options import PlanOptions, Target
 from gapless.plans import Plan, Verb
 from gapless.supervisor.spec import SLOTS
+from gapless.testing.fake_cluster import FakeMembers
 from gapless.testing.fake_handover import FakeCopies
 from gapless.testing.fake_host import FakeHost
 from gapless.testing.fake_traffic import Traffic
@@ -32,6 +33,8 @@ from tests.simulation.killing import MortalJournal, was_kill
 from tests.simulation.scenario import Scenario, SimService
 
 _FILE = {"template": str(Path(__file__).with_name("release.conf.j2"))}
+_CLUSTER = {"etcd": {}, "transfer": "5s", "rejoin": "5s"}
+"""Which system it is does not matter: a double answers for it."""
 _HANDOVER = {"skew": "1s", "stable": "1s", "deadline": "3s", "ready": "5s"}
 MAX_RUNS = 8
 """Controllers one after the other before a rollout counts as one that does not end."""
@@ -184,6 +187,7 @@ def _service(service: SimService, scenario: Scenario) -> dict[str, Any]:
         },
         "balancer": [f"lb-{service.name}"] if service.balanced else [],
         **({"handover": _HANDOVER} if scenario.strategy == "handover" else {}),
+        **({"cluster": _CLUSTER} if scenario.strategy == "followers-first" else {}),
         "rollout": {
             "canary": service.canary,
             "batch": service.batch,
@@ -219,6 +223,8 @@ def _populate(world: World, scenario: Scenario) -> dict[tuple[str, str], FakeCop
                 elif unit is units[-1]:
                     unit.next_starts = [bad]
         world.hold_floor(service.name, _floor(service, scenario))
+        if scenario.strategy == "followers-first":
+            world.clusters[service.name] = FakeMembers(world, service.name)
         if service.balanced:
             _balance(world, service, scenario)
     return copies

@@ -18,6 +18,9 @@ class Finding:
     next: str = ""
     absolute: bool = False
     """No reason is good enough: not even ``--force`` goes past it."""
+    member: str = ""
+    """Id of the member that is in trouble, where it is about one alone: to restart that one may be
+    what mends it."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"

@@ -40,6 +40,8 @@ class Group:
     position: Mapping[str, int] = field(default_factory=dict)
     movable: bool = True
     """Whether its leader can be told to hand over; else it moves when the leader stops."""
+    led: bool = True
+    """Whether one of its members has to lead it; those that vote in Redis Cluster are equals."""
 
     @property
     def slack(self) -> int:

@@ -44,8 +44,8 @@ class Topology:
 
     @property
     def leaderless(self) -> tuple[Group, ...]:
-        """Groups that nobody leads."""
-        return tuple(group for group in self.groups.values() if not group.leader)
+        """Groups that nobody leads, though somebody has to."""
+        return tuple(group for group in self.groups.values() if group.led and not group.leader)
 
 
 def by_id(members: Iterable[Member]) -> dict[str, Member]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from gapless.config.addresses import own_fields
+from gapless.config.cluster_rules import check_cluster
 from gapless.config.compose_rules import check_compose
 from gapless.config.container_rules import check_containers
 from gapless.config.handover_rules import check_handover
@@ -40,6 +41,7 @@ def check_service(
     yield from check_containers(path, service)
     yield from check_replicas(path, service)
     yield from check_handover(path, service)
+    yield from check_cluster(path, service)
     yield from check_shift(path, service)
     yield from _questions(path, service)
     yield from _process((*path, "process"), service)
@@ -74,7 +76,7 @@ def _amounts(path: Path, service: ServiceConfig, total: int) -> Iterator[Finding
     rollout = service.rollout
     if rollout.batch == 0:
         yield Finding((*path, "rollout", "batch"), "batch: 0 replaces nothing", "write 1 or more")
-    if service.strategy != "rolling":
+    if not service.in_place:
         return
     if rollout.max_unavailable == 0:
         text = "max_unavailable: 0 leaves nothing to replace in place"

@@ -13,7 +13,7 @@ def check_containers(path: Path, service: ServiceConfig) -> Iterator[Finding]:
     containers = service.containers
     if containers is None:
         return
-    if service.strategy == "rolling" and containers.reach == "container":
+    if service.in_place and containers.reach == "container":
         kind = "compose" if service.compose else "docker"
         text = "rolling: a container that is made again is elsewhere"
         yield Finding((*path, kind, "reach"), text, "publish its port and write reach: host")

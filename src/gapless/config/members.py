@@ -60,7 +60,7 @@ def _instances(
 def _one_for_both(service: ServiceConfig, template: str) -> bool:
     """Whether the two copies of an instance, which are there for a moment, would be one member: who
     takes the old one out takes out the new one."""
-    if not service.paired or service.strategy == "rolling" or "{slot" in template:
+    if not service.paired or service.in_place or "{slot" in template:
         return False
     container = service.compose or service.docker
     own = container is not None and container.reach == "container"

@@ -26,13 +26,17 @@ class GroupConfig(Section):
 class RolloutConfig(Section):
     """How the instances of a service are replaced."""
 
-    strategy: Literal["rolling", "start-first", "canary", "blue-green", "handover"] | None = None
+    strategy: (
+        Literal["rolling", "start-first", "canary", "blue-green", "handover", "followers-first"]
+        | None
+    ) = None
     """How instances are replaced. rolling: in place, batch after batch. start-first: the new copy
     serves before the old one is stopped. canary: likewise, and those that go first get the traffic
     in shares (shift), where there are some. blue-green: a whole second set is started, and traffic
     switched once. handover: copies that hold connections of their own change places, event by
-    event. Default: handover where a service has that, start-first where two copies can be beside
-    each other, else rolling."""
+    event. followers-first: members of a cluster, one after the other, leaders moved first. Default:
+    handover or followers-first where a service has handover or cluster, start-first where two
+    copies can be beside each other, else rolling."""
     park: Duration = 0.0
     """blue-green: how long the old set stands by, running and out of traffic, after the new one was
     watched; going back takes no start until then."""
@@ -58,7 +62,8 @@ class RolloutConfig(Section):
     """Failed instances, counted over all services of the rollout, that do not stop this service
     yet."""
     on_failure: Literal["rollback", "stop", "pause"] = "rollback"
-    """Undo every instance of this rollout, leave it as it is, or wait for a person."""
+    """Undo every instance of this rollout, leave it as it is, or wait for a person. Of a cluster:
+    stop, unless pause is said."""
     pause: Duration = 0.0
     """Between two batches."""
 

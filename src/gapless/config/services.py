@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from gapless.config.base import Section
+from gapless.config.clusters import ClusterConfig
 from gapless.config.compose_service import ComposeConfig
 from gapless.config.container_service import ContainerConfig
 from gapless.config.docker_service import DockerConfig
@@ -32,6 +33,7 @@ from gapless.config.templates import ConfigFileConfig
 from gapless.config.variables import Secrets, Variables
 from gapless.config.verify import VerifyConfig
 from gapless.config.warming import WarmConfig
+from gapless.plans import IN_PLACE
 
 _UNIT_TYPES = frozenset(("service", "socket", "target", "timer", "mount", "path", "slice", "scope"))
 
@@ -135,6 +137,8 @@ class ServiceConfig(Section):
     handover: HandoverConfig | None = None
     """How two copies of a program that holds connections of its own change places; {} for all
     defaults. The program speaks handover/1."""
+    cluster: ClusterConfig | None = None
+    """The stateful system that its instances are members of: they are restarted followers first."""
     release: ReleaseConfig | None = None
     """What deploy brings; without it the service is only restarted."""
     config: tuple[ConfigFileConfig, ...] = ()
@@ -198,7 +202,21 @@ class ServiceConfig(Section):
         """How its instances are replaced."""
         if self.rollout.strategy is None and self.handover is not None:
             return "handover"
+        if self.rollout.strategy is None and self.cluster is not None:
+            return "followers-first"
         return self.rollout.strategy or ("start-first" if self.paired else "rolling")
+
+    @property
+    def in_place(self) -> bool:
+        """Whether there is one copy of each instance at any moment."""
+        return self.strategy in IN_PLACE
+
+    @property
+    def on_failure(self) -> str:
+        """What happens when too many instances fail. Of a cluster that is not well nobody stops one
+        member after another."""
+        said = "on_failure" in self.rollout.model_fields_set
+        return self.rollout.on_failure if said or self.cluster is None else "stop"
 
     @model_validator(mode="after")
     def _one_runtime(self) -> Self:

@@ -22,7 +22,7 @@ def check_slots(path: Path, service: ServiceConfig) -> Iterator[Finding]:
     if systemd is not None and systemd.file and "@" not in systemd.unit:
         text = f"one unit file cannot be both units of '{systemd.unit}'"
         yield Finding((*path, "systemd", "file"), text, "write a template unit, as app@{slot}")
-    if service.strategy == "rolling":
+    if service.in_place:
         return
     yield from _as_one_set(path, service)
     yield from _queries(path, service)
@@ -67,7 +67,7 @@ def _as_one_set(path: Path, service: ServiceConfig) -> Iterator[Finding]:
 
 
 def _without(path: Path, service: ServiceConfig) -> Iterator[Finding]:
-    if service.strategy != "rolling":
+    if not service.in_place:
         text = f"{service.strategy}: there is but one copy of an instance"
         hint = f"write it as a pair: {_example(service)}"
         yield Finding((*path, "rollout", "strategy"), text, hint)

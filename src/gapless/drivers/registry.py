@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 from gapless.clock import Clock
 from gapless.config.balancers import BalancerConfig
+from gapless.config.clusters import ClusterConfig
 from gapless.config.handover_service import HandoverConfig
 from gapless.config.hosts import HostConfig
 from gapless.config.judging import JudgeConfig
@@ -16,6 +17,7 @@ from gapless.config.services import ServiceConfig
 from gapless.drivers.balancers.base import Balancer
 from gapless.drivers.checks.rates import RateSource
 from gapless.drivers.checks.reach import Reach
+from gapless.drivers.clusters.base import Cluster
 from gapless.drivers.releases.base import Release
 from gapless.drivers.releases.workshop import Workshop
 from gapless.drivers.runtimes.base import Runtime
@@ -48,6 +50,11 @@ BALANCERS: Mapping[str, str] = {
     "traefik_labels": "gapless.drivers.balancers.traefik_labels:TraefikLabelsBalancer",
     "ipvs": "gapless.drivers.balancers.ipvs:IpvsBalancer",
     "command": "gapless.drivers.balancers.command:CommandBalancer",
+}
+CLUSTERS: Mapping[str, str] = {
+    "etcd": "gapless.drivers.clusters.etcd:EtcdCluster",
+    "redis_sentinel": "gapless.drivers.clusters.redis_sentinel:RedisSentinel",
+    "redis_cluster": "gapless.drivers.clusters.redis_cluster:RedisCluster",
 }
 SEATS: Mapping[str, str] = {
     "folder": "gapless.drivers.handover.folder:SharedFolder",
@@ -117,12 +124,12 @@ def runtime(
         "process pair": {"state": state},
         "compose": {
             "folder": config.compose_folder,
-            "alone": config.strategy == "rolling",
+            "alone": config.in_place,
             "place": number,
             "inside": config.compose_inside,
             "changing": config.compose_inside is not None or bool(config.config),
         },
-        "docker": {"project": project, "alone": config.strategy == "rolling"},
+        "docker": {"project": project, "alone": config.in_place},
     }
     made: Runtime = _driver(RUNTIMES, kind)(settings, name, **more.get(kind, {}))
     return made
@@ -138,6 +145,23 @@ def balancer(
     """A named balancer; ``transports`` gives the way to its nodes, "" this machine."""
     made: Balancer = _driver(BALANCERS, config.kind)(
         name, config, transports, clock, address=address
+    )
+    return made
+
+
+def cluster(
+    name: str,
+    config: ClusterConfig,
+    hosts: Sequence[str],
+    transports: Callable[[str], Transport],
+    clock: Clock,
+    *,
+    address: Callable[[str], str],
+) -> Cluster:
+    """The cluster that a service is; ``hosts`` are those of its instances."""
+    settings = getattr(config, config.kind)
+    made: Cluster = _driver(CLUSTERS, config.kind)(
+        name, settings, hosts, transports, clock, address=address
     )
     return made
 

@@ -9,6 +9,7 @@ from gapless.config.judging import JudgeConfig
 from gapless.config.services import ServiceConfig
 from gapless.drivers.balancers.base import Balancer
 from gapless.drivers.checks.rates import RateSource
+from gapless.drivers.clusters.base import Cluster
 from gapless.drivers.config_files.files import ConfigFiles
 from gapless.drivers.releases.base import Release
 from gapless.drivers.runtimes.base import Runtime
@@ -51,6 +52,10 @@ class Assembly(Protocol):
 
     def balancers(self, service: str) -> tuple[Balancer, ...]:
         """What sends traffic to it."""
+        ...
+
+    def cluster(self, service: str) -> Cluster | None:
+        """The cluster that its instances are members of."""
         ...
 
     def health(self, instance: Instance, release: str) -> Sequence[Probe]:

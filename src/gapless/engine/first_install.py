@@ -19,7 +19,7 @@ from gapless.model import InstanceState, Observation
 from gapless.plans import StepKind, Verb
 
 NOTHING_TO_ASK = frozenset(
-    (StepKind.READY, StepKind.WARM, StepKind.ADMIT, StepKind.SOAK, StepKind.VERIFY)
+    (StepKind.READY, StepKind.REJOIN, StepKind.WARM, StepKind.ADMIT, StepKind.SOAK, StepKind.VERIFY)
 )
 """Steps that a removed instance has no use for."""
 

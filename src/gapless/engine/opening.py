@@ -13,12 +13,13 @@ from gapless.engine.floor import Floor
 from gapless.engine.going_without import going_without
 from gapless.engine.left_out import drained_by_hand, who_drained
 from gapless.engine.opening_balancers import ask_balancers
+from gapless.engine.opening_clusters import ask_clusters
 from gapless.engine.steps.health import tell, worst
 from gapless.engine.steps.preflight import examine, forced, hinders, unfit
 from gapless.errors import GaplessError, PreflightFailed
 from gapless.plans import ServicePlan, StepKind, Verb
 
-OUT_OF_SERVICE = frozenset((StepKind.DRAIN, StepKind.SWITCH))
+OUT_OF_SERVICE = frozenset((StepKind.DRAIN, StepKind.EVACUATE, StepKind.SWITCH))
 """Steps that take an instance away from clients: the floor is asked before the first of them."""
 AT_ONCE = 50
 """Instances examined at the same time; connections have a limit of their own."""
@@ -56,6 +57,7 @@ async def examine_all(ctx: RolloutContext) -> None:
     for service, found in found_of:
         _refuse_below_floor(ctx, service, found)
     await ask_balancers(ctx)
+    await ask_clusters(ctx)
 
 
 def _own(service: ServicePlan, found: Mapping[str, GaplessError]) -> dict[str, GaplessError]:

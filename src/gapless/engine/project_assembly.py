@@ -20,6 +20,7 @@ from gapless.drivers.checks.probes import build_probes
 from gapless.drivers.checks.rates import RateSource
 from gapless.drivers.checks.reach import Reach
 from gapless.drivers.checks.secret_headers import KeptSecrets
+from gapless.drivers.clusters.base import Cluster
 from gapless.drivers.config_files.files import ConfigFiles, ConfigSecrets
 from gapless.drivers.config_files.rendering import Written
 from gapless.drivers.releases.base import Release
@@ -67,6 +68,7 @@ class ProjectAssembly:
         self._config_secrets = ConfigSecrets()
         self._balancers: dict[str, Balancer] = {}
         self._seats: dict[str, Balancer] = {}
+        self._clusters: dict[str, Cluster] = {}
         self._secrets = KeptSecrets()
         self._rates: dict[str, tuple[tuple[JudgeConfig, RateSource], ...]] = {}
 
@@ -126,6 +128,22 @@ class ProjectAssembly:
         """What sends traffic to it, or what has its copies hand over to each other."""
         named = (self._balancer(name) for name in self.service(service).balancer)
         return (*named, *self._seat(service))
+
+    def cluster(self, service: str) -> Cluster | None:
+        """The cluster that its instances are members of."""
+        config = self.service(service).cluster
+        if config is None:
+            return None
+        if service not in self._clusters:
+            self._clusters[service] = registry.cluster(
+                service,
+                config,
+                self.hosts_of(service),
+                self.transport,
+                self._clock,
+                address=self._address,
+            )
+        return self._clusters[service]
 
     def _seat(self, service: str) -> tuple[Balancer, ...]:
         config = self.service(service).handover

@@ -14,6 +14,7 @@ from gapless.engine.copies import know_live, order, replaces_beside, speaking_of
 from gapless.engine.first_install import NOTHING_TO_ASK, removes, stay_out, was_absent
 from gapless.engine.held import Held, held_data, hold
 from gapless.engine.journal import StepState
+from gapless.engine.members import evacuate_again
 from gapless.engine.opening import OUT_OF_SERVICE
 from gapless.engine.perform import failure_data, perform
 from gapless.engine.steps.health import worst
@@ -207,6 +208,8 @@ async def _forward(ctx: InstanceContext, migrating: asyncio.Lock) -> None:
                 if kind in met and ctx.key(kind) not in ctx.rollout.steps:
                     async with _no_part_of(limit):
                         await met[kind].arrive(ctx.host, ctx.rollout.interrupts)
+                if kind is StepKind.SWITCH:
+                    await evacuate_again(ctx)
                 if kind is StepKind.MIGRATE:
                     async with _no_part_of(limit):
                         await migrating.acquire()

@@ -9,9 +9,10 @@
    of which nothing could be begun says nothing about the release.
 3. Between two batches it waits as long as ``pause`` or the group says, and for a person where the
    group wants one. After a crash it waits for the rest of the time only.
-4. An instance that waits for a person's judgement of its evidence (held.py) holds the service, too,
+4. Which member of a cluster is next is asked anew before each (reordering.py).
+5. An instance that waits for a person's judgement of its evidence (held.py) holds the service, too,
    unless the service goes back whatever that person says: one failure too many waits for nobody.
-5. Of a service that an earlier controller judged, or that depends on one that is not done any more,
+6. Of a service that an earlier controller judged, or that depends on one that is not done any more,
    nothing new is begun: what was begun is brought to its end.
 """
 
@@ -28,6 +29,7 @@ from gapless.engine.counting import count, count_lost, lifted_above, too_many_fa
 from gapless.engine.gatekeeper import Gatekeeper
 from gapless.engine.opening import absent, floor_of
 from gapless.engine.rates import open_benches
+from gapless.engine.reordering import begun_first, in_fresh_order
 from gapless.engine.replacing import (
     InstanceOutcome,
     Replaced,
@@ -86,9 +88,12 @@ async def run_service(
     count_lost(ctx, service)
     if service.name not in ctx.benches:  # one that goes on keeps what it read before
         await open_benches(ctx, service)
+    service = begun_first(ctx, service)
     judged = ctx.judged.get(service.name)
     held, reached = held or judged is not None, last_begun(ctx, service)
-    for number, batch in enumerate(service.batches):
+    for number in range(len(service.batches)):
+        service = await in_fresh_order(ctx, service, number)
+        batch = service.batches[number]
         settled = all(closed(ctx, service, host) for host in batch.hosts)
         if settled or (not held and await gate.open()):
             await _run_batch(ctx, service, batch, migrating, result)

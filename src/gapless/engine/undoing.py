@@ -2,7 +2,8 @@
 
 1. Nothing was switched yet, or the switch failed before it changed anything: admit again what was
    drained (it never stopped being healthy), remove what was staged.
-2. Otherwise: out of traffic if it is in it, restore unit files and release, start the old one.
+2. Otherwise: out of traffic if it is in it, leading nothing where it is a member of a cluster,
+   restore unit files and release, start the old one.
 3. The old one passes the same checks, goes back into traffic and is watched like the new one.
    Where there was none before the new one is removed, and that is all.
 4. When that fails: leave it out of traffic, say so, and print the commands a person needs. What was
@@ -24,6 +25,7 @@ from gapless.engine.first_install import stay_out, was_absent
 from gapless.engine.interrupts import Interrupts
 from gapless.engine.journal import StepState
 from gapless.engine.left_out import remember_again, remember_left_out
+from gapless.engine.members import evacuate_to_go_back, restore_member
 from gapless.engine.perform import action_key, close_open, failure_data, perform, reconnect
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.engine.steps.migrate import began_on
@@ -44,6 +46,7 @@ async def undo_instance(ctx: InstanceContext) -> str:
         await settle_open(ctx)
     except GaplessError as error:
         raise await give_up(ctx, error) from error
+    await restore_member(ctx)
     if not begun(ctx, StepKind.SWITCH) or await _came_to_nothing(ctx):
         return await leave_as_it_was(ctx)
     ctx.emit("rollback.started", "switch", hosts=[ctx.host])
@@ -209,6 +212,8 @@ async def _restore(ctx: InstanceContext, back: InstanceContext) -> None:
     if StepKind.DRAIN in ctx.service.steps and begun(ctx, StepKind.ADMIT):
         await perform(STEPS[StepKind.DRAIN], back, ctx.key("undo-drain"))
     back.facts.pop(StepKind.STAGE, None)
+    if ctx.key("undo-switch") not in ctx.rollout.steps:
+        await evacuate_to_go_back(back)
     await perform(STEPS[StepKind.SWITCH], back, ctx.key("undo-switch"))
     if was_absent(_snapshot(ctx)):
         await stay_out(ctx)
@@ -216,6 +221,8 @@ async def _restore(ctx: InstanceContext, back: InstanceContext) -> None:
     back.facts[StepKind.READY] = await perform(
         STEPS[StepKind.READY], back, ctx.key("undo-ready")
     )  # fmt: skip
+    if StepKind.REJOIN in ctx.service.steps:
+        await perform(STEPS[StepKind.REJOIN], back, ctx.key("undo-rejoin"))
     if StepKind.ADMIT in ctx.service.steps:
         await perform(STEPS[StepKind.ADMIT], back, ctx.key("undo-admit"))
     await perform(STEPS[StepKind.SOAK], back, ctx.key("undo-soak"))

@@ -27,6 +27,8 @@ TYPES: Mapping[str, str] = {
     "service.started": "the first instance of a service is begun",
     "service.succeeded": "all of its instances are done",
     "service.failed": "the service stopped; data.reason",
+    "service.reordered": "members of a cluster go in another order than announced; data.hosts:"
+    " those that are left",
     "service.skipped": "not begun because of what it depends on",
     "batch.started": "instances of a batch are begun",
     "batch.succeeded": "all instances of a batch are done",

@@ -13,6 +13,7 @@ from gapless.errors import UsageError
 from gapless.inventory import Inventory
 from gapless.places import machine_of
 from gapless.planning.options import PlanOptions
+from gapless.plans import IN_PLACE
 from gapless.strategies import canary as strategy_canary
 from gapless.strategies import start_first
 from gapless.strategies.rolling import First, Group, Sizes, sizes
@@ -97,7 +98,7 @@ class Arranging:
         if self.options.batch is not None:
             of, batch = self.everywhere, self.options.batch
         wanted = resolve_amount(batch, len(of), at_least=1)
-        if self.strategy != "rolling":
+        if self.strategy not in IN_PLACE:
             wanted = len(self.everywhere) if self.strategy == "blue-green" else wanted
             return start_first.sizes(len(self.everywhere), batch=wanted, out=self.out)
         return sizes(

@@ -34,6 +34,7 @@ from gapless.planning.choosing import (
     installs_now,
     releases_now,
 )
+from gapless.planning.clustering import followers_first, with_cluster
 from gapless.planning.configuring import changes, marks_now, marks_wanted
 from gapless.planning.deployment_kind import kinds_of
 from gapless.planning.estimate import estimate
@@ -77,6 +78,8 @@ def make_plan(
     wish = _Wish(verb, wanted, options, targets or {}, survey, history)
     parts = [_part(name, loaded.project.services[name], inventory, wish) for name in chosen]
     steered = [with_traffic(part, survey, force=options.force) for part, _ in parts if part]
+    seen = survey.clusters if survey else {}
+    steered = [with_cluster(one, seen.get(one.name), force=options.force) for one in steered]
     planned = _warned(_in_order(steered, loaded), wish)
     planned = with_costs(planned, loaded.project, survey)
     untouched = [left for _, lefts in parts for left in lefts]
@@ -169,12 +172,15 @@ def _service_plan(
     order = Arranging(
         name, rollout, options, inventory, everywhere, frozenset(hosts), len(out), service.strategy
     ).arranged()
-    size = order.size
+    size, cluster = order.size, wish.survey.clusters.get(name) if wish.survey else None
     steps = STRATEGIES[service.strategy](service, wish.verb, migrate=not options.skip_migrations)
     seconds, known = estimate(name, service, steps, wish.history)
     installs = installs_now(name, service, wish.verb, hosts, wish.survey)
     batches = rolling.batches(
-        order.groups, canary=order.canary, installs=installs, zones=order.zones
+        followers_first(order.groups, cluster),
+        canary=order.canary,
+        installs=installs,
+        zones=order.zones,
     )
     notes = notes_of(
         name, service, size=size, steps=steps, out=out, force=options.force, installs=installs,
@@ -190,7 +196,7 @@ def _service_plan(
         total=size.total,
         floor=size.floor,
         max_failed=max_failed,
-        on_failure=options.on_failure or rollout.on_failure,
+        on_failure=options.on_failure or service.on_failure,
         pause=rollout.pause,
         expected=seconds,
         known=known,

@@ -38,7 +38,7 @@ def notes_of(
             yield f"{name}: {_named(installs)} first, so that more serve before others go out"
     if most == 0:
         pass  # nothing can be touched
-    elif service.strategy != "rolling":
+    elif not service.in_place:
         yield f"{name}: {_doubled(most)}"
         if service.handover is not None and service.handover.lock != "none":
             yield f"{name}: {_claimed(service.handover)}"

@@ -30,6 +30,8 @@ def refusals(services: Sequence[ServicePlan]) -> Mapping[str, str]:
             told.setdefault(service.name, []).append(f"no other instance may go out, {least}")
         if service.unsteered:
             told.setdefault(service.name, []).extend(service.unsteered)
+        if service.unsafe:
+            told.setdefault(service.name, []).extend(service.unsafe)
     return {name: f"{AS_THINGS_ARE}: {'; '.join(why)}" for name, why in told.items()}
 
 

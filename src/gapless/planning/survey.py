@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from gapless.clusters.finding import Finding
+from gapless.clusters.topology import Topology
 from gapless.drivers.config_files.seen import SeenConfig
 from gapless.drivers.releases.base import Release, ReleaseRef
 from gapless.drivers.runtimes.base import Runtime
@@ -109,15 +111,25 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenCluster:
+    """How a cluster stands; None where it could not be asked. ``findings`` speak against stopping
+    its members, each by itself."""
+
+    topology: Topology | None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
     """Answers of instances; ``schemas`` holds live schema versions of services, where known;
     ``delays`` seconds each drain lasts in balancers that say so themselves; ``traffic`` how
-    instances stand in their balancers."""
+    instances stand in their balancers; ``clusters`` how services that are clusters stand."""
 
     seen: Mapping[Instance, Seen] = field(default_factory=dict)
     schemas: Mapping[str, int] = field(default_factory=dict)
     delays: Mapping[str, float] = field(default_factory=dict)
     traffic: Mapping[Instance, tuple[InBalancer, ...]] = field(default_factory=dict)
+    clusters: Mapping[str, SeenCluster] = field(default_factory=dict)
 
     def of(self, service: str, host: str) -> Seen | None:
         """What was seen of one instance; None when it was not asked."""

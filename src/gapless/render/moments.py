@@ -159,10 +159,10 @@ _HANDED_OVER = {"admit": "handles events", "drain": "takes no events any more"}
 _STEP_WORDS = {
     "stage": "staged",
     "drain": "out of traffic",
-    "evacuate": "roles moved away",
+    "evacuate": "leads nothing",
     "switch": "switched",
     "ready": "ready",
-    "rejoin": "caught up",
+    "rejoin": "in sync",
     "warm": "warm",
     "admit": _BACK,
     "soak": "stable",
@@ -183,6 +183,8 @@ def _fact(step: str, data: Mapping[str, Any]) -> str:
     if step == "drain" and data.get("evidence"):
         left = int(data.get("left") or 0)
         return f"({str(data['evidence']).lower()}{f', {left} connections cut' if left else ''})"
+    if step == "evacuate" and data.get("moved"):
+        return f"({plural(int(data['moved']), 'leadership')})"
     if step == "warm" and data.get("missed"):
         return f"({data['missed']} of {data.get('asked')} requests were not answered well)"
     if step == "ready" and data.get("asked") is False:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gapless.config.services import ServiceConfig
 from gapless.plans import StepKind, Verb
-from gapless.strategies import blue_green, canary, handover, rolling, start_first
+from gapless.strategies import blue_green, canary, followers_first, handover, rolling, start_first
 
 
 class StepsOf(Protocol):
@@ -26,5 +26,6 @@ STRATEGIES: Mapping[str, StepsOf] = {
     "canary": canary.steps,
     "blue-green": blue_green.steps,
     "handover": handover.steps,
+    "followers-first": followers_first.steps,
 }
 """By what ``rollout.strategy`` says."""

@@ -19,6 +19,8 @@ def applied(
         StepKind.MIGRATE: migrate and service.migrate is not None and verb is not Verb.ROLLBACK,
         StepKind.DRAIN: service.steered,
         StepKind.ADMIT: service.steered,
+        StepKind.EVACUATE: service.cluster is not None,
+        StepKind.REJOIN: service.cluster is not None,
         StepKind.WARM: bool(service.warm) and verb is not Verb.ROLLBACK,
         StepKind.SOAK: service.soak != 0,
         StepKind.VERIFY: bool(service.verify),

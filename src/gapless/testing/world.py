@@ -18,6 +18,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gapless.testing.fake_host import FakeHost
 from gapless.testing.fake_source import MemoryTree
@@ -26,6 +27,9 @@ from gapless.testing.fake_transport import FakeTransport
 from gapless.testing.fake_unit import FakeUnit
 from gapless.testing.faults import Fault, Faults, What, When
 from gapless.testing.virtual_time import VirtualClock
+
+if TYPE_CHECKING:
+    from gapless.testing.fake_cluster import FakeMembers
 
 Hook = Callable[["World"], str | None]
 """Called upon each change; a text is a breach."""
@@ -58,6 +62,8 @@ class World:
         """In-memory folders that ``push`` takes instead of the path of this name."""
         self.traffic: dict[str, Traffic] = {}
         """What the balancers really do, by name."""
+        self.clusters: dict[str, FakeMembers] = {}
+        """What services that are clusters really are, by service."""
         self.history: list[Deed] = []
         self.calls: list[tuple[float, str, str, str]] = []
         """Every call of a transport: time, host, verb, what it was about."""

@@ -53,7 +53,7 @@ web3.shop.example, web4.shop.example
 18:5: missing key 'status' in 'command'
 19:15: unknown balancer 'edg' — did you mean 'edge'?
 20:57: on_failure: 'rolback' is not possible — did you mean 'rollback'?
-20:76: strategy: a number is not possible — one of rolling, start-first, canary, blue-green, handover
+20:76: strategy: a number is not possible — one of rolling, start-first, canary, blue-green, handover, followers-first
 21:5: key 'rollout' is given twice — see line 20
 """
 

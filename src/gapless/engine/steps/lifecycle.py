@@ -8,10 +8,12 @@ from gapless.engine.steps.admit import Admit
 from gapless.engine.steps.base import Step
 from gapless.engine.steps.commit import Commit
 from gapless.engine.steps.drain import Drain
+from gapless.engine.steps.evacuate import Evacuate
 from gapless.engine.steps.migrate import Migrate
 from gapless.engine.steps.park import Park
 from gapless.engine.steps.preflight import Preflight
 from gapless.engine.steps.ready import Ready
+from gapless.engine.steps.rejoin import Rejoin
 from gapless.engine.steps.retire import Retire
 from gapless.engine.steps.shift import Shift
 from gapless.engine.steps.snapshot import Snapshot
@@ -30,8 +32,10 @@ STEPS: Mapping[StepKind, Step] = {
         Stage(),
         Migrate(),
         Drain(),
+        Evacuate(),
         Switch(),
         Ready(),
+        Rejoin(),
         Warm(),
         Shift(),
         Admit(),

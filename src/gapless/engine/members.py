@@ -1,0 +1,135 @@
+"""The member of a cluster that an instance is: may it be stopped, does it lead, is it back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from gapless.clusters.finding import Finding
+from gapless.clusters.gates import refusals, still_leads
+from gapless.clusters.member import Member
+from gapless.clusters.order import targets
+from gapless.clusters.topology import Topology
+from gapless.drivers.clusters.base import Cluster, Moved
+from gapless.engine.context import InstanceContext
+from gapless.errors import ClusterError, GaplessError
+from gapless.plans import StepKind
+
+
+def cluster_of(ctx: InstanceContext) -> Cluster:
+    """That of its service, which has one."""
+    cluster = ctx.rollout.assembly.cluster(ctx.service.name)
+    assert cluster is not None
+    return cluster
+
+
+def member_on(topology: Topology, cluster: Cluster, host: str) -> Member:
+    """Who runs there. Raises ClusterError."""
+    member = topology.on(host)
+    if member is not None:
+        return member
+    known = ", ".join(sorted(one.host or one.id for one in topology.members.values()))
+    raise ClusterError(
+        f"no member of {cluster.kind} {cluster.name} runs on {host}",
+        where=f"{cluster.name}@{host}",
+        evidence=f"its members: {known or 'none that answers'}",
+        next=f"gapless doctor --hosts {host}",
+    )
+
+
+async def unsafe(cluster: Cluster, topology: Topology, member: str) -> tuple[Finding, ...]:
+    """Everything that speaks against stopping it now."""
+    return (*refusals(topology, (member,)), *await cluster.unsafe(topology, (member,)))
+
+
+def refusing(found: Sequence[Finding], *, force: bool) -> tuple[Finding, ...]:
+    """Those that hold: with a reason to force it, only those that nobody can force."""
+    return tuple(one for one in found if one.absolute or not force)
+
+
+async def evacuate(ctx: InstanceContext, topology: Topology, member: str) -> Sequence[Moved]:
+    """Nothing that can be moved is led from there afterwards: the cluster itself says so. Raises
+    ClusterError; what was ordered for it is taken back then."""
+    cluster = cluster_of(ctx)
+    config = ctx.config.cluster
+    assert config is not None
+    done = restarted(ctx, topology)
+    wanted = dict.fromkeys(targets(topology, member, done).values())
+    try:
+        moved = await cluster.evacuate(member, tuple(wanted), config.transfer, ctx.fence)
+        finding = still_leads(await cluster.topology(), member)
+        if finding is not None and not ctx.rollout.plan.force:
+            raise _leads_on(ctx, finding, moved)
+    except GaplessError:
+        with contextlib.suppress(GaplessError):
+            await cluster.restore(member, ctx.fence)
+        raise
+    return moved
+
+
+def restarted(ctx: InstanceContext, topology: Topology) -> frozenset[str]:
+    """Members that this rollout is done with."""
+    prefix, name = ctx.service.key_prefix, ctx.service.name
+    hosts = {
+        host
+        for host in ctx.service.hosts
+        if (record := ctx.rollout.steps.get(f"{prefix}/{host}/{name}/outcome")) and record.good
+    }
+    return frozenset(one.id for one in topology.members.values() if one.host in hosts)
+
+
+async def evacuate_again(ctx: InstanceContext) -> None:
+    """Right before it is stopped: what it led was moved, and may have come back since."""
+    member = ctx.facts.get(StepKind.EVACUATE, {}).get("member")
+    if member is None or ctx.key(StepKind.SWITCH) in ctx.rollout.steps:
+        return
+    topology = await cluster_of(ctx).topology()
+    if still_leads(topology, member) is not None:
+        await evacuate(ctx, topology, member)
+
+
+async def evacuate_to_go_back(ctx: InstanceContext) -> None:
+    """What has rejoined may lead again, and may be the one that a quorum needs: then its way back
+    would be worse than what it is taken back from. Raises ClusterError. A cluster that cannot be
+    asked, or does not know it, is none that it serves."""
+    if ctx.key(StepKind.EVACUATE) not in ctx.rollout.steps:
+        return
+    cluster = cluster_of(ctx)
+    try:
+        topology = await cluster.topology()
+        member = member_on(topology, cluster, ctx.host)
+    except ClusterError:
+        return
+    found = await unsafe(cluster, topology, member.id)
+    if holding := [one for one in found if one.absolute]:
+        raise ClusterError(
+            f"it may not be stopped to go back: {holding[0]}",
+            where=str(ctx.instance),
+            evidence="\n".join(map(str, holding)),
+            next=holding[0].next,
+        )
+    if still_leads(topology, member.id) is not None:
+        await evacuate(ctx, topology, member.id)
+
+
+async def restore_member(ctx: InstanceContext) -> None:
+    """What was ordered for the time of its restart is taken back, as well as can be: it ends by
+    itself, too. Also where a crash left the order half given."""
+    if ctx.key(StepKind.EVACUATE) not in ctx.rollout.steps:
+        return
+    with contextlib.suppress(GaplessError):
+        cluster = cluster_of(ctx)
+        member = ctx.facts.get(StepKind.EVACUATE, {}).get("member")
+        if member is None:
+            member = member_on(await cluster.topology(), cluster, ctx.host).id
+        await cluster.restore(member, ctx.fence)
+
+
+def _leads_on(ctx: InstanceContext, finding: Finding, moved: Sequence[Moved]) -> ClusterError:
+    told = [f"{one.group}: {one.why or f'moved to {one.to}'}" for one in moved]
+    return ClusterError(
+        f"it was not stopped: {finding.what}",
+        where=str(ctx.instance),
+        evidence="\n".join(told),
+        next=finding.next,
+    )

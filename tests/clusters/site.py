@@ -1,0 +1,195 @@
+"""A real cluster of etcd, each member on a "host" of its own, and what gapless is told of it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gapless.engine.sqlite_journal import SqliteJournal
+from gapless.events.event import Event
+from tests.clusters.etcd_cluster import PROGRAM, EtcdMembers
+
+KEEPER = Path(__file__).with_name("keeper.py")
+
+
+class KeptMembers(EtcdMembers):
+    """Started by somebody else."""
+
+    def argv(self, name: str, among: list[str]) -> list[str]:
+        assert PROGRAM
+        return [PROGRAM, *self._words(name, among, "new")]
+
+    def settled(self, names: list[str]) -> None:
+        self.wait(lambda: self._one_leader(names), "one leader")
+
+
+class EtcdSite:
+    """``members`` are started by the keeper, as a service manager would."""
+
+    def __init__(self, folder: Path, count: int = 3) -> None:
+        self.folder = folder
+        self.members = KeptMembers(folder / "data")
+        self.names = [f"etcd{number}" for number in range(1, count + 1)]
+        self.settings: dict[str, Any] = {}
+        for path in ("data", "keep"):
+            (folder / path).mkdir()
+
+    def begin(self) -> None:
+        """All of them follow one leader."""
+        for name in self.names:
+            (self.folder / "keep" / f"{name}.argv").write_text(
+                json.dumps(self.members.argv(name, self.names))
+            )
+            self.keep(name, "start")
+        self.members.settled(self.names)
+        self.write()
+
+    def end(self) -> None:
+        """Nothing runs any more."""
+        for name in self.names:
+            self.keep(name, "stop", check=False)
+
+    def keep(self, name: str, verb: str, *, check: bool = True) -> str:
+        """By hand."""
+        done = subprocess.run(
+            [sys.executable, str(KEEPER), str(self.folder / "keep"), name, verb],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def pids(self) -> dict[str, str]:
+        return {name: self.keep(name, "status") for name in self.names}
+
+    def write(self) -> None:
+        """gapless.yaml."""
+        keeper = [sys.executable, str(KEEPER), str(self.folder / "keep"), "{host}"]
+        port = self.members.client_port
+        service = {
+            "on": list(self.names),
+            "command": {verb: [*keeper, verb] for verb in ("start", "stop", "status")},
+            "health": {"http": f"http://{{address}}:{port}/health", "timeout": "20s"},
+            "cluster": {"etcd": {"url": f"http://{{address}}:{port}"}},
+            "soak": "0s",
+            **self.settings,
+        }
+        hosts = {
+            name: {
+                "transport": "local",
+                "address": self.members.address(name),
+                "sudo": False,
+                "state_dir": str(self.folder / "hosts" / name),
+            }
+            for name in self.names
+        }
+        data = {"project": "site", "hosts": hosts, "services": {"store": service}}
+        (self.folder / "gapless.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
+
+    def run(self, *words: str, check: int | None = 0) -> str:
+        """The command to its end; its whole output."""
+        done = subprocess.run(
+            [sys.executable, "-m", "gapless", *words],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=170,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        told = f"{done.stdout}\n{done.stderr}"
+        assert check is None or done.returncode == check, f"exit {done.returncode}\n{told}"
+        return told
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """The command, and it goes on running."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "gapless", *words],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        state = str(self.folder / "state")
+        return {**os.environ, "GAPLESS_STATE": state, "NO_COLOR": "1", "COLUMNS": "120"}
+
+    def events(self) -> list[Event]:
+        """Of the last rollout."""
+        journal = SqliteJournal(self.folder / "state" / "site")
+        try:
+            return [event for one in journal.rollouts(1) for event in journal.events(one.id)]
+        finally:
+            journal.close()
+
+    def order(self) -> list[str]:
+        """Hosts as they were stopped."""
+        return [e.host for e in self.events() if e.type == "step.started" and e.step == "switch"]
+
+    def wait_for(self, kind: str, step: str, seconds: float = 60.0) -> str:
+        """Until the journal has this event; the host that it is of."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if (self.folder / "state" / "site").exists():
+                for event in self.events():
+                    if (event.type, event.step) == (kind, step):
+                        return event.host
+            time.sleep(0.02)
+        raise AssertionError(f"no {kind} {step} within {seconds:g} s")
+
+
+class Writer:
+    """Puts numbered keys all the time, each until it is acknowledged, to whoever answers."""
+
+    def __init__(self, members: EtcdMembers, names: list[str], rate: float = 50.0) -> None:
+        self._members, self._names, self._rate = members, names, rate
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+        self.acknowledged: list[str] = []
+        self.longest = 0.0
+        """Seconds that one of them took."""
+
+    def __enter__(self) -> Writer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def lost(self) -> list[str]:
+        """What was acknowledged and is not there."""
+        there = self._members.keys(self._names[0], "n")
+        return [key for key in self.acknowledged if there.get(key) != key]
+
+    def _write(self) -> None:
+        turns = itertools.cycle(self._names)
+        for number in itertools.count():
+            if self._ended.is_set():
+                return
+            began = time.monotonic()
+            while not self._ended.is_set():
+                try:
+                    self._members.put(next(turns), f"n{number:06}", f"n{number:06}")
+                except OSError:
+                    time.sleep(0.01)
+                    continue
+                self.acknowledged.append(f"n{number:06}")
+                self.longest = max(self.longest, time.monotonic() - began)
+                break
+            self._ended.wait(max(0.0, 1 / self._rate - (time.monotonic() - began)))

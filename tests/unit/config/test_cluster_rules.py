@@ -1,0 +1,80 @@
+"""Services that are clusters: what follows from it, and what cannot be meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gapless.config.services import ServiceConfig
+from gapless.config.source import load_config
+from gapless.plans import StepKind, Verb
+from gapless.strategies import STRATEGIES
+from tests.unit.config.shop import problems
+
+STORE = """\
+project: store
+hosts: {"db[1:3]": {}}
+services:
+  db:
+    on: "db[1:3]"
+    systemd: db.service
+"""
+
+
+def store(folder: Path, keys: str) -> ServiceConfig:
+    file = folder / "gapless.yaml"
+    file.write_text(f"{STORE}{keys}")
+    return load_config(file).project.services["db"]
+
+
+def test_the_strategy_and_its_steps_follow_from_it(tmp_path: Path) -> None:
+    service = store(tmp_path, "    cluster: {etcd: {}}\n")
+    assert (service.strategy, service.in_place, service.on_failure) == (
+        "followers-first", True, "stop",
+    )  # fmt: skip
+    assert service.cluster is not None and service.cluster.kind == "etcd"
+    steps = STRATEGIES[service.strategy](service, Verb.RESTART, migrate=False)
+    order = [StepKind.EVACUATE, StepKind.SWITCH, StepKind.READY, StepKind.REJOIN]
+    assert [step for step in steps if step in order] == order
+    assert store(tmp_path, "").on_failure == "rollback"
+
+
+def test_a_person_may_be_asked_instead(tmp_path: Path) -> None:
+    keys = "    cluster: {etcd: {}}\n    rollout: {on_failure: pause}\n"
+    assert store(tmp_path, keys).on_failure == "pause"
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ("    cluster: {}\n", "give exactly one of etcd, redis_sentinel, redis_cluster"),
+        (
+            "    cluster: {etcd: {}, redis_cluster: {}}\n",
+            "give exactly one of etcd, redis_sentinel, redis_cluster",
+        ),
+        (
+            "    cluster: {etcd: {}}\n    rollout: {strategy: rolling}\n",
+            "rolling: members of a cluster are restarted followers-first",
+        ),
+        (
+            "    rollout: {strategy: followers-first}\n",
+            "followers-first: nothing says which cluster its instances are members of",
+        ),
+        (
+            "    cluster: {etcd: {}}\n    rollout: {batch: 2, max_unavailable: 2}\n",
+            "batch: 2: members of a cluster go one at a time",
+        ),
+        (
+            "    cluster: {etcd: {}}\n    rollout: {canary: 1}\n",
+            "canary: the cluster itself says which member goes next",
+        ),
+        (
+            "    cluster: {etcd: {}}\n    rollout: {on_failure: rollback}\n",
+            "on_failure: rollback would stop member after member",
+        ),
+        ("    cluster: {redis_sentinel: {}}\n", "master"),
+    ],
+)
+def test_what_cannot_be_meant(tmp_path: Path, keys: str, told: str) -> None:
+    assert any(told in str(problem) for problem in problems(tmp_path, STORE + keys))
