@@ -14,7 +14,9 @@ import traceback
 
 from bench.results import Bound, conclude
 
-NAMES = ("startup", "plan", "engine", "makespan", "fleet", "flip", "containers", "handover")
+NAMES = (
+    "startup", "plan", "engine", "makespan", "fleet", "flip", "containers", "handover", "rounds"
+)  # fmt: skip
 
 
 def main() -> int:
