@@ -26,7 +26,7 @@ async def _ask(assembly: ProjectAssembly, name: str, hosts: Sequence[str]) -> Se
     assert cluster is not None
     try:
         topology = await cluster.topology()
-        return SeenCluster(topology, await objections(cluster, tuple(hosts)))
+        return SeenCluster(topology, await objections(cluster, topology, hosts))
     except GaplessError as error:
         silent = Finding("silent", cluster.kind, error.what, error.evidence, error.next)
         return SeenCluster(None, (silent,))

@@ -1,4 +1,4 @@
-"""A real cluster of etcd, each member on a "host" of its own, and what gapless is told of it."""
+"""Clusters of real processes, each member on a "host" of its own, and what gapless is told."""
 
 from __future__ import annotations
 
@@ -22,41 +22,33 @@ from tests.clusters.etcd_cluster import PROGRAM, EtcdMembers
 KEEPER = Path(__file__).with_name("keeper.py")
 
 
-class KeptMembers(EtcdMembers):
-    """Started by somebody else."""
+class Site:
+    """Members are started by the keeper, as a service manager would. ``names`` are those of the
+    hosts; ``settings`` go over the keys of the service."""
 
-    def argv(self, name: str, among: list[str]) -> list[str]:
-        assert PROGRAM
-        return [PROGRAM, *self._words(name, among, "new")]
-
-    def settled(self, names: list[str]) -> None:
-        self.wait(lambda: self._one_leader(names), "one leader")
-
-
-class EtcdSite:
-    """``members`` are started by the keeper, as a service manager would."""
-
-    def __init__(self, folder: Path, count: int = 3) -> None:
-        self.folder = folder
-        self.members = KeptMembers(folder / "data")
-        self.names = [f"etcd{number}" for number in range(1, count + 1)]
+    def __init__(self, folder: Path, names: list[str]) -> None:
+        self.folder, self.names = folder, names
         self.settings: dict[str, Any] = {}
-        for path in ("data", "keep"):
-            (folder / path).mkdir()
+        self._kept: list[str] = []
+        (folder / "keep").mkdir()
 
-    def begin(self) -> None:
-        """All of them follow one leader."""
-        for name in self.names:
-            (self.folder / "keep" / f"{name}.argv").write_text(
-                json.dumps(self.members.argv(name, self.names))
-            )
-            self.keep(name, "start")
-        self.members.settled(self.names)
-        self.write()
+    def address(self, name: str) -> str:
+        """That of a host."""
+        raise NotImplementedError
+
+    def service(self) -> dict[str, Any]:
+        """What is special about it."""
+        raise NotImplementedError
+
+    def begin_one(self, name: str, argv: list[str]) -> None:
+        """Started, and kept from now on."""
+        (self.folder / "keep" / f"{name}.argv").write_text(json.dumps(argv))
+        self._kept.append(name)
+        self.keep(name, "start")
 
     def end(self) -> None:
         """Nothing runs any more."""
-        for name in self.names:
+        for name in self._kept:
             self.keep(name, "stop", check=False)
 
     def keep(self, name: str, verb: str, *, check: bool = True) -> str:
@@ -76,19 +68,17 @@ class EtcdSite:
     def write(self) -> None:
         """gapless.yaml."""
         keeper = [sys.executable, str(KEEPER), str(self.folder / "keep"), "{host}"]
-        port = self.members.client_port
         service = {
             "on": list(self.names),
             "command": {verb: [*keeper, verb] for verb in ("start", "stop", "status")},
-            "health": {"http": f"http://{{address}}:{port}/health", "timeout": "20s"},
-            "cluster": {"etcd": {"url": f"http://{{address}}:{port}"}},
             "soak": "0s",
+            **self.service(),
             **self.settings,
         }
         hosts = {
             name: {
                 "transport": "local",
-                "address": self.members.address(name),
+                "address": self.address(name),
                 "sudo": False,
                 "state_dir": str(self.folder / "hosts" / name),
             }
@@ -151,6 +141,43 @@ class EtcdSite:
                         return event.host
             time.sleep(0.02)
         raise AssertionError(f"no {kind} {step} within {seconds:g} s")
+
+
+class KeptMembers(EtcdMembers):
+    """Started by somebody else."""
+
+    def argv(self, name: str, among: list[str]) -> list[str]:
+        assert PROGRAM
+        return [PROGRAM, *self._words(name, among, "new")]
+
+    def settled(self, names: list[str]) -> None:
+        self.wait(lambda: self._one_leader(names), "one leader")
+
+
+class EtcdSite(Site):
+    """Three members."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, [f"etcd{number}" for number in (1, 2, 3)])
+        (folder / "data").mkdir()
+        self.members = KeptMembers(folder / "data")
+
+    def begin(self) -> None:
+        """All of them follow one leader."""
+        for name in self.names:
+            self.begin_one(name, self.members.argv(name, self.names))
+        self.members.settled(self.names)
+        self.write()
+
+    def address(self, name: str) -> str:
+        return self.members.address(name)
+
+    def service(self) -> dict[str, Any]:
+        port = self.members.client_port
+        return {
+            "health": {"http": f"http://{{address}}:{port}/health", "timeout": "20s"},
+            "cluster": {"etcd": {"url": f"http://{{address}}:{port}"}},
+        }
 
 
 class Writer:

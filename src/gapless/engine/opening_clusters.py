@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gapless.clusters.finding import Finding
+from gapless.clusters.topology import Topology
 from gapless.drivers.clusters.base import Cluster
 from gapless.engine.context import RolloutContext
 from gapless.engine.members import member_on, refusing, unsafe
@@ -22,7 +25,7 @@ async def ask_clusters(ctx: RolloutContext) -> None:
 
 async def _ask(ctx: RolloutContext, service: ServicePlan, cluster: Cluster) -> None:
     try:
-        found = await objections(cluster, service.hosts)
+        found = await objections(cluster, await cluster.topology(), service.hosts)
     except ClusterError as error:
         raise PreflightFailed(
             error.what, where=error.where, evidence=error.evidence, next=error.next
@@ -43,9 +46,10 @@ async def _ask(ctx: RolloutContext, service: ServicePlan, cluster: Cluster) -> N
         )
 
 
-async def objections(cluster: Cluster, hosts: tuple[str, ...]) -> tuple[Finding, ...]:
+async def objections(
+    cluster: Cluster, topology: Topology, hosts: Sequence[str]
+) -> tuple[Finding, ...]:
     """What speaks against stopping the members on these hosts, each by itself, said once."""
-    topology = await cluster.topology()
     found: dict[Finding, None] = {}
     for host in hosts:
         member = member_on(topology, cluster, host)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-from gapless.clusters.order import Order
 from gapless.clusters.topology import Topology
+from gapless.engine.reordering import by_topology
 from gapless.planning.survey import SeenCluster
 from gapless.plans import ServicePlan, StepKind
 from gapless.strategies.rolling import Group
@@ -18,16 +18,8 @@ def followers_first(groups: tuple[Group, ...], seen: SeenCluster | None) -> tupl
     """With the hosts of each in the order that holds now."""
     if seen is None or seen.topology is None:
         return groups
-    return tuple(
-        replace(group, hosts=hosts_in_order(seen.topology, group.hosts)) for group in groups
-    )
-
-
-def hosts_in_order(topology: Topology, hosts: Collection[str]) -> tuple[str, ...]:
-    """Those of members that lead least first; those of no member as they come, last."""
-    members = {one.id: one.host for one in topology.members.values() if one.host in hosts}
-    known = [members[member] for member in Order(topology).of_members(members)]
-    return (*known, *(host for host in hosts if host not in known))
+    topology = seen.topology
+    return tuple(replace(group, hosts=by_topology(topology, group.hosts)) for group in groups)
 
 
 def with_cluster(service: ServicePlan, seen: SeenCluster | None, *, force: str) -> ServicePlan:
