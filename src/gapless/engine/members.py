@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gapless.clusters.finding import Finding
 from gapless.clusters.gates import refusals, still_leads
 from gapless.clusters.member import Member
-from gapless.clusters.order import targets
+from gapless.clusters.order import wanted
 from gapless.clusters.topology import Topology
 from gapless.drivers.clusters.base import Cluster, Moved
 from gapless.engine.context import InstanceContext
@@ -53,10 +53,9 @@ async def evacuate(ctx: InstanceContext, topology: Topology, member: str) -> Seq
     cluster = cluster_of(ctx)
     config = ctx.config.cluster
     assert config is not None
-    done = restarted(ctx, topology)
-    wanted = dict.fromkeys(targets(topology, member, done).values())
+    to = wanted(topology, member, restarted(ctx, topology))
     try:
-        moved = await cluster.evacuate(member, tuple(wanted), config.transfer, ctx.fence)
+        moved = await cluster.evacuate(member, to, config.transfer, ctx.fence)
         finding = still_leads(await cluster.topology(), member)
         if finding is not None and not ctx.rollout.plan.force:
             raise _leads_on(ctx, finding, moved)

@@ -9,7 +9,7 @@ import pytest
 
 from gapless.clusters.group import Group, Kind
 from gapless.clusters.member import Member
-from gapless.clusters.order import Order, natural, targets
+from gapless.clusters.order import Order, natural, targets, wanted
 from gapless.clusters.topology import Topology
 from tests.unit.clusters.placements import anywhere, assembled, drawn, spread
 
@@ -86,6 +86,19 @@ def test_leaderships_go_to_those_that_are_done_then_to_who_has_got_furthest() ->
 def test_leaders_spread() -> None:
     topology = led(*[("abcd", "a")] * 6, ("abcd", "b"))
     assert [*targets(topology, "a", ()).values()] == ["c", "d", "b", "c", "d", "b"]
+
+
+def test_one_group_alone_may_go_to_all_that_are_as_good() -> None:
+    one = led(("abcd", "a"))
+    assert wanted(one, "a", {"c", "d"}) == ("c", "d")
+    assert wanted(one, "a", set()) == ("b", "c", "d")
+    ahead = dataclasses.replace(one.groups["g1"], position={"b": 9, "c": 5, "d": 7})
+    assert wanted(dataclasses.replace(one, groups={"g1": ahead}), "a", set()) == ("b", "d", "c")
+    assert wanted(one, "b", set()) == ()
+
+
+def test_several_groups_have_each_their_own() -> None:
+    assert sorted(wanted(led(("abc", "a"), ("abc", "a")), "a", {"b", "c"})) == ["b", "c"]
 
 
 def test_groups_that_have_nowhere_to_go() -> None:
