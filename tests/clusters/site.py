@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,16 @@ class EtcdSite(Site):
         super().__init__(folder, [f"etcd{number}" for number in (1, 2, 3)])
         (folder / "data").mkdir()
         self.members = KeptMembers(folder / "data")
+        self._turns = itertools.cycle(self.names)
+
+    def put(self, key: str) -> None:
+        """To the next member. Raises OSError."""
+        self.members.put(next(self._turns), key, key)
+
+    def lost(self, keys: list[str]) -> list[str]:
+        """Those that are not there."""
+        there = self.members.keys(self.names[0], "n")
+        return [key for key in keys if there.get(key) != key]
 
     def begin(self) -> None:
         """All of them follow one leader."""
@@ -181,10 +192,13 @@ class EtcdSite(Site):
 
 
 class Writer:
-    """Puts numbered keys all the time, each until it is acknowledged, to whoever answers."""
+    """Puts numbered keys all the time, each until it is acknowledged. ``put`` raises one of
+    ``failures`` where it is not."""
 
-    def __init__(self, members: EtcdMembers, names: list[str], rate: float = 50.0) -> None:
-        self._members, self._names, self._rate = members, names, rate
+    def __init__(
+        self, put: Callable[[str], None], failures: type[Exception], rate: float = 50.0
+    ) -> None:
+        self._put, self._failures, self._rate = put, failures, rate
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._write)
         self.acknowledged: list[str] = []
@@ -199,24 +213,15 @@ class Writer:
         self._ended.set()
         self._thread.join()
 
-    def lost(self) -> list[str]:
-        """What was acknowledged and is not there."""
-        there = self._members.keys(self._names[0], "n")
-        return [key for key in self.acknowledged if there.get(key) != key]
-
     def _write(self) -> None:
-        turns = itertools.cycle(self._names)
         for number in itertools.count():
-            if self._ended.is_set():
-                return
             began = time.monotonic()
             while not self._ended.is_set():
-                try:
-                    self._members.put(next(turns), f"n{number:06}", f"n{number:06}")
-                except OSError:
-                    time.sleep(0.01)
-                    continue
-                self.acknowledged.append(f"n{number:06}")
-                self.longest = max(self.longest, time.monotonic() - began)
-                break
-            self._ended.wait(max(0.0, 1 / self._rate - (time.monotonic() - began)))
+                with contextlib.suppress(self._failures):
+                    self._put(f"n{number:06}")
+                    self.acknowledged.append(f"n{number:06}")
+                    self.longest = max(self.longest, time.monotonic() - began)
+                    break
+                time.sleep(0.01)
+            if self._ended.wait(max(0.0, 1 / self._rate - (time.monotonic() - began))):
+                return

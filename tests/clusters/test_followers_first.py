@@ -25,9 +25,9 @@ def site(tmp_path: Path) -> Iterator[EtcdSite]:
 
 def test_every_member_is_restarted_once_the_leader_last_and_nothing_is_lost(site: EtcdSite) -> None:
     before, leader = site.pids(), _leader(site)
-    with Writer(site.members, site.names) as writer:
+    with Writer(site.put, OSError) as writer:
         told = site.run("restart", "--yes", "--reason", "test")
-    assert not writer.lost()
+    assert not site.lost(writer.acknowledged)
     assert len(writer.acknowledged) > 50
     assert site.order()[-1] == leader
     after = site.pids()
@@ -63,7 +63,7 @@ def test_with_a_member_down_nothing_is_touched(site: EtcdSite) -> None:
 @pytest.mark.parametrize("step", ["evacuate", "switch", "rejoin"])
 def test_a_controller_that_was_killed_is_resumed(site: EtcdSite, step: str) -> None:
     before = site.pids()
-    with Writer(site.members, site.names) as writer:
+    with Writer(site.put, OSError) as writer:
         controller = site.start("restart", "--yes", "--reason", "test")
         try:
             site.wait_for("step.started", step)
@@ -71,7 +71,7 @@ def test_a_controller_that_was_killed_is_resumed(site: EtcdSite, step: str) -> N
             controller.send_signal(signal.SIGKILL)
             controller.wait()
         site.run("resume")
-    assert not writer.lost()
+    assert not site.lost(writer.acknowledged)
     after = site.pids()
     assert all(after[name] != before[name] for name in site.names)
     stops = site.order()
