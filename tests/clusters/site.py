@@ -43,9 +43,13 @@ class Site:
 
     def begin_one(self, name: str, argv: list[str]) -> None:
         """Started, and kept from now on."""
-        (self.folder / "keep" / f"{name}.argv").write_text(json.dumps(argv))
+        self.kept(name, argv)
         self._kept.append(name)
         self.keep(name, "start")
+
+    def kept(self, name: str, argv: list[str]) -> None:
+        """What its next start is."""
+        (self.folder / "keep" / f"{name}.argv").write_text(json.dumps(argv))
 
     def end(self) -> None:
         """Nothing runs any more."""

@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from gapless.config.base import Section
 from gapless.config.cluster_etcd import EtcdClusterConfig
+from gapless.config.cluster_http import ChronikConfig, HttpClusterConfig
 from gapless.config.cluster_redis import RedisClusterConfig, RedisSentinelConfig
 from gapless.config.quantities import Limit, Positive
 
@@ -21,6 +22,10 @@ class ClusterConfig(Section):
     """One Redis master with replicas, watched by sentinels."""
     redis_cluster: RedisClusterConfig | None = None
     """Redis Cluster."""
+    chronik: ChronikConfig | None = None
+    """Chronik; {} for all defaults."""
+    http: HttpClusterConfig | None = None
+    """Anything that tells over HTTP who leads what."""
     transfer: Limit = 30.0
     """Limit for moving every leadership away from a member that is to be stopped."""
     rejoin: Limit = 30.0
@@ -41,4 +46,4 @@ class ClusterConfig(Section):
         return self
 
 
-KINDS = ("etcd", "redis_sentinel", "redis_cluster")
+KINDS = ("etcd", "redis_sentinel", "redis_cluster", "chronik", "http")

@@ -55,6 +55,8 @@ CLUSTERS: Mapping[str, str] = {
     "etcd": "gapless.drivers.clusters.etcd:EtcdCluster",
     "redis_sentinel": "gapless.drivers.clusters.redis_sentinel:RedisSentinel",
     "redis_cluster": "gapless.drivers.clusters.redis_cluster:RedisCluster",
+    "chronik": "gapless.drivers.clusters.http_cluster:Chronik",
+    "http": "gapless.drivers.clusters.http_cluster:HttpCluster",
 }
 SEATS: Mapping[str, str] = {
     "folder": "gapless.drivers.handover.folder:SharedFolder",

@@ -68,6 +68,8 @@ class Server:
                     request = await _read(reader)
                     writer.write(_packed(await self._answer(request)))
                     await writer.drain()
+                    if request.headers.get("connection", "").lower() == "close":
+                        return
         finally:
             self._connections.discard(task)
             writer.close()

@@ -48,10 +48,13 @@ def test_a_person_may_be_asked_instead(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
-        ("    cluster: {}\n", "give exactly one of etcd, redis_sentinel, redis_cluster"),
+        (
+            "    cluster: {}\n",
+            "give exactly one of etcd, redis_sentinel, redis_cluster, chronik, http",
+        ),
         (
             "    cluster: {etcd: {}, redis_cluster: {}}\n",
-            "give exactly one of etcd, redis_sentinel, redis_cluster",
+            "give exactly one of etcd, redis_sentinel, redis_cluster, chronik, http",
         ),
         (
             "    cluster: {etcd: {}}\n    rollout: {strategy: rolling}\n",

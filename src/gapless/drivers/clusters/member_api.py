@@ -8,12 +8,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from gapless.config.api_url import ApiTlsConfig
 from gapless.drivers.balancers.http_answer import HttpAnswer
-from gapless.drivers.balancers.http_api import Ask, HttpApi
+from gapless.drivers.balancers.http_api import NO_HEADERS, Ask, HttpApi
 from gapless.drivers.balancers.node_host import NodeHost
 from gapless.drivers.balancers.sight import NoAnswer
 from gapless.drivers.transports.base import Transport
@@ -30,7 +30,8 @@ class Silent(ClusterError):
 
 class MemberApi:
     """``cluster`` is the name that errors carry, ``product`` what answers there, ``hint`` what to
-    do when it does not; ``timeout`` seconds bound one exchange."""
+    do when it does not; ``secrets``: header name to secret reference; ``timeout`` seconds bound
+    one exchange."""
 
     def __init__(
         self,
@@ -42,10 +43,13 @@ class MemberApi:
         product: str,
         hint: str,
         tls: ApiTlsConfig = _NO_TLS,
+        secrets: Mapping[str, str] = NO_HEADERS,
         timeout: float = 5.0,
     ) -> None:
         node = NodeHost(cluster, host, transport)
-        self._api = HttpApi(node, url, product=product, hint=hint, tls=tls, timeout=timeout)
+        self._api = HttpApi(
+            node, url, product=product, hint=hint, tls=tls, secrets=secrets, timeout=timeout
+        )
 
     @property
     def product(self) -> str:
