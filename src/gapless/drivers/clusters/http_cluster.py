@@ -115,18 +115,24 @@ class HttpCluster:
     ) -> Moved:
         began, why = self._clock.monotonic(), "no follower is in sync"
         for turn, to in enumerate(able[:_ATTEMPTS]):
-            left = until - self._clock.monotonic()
-            ends = self._clock.monotonic() + left / (_ATTEMPTS - turn)
+            now = self._clock.monotonic()
+            ends = now + max(0.0, until - now) / (_ATTEMPTS - turn)
             why = await self._order(call, group, member, to, fence)
-            while not why or self._clock.monotonic() < ends:
-                now = await self._leader(group)
-                if now and now != member:
-                    return Moved(group, now, seconds=self._clock.monotonic() - began)
-                if self._clock.monotonic() >= ends:
-                    why = why or f"{member} still leads, though {to} was to take over"
-                    break
-                await self._clock.sleep(_LOOK)
+            # one that was refused may have moved by itself
+            if new := await self._taken_over(group, member, now if why else ends):
+                return Moved(group, new, seconds=self._clock.monotonic() - began)
+            why = why or f"{member} still leads, though {to} was to take over"
         return Moved(group, why=why, seconds=self._clock.monotonic() - began)
+
+    async def _taken_over(self, group: str, member: str, ends: float) -> str:
+        """Who leads instead, as soon as all say so; "" where nobody does in time."""
+        while True:
+            new = await self._leader(group)
+            if new and new != member:
+                return new
+            if self._clock.monotonic() >= ends:
+                return ""
+            await self._clock.sleep(_LOOK)
 
     async def _order(
         self, call: HttpCallConfig, group: str, member: str, to: str, fence: Fence | None
