@@ -200,7 +200,7 @@ async def _survey(
         survey(instances, drivers, at_once=at_once, schema=schema),
         drain_delays(assembly, names),
         answers_of_nodes(assembly, single),
-        answers_of_clusters(assembly, names, touched),
+        answers_of_clusters(assembly, project.clock, names, touched),
         nodes_reached(assembly, [one for one in steered if one not in single]),
     )
     reached = [instance for instance in steered if not seen.seen[instance].error]

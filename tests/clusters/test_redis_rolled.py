@@ -151,6 +151,7 @@ class ClusterSite(RedisSite):
             ),
             "a cluster",
         )
+        wait_for(self._linked, "replicas that follow")
         self.connected = self._connected()
         self.write()
 
@@ -172,6 +173,11 @@ class ClusterSite(RedisSite):
     def _connected(self) -> Any:
         nodes = [ClusterNode(self.address(name), _PORT) for name in self.names]
         return RedisCluster(startup_nodes=nodes, socket_timeout=5.0)
+
+    def _linked(self) -> bool:
+        roles = [self._said(name, "ROLE") for name in self.names]
+        replicas = [role for role in roles if role and role[0] == "slave"]
+        return len(replicas) == 3 and all(role[3] == "connected" for role in replicas)
 
     def _answers(self, name: str) -> bool:
         return bool(self._said(name, "PING"))

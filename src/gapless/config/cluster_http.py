@@ -43,14 +43,15 @@ class HttpGroupsConfig(Section):
     """Field with the ids of those that are in sync."""
     position: str = ""
     """Field with how far each has got, by id, where it is told."""
-    lag: Count = 0
-    """How far a member may be behind by that and still counts as caught up."""
+    lag: Count = 1000
+    """How far a member may be behind by that and still counts as caught up: under writes none is at
+    the end all the time."""
     minimum: Positive | Literal["majority"] = "majority"
     """How many of a group have to be left for clients to notice nothing."""
 
 
 class HttpCallConfig(Section):
-    """One request; {group} and {to} are filled in."""
+    """One request: {group} stands for the name of the group, {to} for the id of a member."""
 
     path: UrlPath
     """With its query."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
+from gapless.clock import Clock
 from gapless.clusters.finding import Finding
 from gapless.clusters.gates import refusals, still_leads
 from gapless.clusters.member import Member
@@ -14,6 +15,10 @@ from gapless.drivers.clusters.base import Cluster, Moved
 from gapless.engine.context import InstanceContext
 from gapless.errors import ClusterError, GaplessError
 from gapless.plans import StepKind
+
+SETTLES = 3.0
+"""Seconds for what is against it to be over by itself."""
+_LOOK = 0.5
 
 
 def cluster_of(ctx: InstanceContext) -> Cluster:
@@ -40,6 +45,23 @@ def member_on(topology: Topology, cluster: Cluster, host: str) -> Member:
 async def unsafe(cluster: Cluster, topology: Topology, member: str) -> tuple[Finding, ...]:
     """Everything that speaks against stopping it now."""
     return (*refusals(topology, (member,)), *await cluster.unsafe(topology, (member,)))
+
+
+async def objections(
+    cluster: Cluster, clock: Clock, hosts: Sequence[str]
+) -> tuple[Topology, tuple[Finding, ...]]:
+    """What speaks against stopping the members on these hosts, each by itself, said once. A
+    follower may be behind for a moment, and an election under way: what is over soon is nothing."""
+    until = clock.monotonic() + SETTLES
+    while True:
+        topology = await cluster.topology()
+        found: dict[Finding, None] = {}
+        for host in hosts:
+            member = member_on(topology, cluster, host)
+            found.update(dict.fromkeys(await unsafe(cluster, topology, member.id)))
+        if not found or clock.monotonic() >= until:
+            return topology, tuple(found)
+        await clock.sleep(_LOOK)
 
 
 def refusing(found: Sequence[Finding], *, force: bool) -> tuple[Finding, ...]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from gapless.clusters.finding import Finding
-from gapless.clusters.topology import Topology
 from gapless.drivers.clusters.base import Cluster
 from gapless.engine.context import RolloutContext
-from gapless.engine.members import member_on, refusing, unsafe
+from gapless.engine.members import objections, refusing
 from gapless.errors import ClusterError, PreflightFailed
 from gapless.plans import ServicePlan, StepKind
 
@@ -25,7 +21,7 @@ async def ask_clusters(ctx: RolloutContext) -> None:
 
 async def _ask(ctx: RolloutContext, service: ServicePlan, cluster: Cluster) -> None:
     try:
-        found = await objections(cluster, await cluster.topology(), service.hosts)
+        _, found = await objections(cluster, ctx.clock, service.hosts)
     except ClusterError as error:
         raise PreflightFailed(
             error.what, where=error.where, evidence=error.evidence, next=error.next
@@ -44,14 +40,3 @@ async def _ask(ctx: RolloutContext, service: ServicePlan, cluster: Cluster) -> N
             evidence="\n".join(f"{one.code}: {one}" for one in holding[:_LINES]),
             next=holding[0].next,
         )
-
-
-async def objections(
-    cluster: Cluster, topology: Topology, hosts: Sequence[str]
-) -> tuple[Finding, ...]:
-    """What speaks against stopping the members on these hosts, each by itself, said once."""
-    found: dict[Finding, None] = {}
-    for host in hosts:
-        member = member_on(topology, cluster, host)
-        found.update(dict.fromkeys(await unsafe(cluster, topology, member.id)))
-    return tuple(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gapless.clusters.kept import kept
 from gapless.engine.context import InstanceContext
-from gapless.engine.members import cluster_of, evacuate, member_on, refusing, unsafe
+from gapless.engine.members import cluster_of, evacuate, member_on, objections, refusing
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import ClusterError
 from gapless.plans import StepKind
@@ -24,9 +24,8 @@ class Evacuate(Step):
         if ctx.host in ctx.service.installs:
             return {}  # it is no member yet
         cluster = cluster_of(ctx)
-        topology = await cluster.topology()
+        topology, found = await objections(cluster, ctx.rollout.clock, (ctx.host,))
         member = member_on(topology, cluster, ctx.host)
-        found = await unsafe(cluster, topology, member.id)
         if holding := refusing(found, force=bool(ctx.rollout.plan.force)):
             raise ClusterError(
                 f"it may not be stopped now: {holding[0]}",

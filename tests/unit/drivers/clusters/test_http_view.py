@@ -12,7 +12,7 @@ from gapless.clusters.topology import Topology, by_id
 from gapless.config.cluster_http import ChronikConfig, HttpGroupsConfig
 from gapless.drivers.clusters.http_view import Round, Sight, at, groups
 
-PARTITIONS = HttpGroupsConfig(path="/partitions", position="applied_index")
+PARTITIONS = HttpGroupsConfig(path="/partitions", position="applied_index", lag=10)
 
 
 def _partition(leader: Any = 1, isr: Any = (1, 2, 3), **more: Any) -> dict[str, Any]:
