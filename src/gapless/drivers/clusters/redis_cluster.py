@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 
 from gapless.clock import Clock
 from gapless.clusters.finding import Finding
@@ -29,7 +28,7 @@ from gapless.drivers.clusters.redis_cluster_view import QUESTIONS, Told, told
 from gapless.drivers.clusters.redis_findings import UNSAVED, unpersisted
 from gapless.drivers.clusters.redis_password import RedisPassword
 from gapless.drivers.clusters.redis_places import RedisPlaces
-from gapless.drivers.clusters.redis_talk import RedisTalk
+from gapless.drivers.clusters.redis_talk import talks
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import ClusterError
@@ -62,14 +61,14 @@ class RedisCluster:
         self._clock = clock
         self._places = RedisPlaces(hosts)
         password = RedisPassword(name, config.user, config.password)
-        self._servers = {
-            host: RedisTalk(
-                name, host, fill(config.address, Instance(name, host), address),
-                partial(transports, host),
-                password=password, timeout=config.timeout,
-            )
-            for host in hosts
-        }  # fmt: skip
+        self._servers = talks(
+            name,
+            hosts,
+            lambda host: fill(config.address, Instance(name, host), address),
+            transports,
+            password=password,
+            timeout=config.timeout,
+        )
 
     @property
     def name(self) -> str:

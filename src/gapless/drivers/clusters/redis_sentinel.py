@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from functools import partial
 
 from gapless.clock import Clock
 from gapless.clusters.finding import Finding
@@ -48,7 +47,7 @@ from gapless.drivers.clusters.redis_sentinel_sight import (
     unpausable,
 )
 from gapless.drivers.clusters.redis_sentinel_view import doors, questions, watch
-from gapless.drivers.clusters.redis_talk import RedisTalk
+from gapless.drivers.clusters.redis_talk import talks
 from gapless.drivers.clusters.redis_view import QUESTIONS, server
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
@@ -83,22 +82,23 @@ class RedisSentinel:
         self._places = RedisPlaces(hosts)
         password = RedisPassword(name, config.user, config.password)
         guard = RedisPassword(name, config.sentinel_user, config.sentinel_password)
-        self._servers = {
-            host: RedisTalk(
-                name, host, fill(config.address, Instance(name, host), address),
-                partial(transports, host),
-                password=password, timeout=config.timeout,
-            )
-            for host in hosts
-        }  # fmt: skip
-        self._sentinels = {
-            host: RedisTalk(
-                name, host, fill(config.sentinel, Instance(name, host), address),
-                partial(transports, host),
-                sentinel=True, password=guard, timeout=config.timeout,
-            )
-            for host in config.sentinels or tuple(hosts)
-        }  # fmt: skip
+        self._servers = talks(
+            name,
+            hosts,
+            lambda host: fill(config.address, Instance(name, host), address),
+            transports,
+            password=password,
+            timeout=config.timeout,
+        )
+        self._sentinels = talks(
+            name,
+            config.sentinels or tuple(hosts),
+            lambda host: fill(config.sentinel, Instance(name, host), address),
+            transports,
+            password=guard,
+            timeout=config.timeout,
+            sentinel=True,
+        )
 
     @property
     def name(self) -> str:

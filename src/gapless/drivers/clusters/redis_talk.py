@@ -13,7 +13,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TypeVar
 
 from gapless.drivers.clusters.redis_password import RedisPassword
@@ -162,3 +163,28 @@ class RedisTalk:
     def _veiled(self, text: str, login: tuple[str, ...]) -> str:
         hidden = secret_forms(login[-1:])
         return veil(text.encode("utf-8", "replace"), hidden).decode("utf-8", "replace")
+
+
+def talks(
+    cluster: str,
+    hosts: Iterable[str],
+    address: Callable[[str], str],
+    transports: Callable[[str], Transport],
+    *,
+    password: RedisPassword,
+    timeout: float,
+    sentinel: bool = False,
+) -> dict[str, RedisTalk]:
+    """One for each host; ``address`` gives that of the server as its host reaches it."""
+    return {
+        host: RedisTalk(
+            cluster,
+            host,
+            address(host),
+            partial(transports, host),
+            sentinel=sentinel,
+            password=password,
+            timeout=timeout,
+        )
+        for host in hosts
+    }
