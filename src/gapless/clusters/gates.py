@@ -45,7 +45,7 @@ def still_leads(topology: Topology, member: str) -> Finding | None:
         code="still-leads",
         where=name_of(topology, member),
         what=f"it leads {_counted(len(led), 'group')}: {_some(led)}",
-        next="see why they were not taken over; --force stops it all the same",
+        next="see in the logs of the others why they were not taken over",
     )
 
 

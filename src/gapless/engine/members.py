@@ -152,5 +152,6 @@ def _leads_on(ctx: InstanceContext, finding: Finding, moved: Sequence[Moved]) ->
         f"it was not stopped: {finding.what}",
         where=str(ctx.instance),
         evidence="\n".join(told),
-        next=finding.next,
+        next=f"{finding.next}\ngapless {ctx.rollout.plan.verb.value} {ctx.service.name} "
+        f'--hosts {ctx.host} --force --reason "..." stops it all the same',
     )

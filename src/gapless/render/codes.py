@@ -79,6 +79,7 @@ GUIDES: Mapping[str, str] = {
     "GL-406": "how-to/haproxy.md",
     "GL-407": "how-to/troubleshooting.md#rollback-failed",
     "GL-408": "how-to/resume-abort.md#ctrl-c",
+    "GL-409": "how-to/clusters.md#when-something-goes-wrong",
     "GL-503": "how-to/ssh.md#host-keys",
     "GL-504": "how-to/ssh.md",
     "GL-505": "how-to/sudo.md",
