@@ -5,14 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# Most tests wait, for servers and for hosts: more of them at a time than there are cores.
-UNIT_WORKERS ?= 4
+# Most tests wait, for servers and for hosts: more of them at a time than there are cores. Random
+# rollouts never wait, so they go beside the others, on what those leave of the processors.
+UNIT_WORKERS ?= 5
+SIM_WORKERS ?= 2
 LAB_WORKERS ?= 3
 
 # Tests start the command some hundred times; it is compiled once, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo demo-lab test check unit sim lab bench bench-short docs clean
+.PHONY: demo demo-lab test check unit sim lab alone bench bench-short docs clean
 
 # Two services of this machine; without root.
 demo: $(STAMP)
@@ -23,7 +25,9 @@ demo-lab: $(STAMP)
 	$(BIN)/python -m tests.lab setup
 	$(BIN)/python -m demo.lab
 
-test: check unit lab bench-short
+test: check packages
+	./scripts/beside "$(MAKE) sim" "$(MAKE) unit lab"
+	$(MAKE) alone bench-short
 
 # Formatting, types, and the import directions of the design.
 check: $(STAMP)
@@ -33,16 +37,19 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 unit: $(STAMP) packages
-	$(BIN)/pytest -n $(UNIT_WORKERS) --dist loadgroup -m "not lab" tests
+	$(BIN)/pytest -n $(UNIT_WORKERS) --dist loadgroup -m "not lab and not alone and not sim" tests
 
 sim: $(STAMP)
-	$(BIN)/pytest -n 2 -m sim tests/simulation
+	$(BIN)/pytest -n $(SIM_WORKERS) -m sim tests/simulation
 
 # Real systemd hosts: needs root and systemd-nspawn; says why when it cannot. Every worker has a
-# lab of its own, and may be slower for its neighbours; what measures time comes last, undisturbed.
+# lab of its own, and may be slower for its neighbours.
 lab: $(STAMP) packages
 	$(BIN)/pytest -n $(LAB_WORKERS) --dist loadgroup --timeout 300 -m "lab and not alone" tests
-	$(BIN)/pytest -m "lab and alone" tests
+
+# What measures time: one after the other, with nothing beside them.
+alone: $(STAMP) packages
+	$(BIN)/pytest --timeout 300 -m alone tests
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

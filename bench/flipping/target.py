@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench.flipping.measuring import Endings, Life, Times
 from bench.results import ROOT
+from tests.ports import free_port
 
 WORK = "2"
 """Milliseconds per request, in which a worker does nothing else."""
@@ -148,13 +149,6 @@ def python() -> str:
     """Debian's where there is one: what a service would run with."""
     debian = Path("/usr/bin/python3")
     return str(debian) if debian.exists() else str(Path(sys.executable).resolve())
-
-
-def free_port() -> int:
-    """Nobody else's at this moment."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def answers(address: str) -> bool:

@@ -20,6 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.ports import free_port
+
 _PER_LISTENER = 16
 _PER_NET = 250
 
@@ -87,8 +89,8 @@ class Fleet:
         self.folder = folder
         self.addresses = [f"127.0.{1 + n // _PER_NET}.{1 + n % _PER_NET}" for n in range(hosts)]
         self.boot = boot
-        self.port = _free_port(self.addresses[0])
-        self.service_port = _free_port(self.addresses[0])
+        self.port = free_port(self.addresses[0])
+        self.service_port = free_port(self.addresses[0])
         self.control = folder / "control"
         self._listeners: list[subprocess.Popen[bytes]] = []
 
@@ -221,9 +223,3 @@ def missing() -> str:
     if os.geteuid() != 0:
         return "needs root: sshd gives sessions an environment of their own"
     return ""
-
-
-def _free_port(address: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.containers.shop import Shop
-from tests.lab.haproxy import free_port
+from tests.ports import free_port
 
 SCRIPT = os.environ.get("DOCKER_ROLLOUT", "")
 

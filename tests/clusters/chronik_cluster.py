@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 import os
 import re
 import signal
@@ -15,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.ports import free_port, own_address
 from tests.unit.drivers.balancers.etcd_server import Etcd
-from tests.unit.drivers.balancers.ports import free_port, own_address
 
 from .minichronik.client import ask, committed
 
@@ -154,7 +156,7 @@ class ChronikCluster:
     def __init__(
         self, folder: Path, *, nodes: int = 3, topics: str = "test-topic:3", min_isr: int = 2
     ) -> None:
-        self.etcd = Etcd(folder)
+        self.folder, self.etcd = folder, Etcd(folder)
         host = own_address()
         addresses = {number: f"{host}:{free_port(host)}" for number in range(1, nodes + 1)}
         peers = ",".join(f"{number}={address}" for number, address in addresses.items())
@@ -227,6 +229,13 @@ class ChronikCluster:
     def leader(self, partition: str) -> ChronikNode:
         """Of a partition that has one."""
         return self.nodes[self.leaders()[partition]]
+
+    def epoch(self, partition: str) -> int:
+        """Of its leadership, as etcd has it: one more when somebody leads it, and one more when
+        nobody does."""
+        key = base64.b64encode(f"/minichronik/partitions/{partition}".encode()).decode()
+        _, found = ask(f"{self.etcd.url}/v3/kv/range", json.dumps({"key": key}).encode())
+        return int(json.loads(base64.b64decode(found["kvs"][0]["value"]))["epoch"])
 
     def wait_until_healthy(self) -> None:
         """Every node says of every partition that it is led and that all replicas are in sync; the

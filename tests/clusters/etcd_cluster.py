@@ -9,7 +9,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.ports import free_port
 
 PROGRAM = shutil.which("etcd")
 _PATIENCE = 40.0
@@ -43,7 +44,7 @@ class EtcdMembers:
         self._folder = folder
         # Connections begin at 127.0.0.1, so none of them takes a port that a member comes back to.
         self._net = f"127.{random.randint(1, 254)}.{random.randint(2, 254)}"
-        self.client_port, self._peer_port = self._free_ports()
+        self.client_port, self._peer_port = (free_port(f"{self._net}.1") for _ in range(2))
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._argv: dict[str, list[str]] = {}
 
@@ -184,12 +185,6 @@ class EtcdMembers:
             *("--initial-cluster-token", self._net),
             *("--heartbeat-interval", "50", "--election-timeout", "500"),
         ]
-
-    def _free_ports(self) -> tuple[int, int]:
-        with socket.socket() as one, socket.socket() as other:
-            for probe in (one, other):
-                probe.bind((f"{self._net}.1", 0))
-            return one.getsockname()[1], other.getsockname()[1]
 
     def _data(self, name: str) -> Path:
         return self._folder / name

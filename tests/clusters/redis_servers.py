@@ -6,10 +6,8 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -28,12 +26,12 @@ from gapless.drivers.transports.base import Tls, Transport
 from gapless.drivers.transports.local import LocalTransport
 from gapless.errors import Unreachable
 from gapless.model import Fence
+from tests.ports import free_port
 
 PROGRAM = shutil.which("redis-server")
 HOSTS = ("redis1", "redis2", "redis3")
 PASSWORD = "correct-horse"
 MASTER = "shop"
-_USED: set[int] = set()
 _DEATHSIG = 1
 
 
@@ -46,25 +44,6 @@ def need_redis() -> None:
         pytest.skip(missing)
 
 
-def free_port() -> int:
-    """Below those that connections begin at: a server that is down must find its port again. The
-    one ten thousand above, of Redis Cluster's bus, is free, too."""
-    while True:
-        port = random.randint(10_000, 20_000)
-        if port not in _USED and _free(port) and _free(port + 10_000):
-            _USED.add(port)
-            return port
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
 class RedisServer:
     """One process with a folder and a port of its own; it ends with the tests, however these end.
     Start it in the main thread: the kernel ends it with the thread that started it."""
@@ -72,7 +51,7 @@ class RedisServer:
     def __init__(self, folder: Path, config: str, *flags: str) -> None:
         folder.mkdir()
         self.folder = folder
-        self.port = free_port()
+        self.port = free_port(beside=10_000)  # where Redis Cluster's bus is
         self._flags = flags
         self._process: subprocess.Popen[bytes] | None = None
         whole = f"bind 127.0.0.1\nport {self.port}\ndir {folder}\nprotected-mode no\n{config}"

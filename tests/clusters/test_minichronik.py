@@ -297,13 +297,14 @@ class TestLies:
         assert node.transfer(FIRST, 2)[0] == 200
         Client(cluster.urls).produce(FIRST, "that all must have noticed")
         assert [one.leader(FIRST) for one in cluster.nodes.values()] == [1, 1, 1]
+        before = cluster.epoch(FIRST)
         node.tell_to_stop()
         assert node.wait() == 0
         assert f"INFO Successfully transferred leadership for {FIRST} in 0ms" in node.said()
         assert "(transfers: 1 successful, 0 failed)" in node.said()
         other = cluster.nodes[2]
-        until_equal(partial(other.leader, FIRST), 0)
         until(lambda: other.leader(FIRST) in (2, 3), "another to lead")
+        assert cluster.epoch(FIRST) == before + 2, "nobody led it in between"
 
     def test_a_stale_isr_is_that_of_before(self, cluster: ChronikCluster) -> None:
         liar, honest = cluster.nodes[1], cluster.nodes[2]

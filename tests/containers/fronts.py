@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.lab.haproxy import free_port
+from tests.ports import free_port
 
 _START_WITHIN = 20.0
 _WHERE = f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin"

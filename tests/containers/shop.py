@@ -18,6 +18,7 @@ import yaml
 from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.events.event import Event
 from tests.lab.haproxy import HAProxy, HAProxySettings
+from tests.lab.load import Load
 
 from . import image
 from .engine import Engine
@@ -47,8 +48,9 @@ class Shop:
         self.patience = "8s"
         self.proxy: HAProxy | None = None
         self.short: Path | None = None
-        self.check = "inter 100ms fall 2"
-        """How HAProxy watches a server."""
+        self.check = "inter 100ms fall 40"
+        """How HAProxy watches a server: patiently, since on a busy machine a program may not answer
+        for seconds."""
         self.nodes: list[str] = []
         """Hosts of HAProxy, where it is not seen as one of this machine."""
         self.front: Front | None = None
@@ -192,6 +194,13 @@ class Shop:
         assert door is not None
         with urllib.request.urlopen(f"{door.url}/version", timeout=5) as reply:
             return str(reply.read().decode())
+
+    def lost_nothing(self, load: Load) -> None:
+        """Every request was answered; what the proxy had to say is shown where one was not."""
+        failed = [(round(one.at - load.report.started, 2), one) for one in load.report.errors]
+        log = self.short / "haproxy.log" if self.short is not None else None
+        told = log.read_text(errors="replace")[-2000:] if log is not None else ""
+        assert not failed, f"{len(failed)} lost: {failed[:3]} … {failed[-1]}\n{told}"
 
     def close(self) -> None:
         for door in filter(None, (self.proxy, self.front)):

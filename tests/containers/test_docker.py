@@ -15,8 +15,8 @@ from gapless.drivers.runtimes.docker import DockerPair
 from gapless.drivers.transports.base import Transport
 from gapless.drivers.transports.local import LocalTransport
 from gapless.testing.runtime_suite import RuntimeSuite
-from tests.lab.haproxy import free_port
 from tests.lab.load import Load
+from tests.ports import free_port
 
 from . import image
 from .engine import Engine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import urllib.request
 
-from tests.lab.haproxy import free_port
+from tests.ports import free_port
 
 from .shop import Shop
 

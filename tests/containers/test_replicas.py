@@ -26,7 +26,6 @@ def three(shop: Shop) -> Shop:
     shop.settings["rollout"] = {"batch": 1}
     shop.settings["health"] = {"http": "http://{address}:8080/health", "timeout": "30s"}
     shop.nodes = ["app1"]
-    shop.check = "inter 500ms fall 4"  # a busy machine has HAProxy believe that all are gone
     shop.write()
     return shop
 
@@ -78,7 +77,7 @@ def test_one_more_at_a_time_and_nothing_is_lost(served: Shop) -> None:
         assert versions(served) == {"2": 3}
         served.run("rollback", "web", "--yes", "--reason", "back")
     assert load.report.sent > 200
-    assert load.report.failed == 0, load.report.errors[:5]
+    served.lost_nothing(load)
     assert max(seen) == 4
     assert versions(served) == {"1": 3}
     assert places(served) == ["1", "2", "3"]
@@ -153,4 +152,4 @@ def test_three_are_left_of_one_version_when_the_controller_was_killed(
             told = served.run(command, check=status)
             assert versions(served) == {version: 3}, told
             assert places(served) == ["1", "2", "3"]
-    assert load.report.failed == 0, load.report.errors[:5]
+    served.lost_nothing(load)

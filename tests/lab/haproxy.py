@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.ports import free_port
+
 from .cgroup import Cgroup
 from .debian import which
 from .shell import LabError
@@ -225,11 +227,3 @@ backend {BACKEND}
 
     def _log(self) -> str:
         return (self.folder / "haproxy.log").read_text(errors="replace")[-1000:]
-
-
-def free_port(address: str = "127.0.0.1") -> int:
-    """A port of `address` that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -9,9 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.ports import free_port
+
 from .cgroup import Cgroup
 from .debian import install_missing_packages
-from .haproxy import HAProxy, HAProxySettings, free_port
+from .haproxy import HAProxy, HAProxySettings
 from .host import LabHost, endpoint
 from .keys import Keys
 from .limits import raise_inotify_limit

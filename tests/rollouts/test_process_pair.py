@@ -15,8 +15,8 @@ import pytest
 from tests.lab.debian import which
 from tests.lab.haproxy import HAProxy, HAProxySettings
 from tests.lab.load import Load
+from tests.ports import free_port
 from tests.rollouts.site import Site, kill
-from tests.supervisor.rig import free_port
 
 PROGRAM = Path(__file__).parents[1] / "supervisor" / "programs" / "serve.py"
 pytestmark = pytest.mark.timeout(300)

@@ -8,7 +8,8 @@ from gapless.config.judging import JudgeConfig
 from gapless.testing.fake_rates import Errs
 from tests.simulation.judged import restart
 
-RUNS = 300
+RUNS = 200
+pytestmark = pytest.mark.sim
 
 
 USUAL = (

@@ -17,6 +17,7 @@ from typing import Any
 
 from gapless.supervisor import processes, rundir
 from gapless.supervisor.spec import Listen, Ready, Spec, Stop
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
@@ -45,13 +46,6 @@ def until(true: Callable[[], Any], what: str = "", limit: float = LIMIT) -> Any:
 def serve(*flags: str) -> tuple[str, ...]:
     """The small web server."""
     return (*PYTHON, str(PROGRAMS / "serve.py"), *flags)
-
-
-def free_port() -> int:
-    """One that nobody has just now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @dataclass

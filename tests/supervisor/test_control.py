@@ -59,6 +59,7 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.alone
 def test_callers_that_do_not_listen_hold_up_nobody(web: Web, tmp_path: Path) -> None:
     """A long answer, to many who never read it."""
     last_words = tmp_path / "last.py"

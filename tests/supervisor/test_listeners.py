@@ -16,9 +16,10 @@ import pytest
 
 from gapless.supervisor import sockets
 from gapless.supervisor.spec import Listen, Proxy, Ready, Stop
+from tests.ports import free_port
 from tests.supervisor.configured import compiler, configure, configured
 from tests.supervisor.installed import born, installed, renewed
-from tests.supervisor.rig import Rig, free_port, until
+from tests.supervisor.rig import Rig, until
 
 Web = Callable[..., Rig]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.supervisor import load
 from tests.supervisor.pidwatch_rig import missing
 from tests.supervisor.profiles import fastcgi, page, releases, servers
 from tests.supervisor.profiles.site import Site
-from tests.supervisor.rig import free_port
 
 PORTS = (8080, 8081, 8082)
 

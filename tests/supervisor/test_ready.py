@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from gapless.supervisor.spec import Proxy, Ready, Stop
+from tests.ports import free_port
 from tests.supervisor.load import loading
-from tests.supervisor.rig import Rig, free_port, serve, until
+from tests.supervisor.rig import Rig, serve, until
 
 Web = Callable[..., Rig]
 READY = {

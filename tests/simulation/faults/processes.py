@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from gapless.supervisor import processes
-from tests.supervisor.rig import LIMIT, free_port, serve, until
+from tests.ports import free_port
+from tests.supervisor.rig import LIMIT, serve, until
 
 GAPLESS = str(Path(sys.executable).with_name("gapless"))
 STORE, API = "shop.store", "shop.api"

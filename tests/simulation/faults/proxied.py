@@ -17,7 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.lab.haproxy import HAProxy, HAProxySettings, free_port
+from tests.lab.haproxy import HAProxy, HAProxySettings
+from tests.ports import free_port
 from tests.supervisor.rig import serve, until
 
 HOSTS = {"h1": "127.0.91.1", "h2": "127.0.91.2", "h3": "127.0.91.3"}

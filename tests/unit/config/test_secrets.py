@@ -87,6 +87,7 @@ def _alive(pid: int) -> None:
         raise ProcessLookupError
 
 
+@pytest.mark.alone
 def test_several_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A", "1")
     begun = time.monotonic()

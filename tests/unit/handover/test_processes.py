@@ -223,6 +223,7 @@ def test_a_race_of_two_processes(memory: Path, scheme: str, events: int) -> None
     assert min(len(one), len(other)) > events / 20
 
 
+@pytest.mark.alone
 def test_a_claim_at_a_thousand_events_a_second_is_quick(memory: Path) -> None:
     """The bound is 1 ms at p99 on a machine that has nothing else to do; here it must hold in the
     best of five, since tests run beside others."""

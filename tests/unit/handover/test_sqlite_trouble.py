@@ -40,6 +40,7 @@ def tmpfs() -> Iterator[Path]:
     folder.rmdir()
 
 
+@pytest.mark.alone
 def test_locked(tmp_path: Path) -> None:
     path = tmp_path / "claims.db"
     one, other = _store(path), _store(path, "b:1:1:b")

@@ -117,6 +117,7 @@ def test_redirects_are_answers() -> None:
     assert (verdict["status"], verdict["answer"]) == ("FAIL", "302")
 
 
+@pytest.mark.alone
 def test_a_dripping_answer_is_cut_off_in_time() -> None:
     with serving(body=b"x" * 100, drip=0.1) as port:
         began = time.monotonic()

@@ -23,6 +23,7 @@ from gapless.supervisor.children import Children, Launch
 from gapless.supervisor.evidence import LONGEST_EVIDENCE
 from gapless.supervisor.loop import Loop
 from gapless.supervisor.spec import Ready
+from tests.ports import free_port
 
 LIMIT = 10.0
 LONG = 1.0
@@ -195,11 +196,6 @@ def hangs(conn: socket.socket) -> None:
     """Until the other end goes."""
     while conn.recv(4096):
         pass
-
-
-def free_port() -> int:
-    with listening() as listener:
-        return int(listener.getsockname()[1])
 
 
 def http(place: str, path: str = "/health", **more: object) -> Ready:

@@ -16,11 +16,11 @@ from gapless.clock import LoopClock
 from gapless.config.balancers import BalancerConfig
 from gapless.drivers.balancers.caddy import CaddyBalancer
 from gapless.model import Fence
+from tests.ports import free_port, own_address
 
 from .apps import App
 from .local import transport
 from .machine import Machine
-from .ports import free_port, own_address
 from .two_proxies import Proxy, TwoProxies, WithStranger, need, running
 
 PROGRAM = shutil.which("caddy", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")

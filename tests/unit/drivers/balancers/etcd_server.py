@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from .ports import free_port, own_address
+from tests.ports import free_port, own_address
 
 PROGRAM = shutil.which("etcd")
 

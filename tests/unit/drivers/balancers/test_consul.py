@@ -89,6 +89,7 @@ def test_every_order_and_no_question_carries_the_fence_of_its_host() -> None:
     play(case)
 
 
+@pytest.mark.alone
 def test_being_out_again_needs_its_time_again() -> None:
     async def case(rig: ConsulRig) -> None:
         balancer = rig.balancer(consul={"settle": "400ms"})

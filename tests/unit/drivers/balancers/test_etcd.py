@@ -21,11 +21,11 @@ from gapless.drivers.balancers.sight import NoAnswer
 from gapless.errors import FloorBroken, TrafficError
 from gapless.model import Fence, Instance
 from gapless.testing.balancer_suite import BalancerRig, BalancerSuite, until
+from tests.ports import free_port
 
 from .etcd_rig import EtcdRig, etcd_rig
 from .etcd_server import Etcd
 from .local import Local, transport
-from .ports import free_port
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +203,7 @@ def test_without_a_load_balancer_to_ask_a_drain_is_timed_and_an_admit_only_read_
     play(etcd, case)
 
 
+@pytest.mark.alone
 def test_being_out_again_needs_its_time_again(etcd: Etcd) -> None:
     async def case(rig: EtcdRig) -> None:
         balancer = rig.balancer(etcd={"verify": None, "settle": "400ms"})

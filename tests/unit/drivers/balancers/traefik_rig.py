@@ -18,10 +18,10 @@ from gapless.config.balancers import BalancerConfig
 from gapless.drivers.balancers.traefik import TraefikBalancer
 from gapless.drivers.balancers.traefik_node import TraefikNode
 from gapless.testing.balancer_suite import until
+from tests.ports import free_port
 
 from .apps import App, get
 from .file_hosts import BesideFile, TwoBesideFiles, Watched
-from .ports import free_port
 from .two_proxies import WithStranger, need, running
 
 PROGRAM = shutil.which("traefik", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")

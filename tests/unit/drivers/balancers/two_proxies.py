@@ -13,9 +13,9 @@ import pytest
 
 from gapless.model import Instance
 from gapless.testing.balancer_suite import Loosen, until
+from tests.ports import free_port
 
 from .apps import App, get
-from .ports import free_port
 
 
 def need(program: str | None, missing: str) -> str:

@@ -26,13 +26,6 @@ def need(*programs: str, package: str) -> None:
         pytest.skip(reason)
 
 
-def free_port(address: str = "127.0.0.1") -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 async def until(holds: Callable[[], Awaitable[bool]], what: str, patience: float = 20.0) -> None:
     end = time.monotonic() + patience
     while not await holds():

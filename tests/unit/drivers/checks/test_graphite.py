@@ -16,9 +16,10 @@ from gapless.config.verify_rates import GraphiteConfig
 from gapless.drivers.checks.graphite import GraphiteRate
 from gapless.drivers.checks.rates import Count, RateSource
 from gapless.testing.rate_source_suite import RateRig, RateSourceSuite
+from tests.ports import free_port
 
 from .reaching import in_letters, reach
-from .servers import Answers, Door, Process, free_port, need
+from .servers import Answers, Door, Process, need
 
 pytestmark = pytest.mark.xdist_group("graphite")
 _PACKAGE = "/usr/lib/python3/dist-packages/graphite/wsgi.py"

@@ -17,9 +17,10 @@ from gapless.drivers.checks.prometheus import PrometheusRate
 from gapless.drivers.checks.rates import RateSource
 from gapless.errors import SourceUnavailable
 from gapless.testing.rate_source_suite import RateRig, RateSourceSuite, reached
+from tests.ports import free_port
 
 from .reaching import reach
-from .servers import Answers, Door, Process, free_port, need, until
+from .servers import Answers, Door, Process, need, until
 
 pytestmark = pytest.mark.xdist_group("prometheus")
 _NETWORK = "127.0.61."

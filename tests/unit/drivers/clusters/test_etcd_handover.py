@@ -84,6 +84,7 @@ def test_two_are_tried_and_why_is_told() -> None:
     assert moved.seconds == pytest.approx(10.0, abs=0.2)
 
 
+@pytest.mark.alone
 def test_who_is_refused_is_not_waited_for() -> None:
     group = Group({})
     group.error = ClusterError("etcd refuses: bad leader transferee")

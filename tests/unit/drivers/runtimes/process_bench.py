@@ -17,7 +17,8 @@ from gapless.drivers.runtimes.process_pair import ProcessPair
 from gapless.drivers.transports.base import Transport
 from gapless.drivers.transports.local import LocalTransport
 from gapless.model import CriticalAction
-from tests.supervisor.rig import free_port, serve
+from tests.ports import free_port
+from tests.supervisor.rig import serve
 
 GAPLESS = str(Path(sys.executable).with_name("gapless"))
 

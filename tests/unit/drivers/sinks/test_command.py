@@ -42,6 +42,7 @@ def test_a_missing_program_is_told(tmp_path: Path) -> None:
     assert "/no/such/program" in tell(["/no/such/program"], tmp_path)[0]
 
 
+@pytest.mark.alone
 def test_a_program_that_does_not_end_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,7 @@ def test_what_will_never_succeed_is_counted_and_not_in_the_way(tmp_path: Path, c
     assert f"answered {code}" in complaints[0]
 
 
+@pytest.mark.alone
 def test_an_outage_costs_the_flush_and_loses_nothing(tmp_path: Path) -> None:
     with receiver() as server:
         server.answers = [500] * 10_000
@@ -97,6 +98,7 @@ def test_an_outage_costs_the_flush_and_loses_nothing(tmp_path: Path) -> None:
     assert not list((tmp_path / "sinks").glob("*.spool*"))
 
 
+@pytest.mark.alone
 def test_a_receiver_that_hangs_does_not_hold_the_end_up(tmp_path: Path) -> None:
     with receiver() as server:
         server.hang.clear()

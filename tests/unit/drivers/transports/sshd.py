@@ -14,6 +14,7 @@ import pytest
 
 from gapless.config.hosts import HostConfig
 from gapless.hostside import tree
+from tests.ports import free_port
 
 CONFIG = """\
 Port {port}
@@ -110,12 +111,6 @@ def program() -> str:
 
 def make_key(path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: users are created")

@@ -20,8 +20,9 @@ from gapless.errors import (
     Unreachable,
 )
 from gapless.testing.transport_rig import sh
+from tests.ports import free_port
 
-from .sshd import Sshd, free_port
+from .sshd import Sshd
 
 
 def connected(config: HostConfig, ssh_config: Path | None = None) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from gapless.drivers.transports.ssh_way import Hop, Way
+from tests.ports import free_port
 
-from .sshd import Sshd, free_port
+from .sshd import Sshd
 from .test_ssh_connection import connected, failure
 
 
