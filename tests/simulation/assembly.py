@@ -18,6 +18,7 @@ from gapless.drivers.clusters.base import Cluster
 from gapless.drivers.config_files.files import ConfigFiles, ConfigSecrets
 from gapless.drivers.config_files.marks import Marks
 from gapless.drivers.releases.base import Release, ReleaseRef
+from gapless.drivers.releases.directory_host import target_of
 from gapless.drivers.runtimes.base import Runtime
 from gapless.drivers.runtimes.systemd import SystemdRuntime
 from gapless.drivers.runtimes.systemd_pair import SystemdPair
@@ -44,8 +45,7 @@ class SimRelease:
         return ReleaseRef(wanted, path=f"{self._folder}/releases/{wanted}")
 
     async def current(self, transport: Transport) -> ReleaseRef | None:
-        done = await transport.run(Command(("readlink", f"{self._folder}/current"), check=False))
-        name = posixpath.basename(done.stdout.strip())
+        name = posixpath.basename(await target_of(transport, f"{self._folder}/current"))
         return ReleaseRef(name, path=f"{self._folder}/releases/{name}") if name else None
 
     async def stage(self, transport: Transport, ref: ReleaseRef) -> int:

@@ -35,6 +35,15 @@ async def do(
     return done
 
 
+async def target_of(transport: Transport, link: str) -> str:
+    """Where a link points to; "" where there is none. One that is there and could not be read is an
+    error: it must not look like a host that never had a release."""
+    asked = await do(transport, "readlink", "--", link, fine=(0, 1))
+    if not asked.ok and (await do(transport, "test", "-L", link, fine=(0, 1))).ok:
+        raise _failed(transport, asked, f"{link} is there and cannot be read")
+    return asked.stdout.removesuffix("\n")
+
+
 async def is_folder(transport: Transport, path: str) -> bool:
     """Whether there is a folder (links are followed)."""
     return (await do(transport, "test", "-d", path, fine=(0, 1))).ok

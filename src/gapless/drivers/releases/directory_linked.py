@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from gapless.drivers.releases.base import ReleaseRef
-from gapless.drivers.releases.directory_host import do, read_note
+from gapless.drivers.releases.directory_host import do, read_note, target_of
 from gapless.drivers.releases.directory_places import Places
 from gapless.drivers.transports.base import Transport
 from gapless.errors import Refused
@@ -24,9 +24,8 @@ class Linked:
 
     async def current(self, transport: Transport) -> ReleaseRef | None:
         """Where the link points to."""
-        asked = await do(transport, "readlink", "--", self._link, fine=(0, 1))
-        target = asked.stdout.removesuffix("\n")
-        if not asked.ok or not target:
+        target = await target_of(transport, self._link)
+        if not target:
             return None
         path = PurePosixPath(self._places.top, target)
         if str(path.parent) != self._places.store:

@@ -7,8 +7,17 @@ import os
 import threading
 from pathlib import Path
 
+import pytest
+
 from gapless.drivers.releases.base import ReleaseRef
+from gapless.drivers.releases.directory_host import target_of
+from gapless.errors import ActionFailed
+from gapless.model import Command
+from gapless.testing.fake_host import FakeHost
+from gapless.testing.fake_programs import Answer
 from gapless.testing.release_suite import Bench
+from gapless.testing.virtual_time import run_virtual
+from gapless.testing.world import World
 from tests.unit.drivers.releases.rig import LocalRig
 
 
@@ -92,3 +101,25 @@ class TestLink(LocalRig):
             assert not left & {".x.incoming", ".y.removed"}
 
         self.play(tmp_path, case, keep=1)
+
+
+def test_a_link_that_cannot_be_read_does_not_look_like_a_first_deploy() -> None:
+    """Its undo would take the link away."""
+
+    async def cannot(host: FakeHost, command: Command) -> Answer:
+        return 1, "", "readlink: /srv/shop/current: Permission denied\n"
+
+    async def case() -> None:
+        world = World()
+        host = world.host("web1")
+        transport = world.transport("web1")
+        await transport.connect()
+        assert await target_of(transport, "/srv/shop/current") == ""
+        host.files.link("releases/1", "/srv/shop/current")
+        assert await target_of(transport, "/srv/shop/current") == "releases/1"
+        host.programs["readlink"] = cannot
+        with pytest.raises(ActionFailed, match="is there and cannot be read") as raised:
+            await target_of(transport, "/srv/shop/current")
+        assert "Permission denied" in raised.value.evidence
+
+    run_virtual(case())
