@@ -57,6 +57,8 @@ class Proxy:
                 *argv, stdout=log, stderr=log, **how
             )
         await until(self._ready, f"{argv[0]} is ready: {path.read_text()[-500:]}")
+        ended = self._process.returncode
+        assert ended is None, f"{argv[0]} ended with {ended}: {path.read_text()[-500:]}"
 
     async def _ready(self) -> bool:
         raise NotImplementedError
