@@ -31,7 +31,7 @@ async def _ask(
     cluster = assembly.cluster(name)
     assert cluster is not None
     try:
-        return SeenCluster(*await objections(cluster, clock, hosts))
+        return SeenCluster(*await objections(cluster, clock, [(host,) for host in hosts]))
     except GaplessError as error:
         silent = Finding("silent", cluster.kind, error.what, error.evidence, error.next)
         return SeenCluster(None, (silent,))

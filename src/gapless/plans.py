@@ -141,6 +141,14 @@ class ServicePlan:
     refused while that is so."""
     zones: Mapping[str, str] = field(default_factory=dict)
     """Zone of each host ("" = nobody knows) where never two of one zone are in work at once."""
+    at_once: int = 1
+    """The most members of a cluster that are restarted together, where its groups can spare them:
+    which ones is worked out anew before each batch."""
+    reserve: int = 1
+    """How many failures that nobody planned each of its groups is to bear meanwhile, where it has
+    that much to spare and one more."""
+    zone_by_zone: Mapping[str, str] = field(default_factory=dict)
+    """Zone of each host where only members of one zone are restarted together."""
     missed: str = ""
     """The rollout that verified the release which these hosts missed: they are caught up."""
     kind: tuple[str, ...] = ()
@@ -355,6 +363,9 @@ def _service_to_json(service: ServicePlan) -> dict[str, Any]:
         **({"unsteered": list(service.unsteered)} if service.unsteered else {}),
         **({"unsafe": list(service.unsafe)} if service.unsafe else {}),
         **({"zones": dict(service.zones)} if service.zones else {}),
+        **({"at_once": service.at_once} if service.at_once != 1 else {}),
+        **({"reserve": service.reserve} if service.reserve != 1 else {}),
+        **({"zone_by_zone": dict(service.zone_by_zone)} if service.zone_by_zone else {}),
         **({"config": dict(service.config)} if service.config else {}),
         **({"config_from": dict(service.config_from)} if service.config_from else {}),
         **({"config_changes": list(service.config_changes)} if service.config_changes else {}),
@@ -398,6 +409,9 @@ def _service_from_json(data: Mapping[str, Any]) -> ServicePlan:
         unsteered=tuple(data.get("unsteered", ())),
         unsafe=tuple(data.get("unsafe", ())),
         zones=data.get("zones", {}),
+        at_once=data.get("at_once", 1),
+        reserve=data.get("reserve", 1),
+        zone_by_zone=data.get("zone_by_zone", {}),
         config=data.get("config", {}),
         config_from=data.get("config_from", {}),
         config_changes=tuple(data.get("config_changes", ())),

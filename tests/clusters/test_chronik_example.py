@@ -55,9 +55,9 @@ def test_leaders_and_in_sync_sets_after_each_step(cluster: ChronikCluster) -> No
                 cluster.move(partition, target)
             cluster.nodes[node].stop()
             left = sorted({1, 2, 3} - {node})
-            _until_told(cluster, leaders, dict.fromkeys(PARTITIONS, left), left)
+            _until_told(cluster, leaders, left, by=left)
             cluster.nodes[node].start()
-            _until_told(cluster, leaders, dict.fromkeys(PARTITIONS, [1, 2, 3]), [1, 2, 3])
+            _until_told(cluster, leaders, [1, 2, 3], by=[1, 2, 3])
             assert _seen(cluster).leaderless == ()
     assert not writer.failed
     for partition, values in writer.acknowledged.items():
@@ -65,16 +65,13 @@ def test_leaders_and_in_sync_sets_after_each_step(cluster: ChronikCluster) -> No
 
 
 def _until_told(
-    cluster: ChronikCluster,
-    leaders: Mapping[str, int],
-    in_sync: Mapping[str, list[int]],
-    by: list[int],
+    cluster: ChronikCluster, leaders: Mapping[str, int], in_sync: list[int], *, by: list[int]
 ) -> None:
-    """All of them say so, and so does our driver."""
+    """All of them say so of every partition, and so does our driver."""
     until(
         lambda: all(
             (cluster.nodes[one].leader(name), sorted(cluster.nodes[one].isr(name)))
-            == (leaders[name], in_sync[name])
+            == (leaders[name], in_sync)
             for one in by
             for name in PARTITIONS
         ),
@@ -84,7 +81,7 @@ def _until_told(
     for name in PARTITIONS:
         group = topology.groups[name]
         assert group.leader == str(leaders[name])
-        assert sorted(group.in_sync) == [str(one) for one in in_sync[name]]
+        assert sorted(group.in_sync) == [str(one) for one in in_sync]
 
 
 def _seen(cluster: ChronikCluster) -> Topology:

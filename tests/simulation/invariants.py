@@ -240,14 +240,23 @@ def the_locks_are_given_back(course: Course) -> Iterator[str]:
             yield f"{host} obeys {held.rollout} for {service.name}, and nobody knows"
 
 
+def _announced(course: Course, service: str) -> dict[str, int]:
+    """The round in which each was begun first: one that goes on announces what is left of it."""
+    rank: dict[str, int] = {}
+    rounds = (e for e in course.events if e.type == "batch.started" and e.service == service)
+    for number, event in enumerate(rounds):
+        for host in event.data["hosts"]:
+            rank.setdefault(host, number)
+    return rank
+
+
 def batches_come_in_their_order(course: Course) -> Iterator[str]:
     """Nothing of a batch, and so of a group, is begun before all of the one before came to an
     end."""
     for service in course.plan.services:
         rank = {host: n for n, batch in enumerate(service.batches) for host in batch.hosts}
         if course.scenario.strategy == "followers-first":  # by what the cluster said meanwhile
-            begun = dict.fromkeys(event.host for event in _forward(course, service.name))
-            rank = {host: n for n, host in enumerate(begun)}
+            rank = _announced(course, service.name)
         over: set[str] = set()
         for event in _forward(course, service.name):
             if event.type != "step.started":

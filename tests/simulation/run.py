@@ -187,7 +187,11 @@ def _service(service: SimService, scenario: Scenario) -> dict[str, Any]:
         },
         "balancer": [f"lb-{service.name}"] if service.balanced else [],
         **({"handover": _HANDOVER} if scenario.strategy == "handover" else {}),
-        **({"cluster": _CLUSTER} if scenario.strategy == "followers-first" else {}),
+        **(
+            {"cluster": {**_CLUSTER, **service.cluster}}
+            if scenario.strategy == "followers-first"
+            else {}
+        ),
         "rollout": {
             "canary": service.canary,
             "batch": service.batch,

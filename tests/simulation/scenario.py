@@ -50,6 +50,8 @@ class SimService:
     """More keys of its rollout: groups, spread …"""
     replicas: int = 1
     """Instances on each host."""
+    cluster: dict[str, Any] = field(default_factory=dict)
+    """More keys of its cluster."""
 
     @property
     def places(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Members of a cluster restarted one after the other, with random faults and kills: nobody is
+"""Members of a cluster restarted in rounds, with random faults and kills: nobody is
 stopped while it leads, no quorum is given up, and what was ordered for a restart is taken back."""
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from collections.abc import Callable
 
 import pytest
 
+from gapless.model import Fence
+from gapless.testing.fake_cluster import FakeCluster, FakeMembers
 from gapless.testing.fake_unit import Behaviour
 from gapless.testing.virtual_time import run_virtual
 from tests.simulation.invariants import breaches
 from tests.simulation.run import Course, play
-from tests.simulation.scenario import Scenario, scenario
+from tests.simulation.scenario import Scenario, SimService, scenario
 
 ROLLOUTS = int(os.environ.get("GAPLESS_ROLLOUTS", "10000")) // 40
 CHUNK = 125
@@ -146,6 +148,92 @@ def test_leaders_that_move_by_themselves_are_seen_before_the_next() -> None:
     assert not _breaches(course)
 
 
+def test_those_that_share_no_group_go_together() -> None:
+    """Six members, groups of three: a round has two that no group has both of."""
+    course = run_virtual(play(_six()))
+    assert course.outcome == "done"
+    assert not _breaches(course)
+    assert sorted(map(sorted, _rounds(course))) == [["h1", "h4"], ["h2", "h5"], ["h3", "h6"]]
+
+
+def test_without_a_reserve_a_group_of_five_gives_two() -> None:
+    five = dataclasses.replace(_six(replicas=5).services[0], hosts=("h1", "h2", "h3", "h4", "h5"))
+    for reserve, wanted in ((1, 5), (0, 3)):
+        own = dataclasses.replace(five, cluster={"reserve": reserve})
+        course = run_virtual(play(dataclasses.replace(_six(replicas=5), services=(own,))))
+        assert course.outcome == "done"
+        assert not _breaches(course)
+        assert len(_rounds(course)) == wanted
+
+
+def test_rounds_are_worked_out_anew_after_each() -> None:
+    """After the first round h2 never catches up again by itself: nobody of its groups may go, and
+    the gates say so before anything is touched."""
+
+    def falls_behind(course: Course) -> None:
+        def after_the_first(_: object) -> None:
+            if {d.host for d in course.world.deeds("restart")} >= {"h1", "h4"}:
+                course.world.clusters["s0"].behind.add("h2")
+
+        course.world.on_change(after_the_first)
+
+    course = run_virtual(play(_six(falls_behind)))
+    assert not _breaches(course)
+    touched = {deed.host for deed in course.world.deeds("restart", "stop")}
+    assert touched == {"h1", "h4"}
+    failed = [e.data for e in course.events if e.type == "step.failed"]
+    assert failed and all("h2" in str(one) for one in failed)
+
+
+@pytest.mark.parametrize("aborted", [False, True], ids=["resumed", "aborted"])
+def test_a_controller_killed_at_every_record_of_rounds(aborted: bool) -> None:
+    calm = dataclasses.replace(_six(), abort=aborted)
+    records = len(run_virtual(play(calm)).journal.events())
+    for number in range(2, records + 5, 3):
+        for committed in (False, True):
+            course = run_virtual(play(dataclasses.replace(calm, kills=((number, committed),))))
+            assert not _breaches(course), (number, committed, _breaches(course))
+            wanted = ("restored", "done", "refused") if aborted else ("done",)
+            assert course.outcome in wanted, (number, committed, course.outcomes)
+
+
+def test_a_quorum_that_was_lost_meanwhile_keeps_the_next_one_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """h2 is out of sync when h1 has handed over, right before that one is to be stopped."""
+    sealed = FakeCluster.seal
+
+    async def falls_behind(self: FakeCluster, member: str, fence: Fence | None) -> str:
+        if member == "h1":
+            self._members.behind.add("h2")
+        return await sealed(self, member, fence)
+
+    monkeypatch.setattr(FakeCluster, "seal", falls_behind)
+    course = run_virtual(play(_calm()))
+    assert not _breaches(course)
+    assert not course.world.deeds("restart", "stop")
+    failed = [e.data["error"] for e in course.events if e.type == "instance.failed"]
+    assert failed[0]["what"].startswith("it was not stopped: g0: 1 of 3 would be left")
+
+
+def _six(happens: Happens | None = None, replicas: int = 3) -> Scenario:
+    """Six members in six groups, up to three at once."""
+
+    def spread(course: Course) -> None:
+        _spread(course.world.clusters["s0"], replicas)
+        if happens is not None:
+            happens(course)
+
+    calm = _calm(spread)
+    hosts = tuple(f"h{number}" for number in range(1, 7))
+    own = dataclasses.replace(calm.services[0], hosts=hosts, batch=3, max_unavailable=3)
+    return dataclasses.replace(calm, services=(own,))
+
+
+def _rounds(course: Course) -> list[set[str]]:
+    return [set(e.data["hosts"]) for e in course.events if e.type == "batch.started"]
+
+
 def _later_behind(host: str) -> Happens:
     """It is in sync until it is restarted, and then never again."""
 
@@ -186,20 +274,16 @@ def _calm(happens: Happens | None = None) -> Scenario:
 
 
 def _clustered(drawn: Scenario, seed: int) -> Scenario:
-    """Each service is a cluster of three or five; some never let a leadership go."""
+    """Each service is a cluster of three to six, some of which go several at once; some never let a
+    leadership go."""
     chance = random.Random(f"cluster {seed}")
-    services = tuple(
-        dataclasses.replace(
-            service,
-            hosts=tuple(f"h{number}" for number in range(1, chance.choice((3, 3, 5)) + 1)),
-            canary=0, batch=1, order={}, max_unavailable=1,
-            on_failure=chance.choice(("stop", "pause")),
-        )
-        for service in drawn.services
-    )  # fmt: skip
+    services = tuple(_a_cluster(service, chance) for service in drawn.services)
 
     def happens(course: Course) -> None:
-        for members in course.world.clusters.values():
+        for service in services:
+            members = course.world.clusters[service.name]
+            if service.batch > 1:
+                _spread(members, 3)
             members.catch_up = chance.choice((0.0, 0.5, 3.0))
             if chance.random() < 0.1:
                 members.stuck.add(chance.choice(members.units).place)
@@ -207,3 +291,19 @@ def _clustered(drawn: Scenario, seed: int) -> Scenario:
     return dataclasses.replace(
         drawn, services=services, strategy="followers-first", zones={}, happens=happens
     )
+
+
+def _a_cluster(service: SimService, chance: random.Random) -> SimService:
+    size, batch = chance.choice(((3, 1), (3, 1), (5, 1), (6, 2), (6, 3)))
+    return dataclasses.replace(
+        service,
+        hosts=tuple(f"h{number}" for number in range(1, size + 1)),
+        canary=0, batch=batch, order={}, max_unavailable=batch,
+        on_failure=chance.choice(("stop", "pause")),
+    )  # fmt: skip
+
+
+def _spread(members: FakeMembers, replicas: int) -> None:
+    """As many groups as members, each with so many of them."""
+    members.replicas = replicas
+    members.leaders = {f"g{n}": unit.place for n, unit in enumerate(members.units)}

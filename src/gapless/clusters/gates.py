@@ -25,14 +25,17 @@ FEWEST_VOTERS = 3
 _SHOWN = 5
 
 
-def refusals(topology: Topology, stopping: Collection[str]) -> tuple[Finding, ...]:
-    """Why these members (ids) may not be stopped together now; empty when they may."""
+def refusals(
+    topology: Topology, stopping: Collection[str], *, reserve: int = 1
+) -> tuple[Finding, ...]:
+    """Why these members (ids) may not be stopped together now; empty when they may. Without a
+    ``reserve`` rule 3 asks for the minimum alone."""
     return (
         *(one for one in topology.findings if one.absolute or one.member not in stopping),
         *_unsure(topology),
         *_absent(topology, stopping),
         *_in_trouble(topology, stopping),
-        *(finding for group in topology.groups.values() for finding in _of(group, stopping)),
+        *(f for group in topology.groups.values() for f in _of(group, stopping, reserve)),
     )
 
 
@@ -94,7 +97,7 @@ def _by_itself(member: Member) -> str:
     return f", or restart it alone: --hosts {member.host}" if member.host else ""
 
 
-def _of(group: Group, stopping: Collection[str]) -> Iterator[Finding]:
+def _of(group: Group, stopping: Collection[str], reserve: int) -> Iterator[Finding]:
     """Those of one group. A group that none of these is of is asked all the same: a cluster that
     is not well is left alone."""
     if group.led and not group.leader:
@@ -108,7 +111,7 @@ def _of(group: Group, stopping: Collection[str]) -> Iterator[Finding]:
     left = len(group.in_sync) - len(costs)
     yield from _not_full(group, stopping)
     if costs:
-        yield from _too_little_left(group, left)
+        yield from _too_little_left(group, left, reserve)
         yield from _nobody_else(group, stopping)
 
 
@@ -125,7 +128,7 @@ def _not_full(group: Group, stopping: Collection[str]) -> Iterator[Finding]:
         )
 
 
-def _too_little_left(group: Group, left: int) -> Iterator[Finding]:
+def _too_little_left(group: Group, left: int, reserve: int) -> Iterator[Finding]:
     if group.kind is Kind.QUORUM and len(group.members) < FEWEST_VOTERS:
         yield Finding(
             code="too-few-voters",
@@ -153,7 +156,7 @@ def _too_little_left(group: Group, left: int) -> Iterator[Finding]:
             absolute=group.kind is Kind.QUORUM,
         )
         return
-    if left == group.minimum and len(group.members) - group.minimum > 1:
+    if reserve and left == group.minimum and len(group.members) - group.minimum > 1:
         yield Finding(
             code="no-reserve",
             where=group.id,

@@ -75,16 +75,22 @@ def targets(
     return moves
 
 
-def wanted(topology: Topology, member: str, done: Collection[str]) -> tuple[str, ...]:
-    """To whom what it leads may go, the best first. Of several groups each has its own, so that
-    leaders spread; one alone may go to whoever is restarted already like the best, as the system
-    itself likes: to insist on one of them may take it long."""
-    moves = targets(topology, member, done)
+def wanted(
+    topology: Topology, member: str, done: Collection[str], *, leaving: Collection[str] = ()
+) -> tuple[str, ...]:
+    """To whom what it leads may go, the best first; to nobody who is ``leaving``. Of several groups
+    each has its own, so that leaders spread; one alone may go to whoever is restarted already like
+    the best, as the system itself likes: to insist on one of them may take it long."""
+    moves = targets(topology, member, done, leaving=leaving)
     if len(moves) != 1:
         return tuple(dict.fromkeys(moves.values()))
     ((name, best),) = moves.items()
     group = topology.groups[name]
-    alike = [one for one in group.in_sync - {member, best} if (one in done) is (best in done)]
+    alike = [
+        one
+        for one in group.in_sync.difference(leaving, (member, best))
+        if (one in done) is (best in done)
+    ]
     alike.sort(key=lambda one: (-group.position.get(one, 0), natural(one)))
     return (best, *alike)
 

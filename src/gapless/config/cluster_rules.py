@@ -13,7 +13,7 @@ _OWN_ORDER = {"canary": 0, "groups": (), "spread": "none"}
 
 
 def check_cluster(path: Path, service: ServiceConfig) -> Iterator[Finding]:
-    """One at a time, in the order that the cluster itself gives, and never back as a whole."""
+    """In the order that the cluster itself gives, and never back as a whole."""
     rollout, place = service.rollout, (*path, "rollout")
     if service.cluster is None:
         if service.strategy == FOLLOWERS_FIRST:
@@ -23,9 +23,6 @@ def check_cluster(path: Path, service: ServiceConfig) -> Iterator[Finding]:
     if service.strategy != FOLLOWERS_FIRST:
         text = f"{service.strategy}: members of a cluster are restarted {FOLLOWERS_FIRST}"
         yield Finding((*place, "strategy"), text, f"leave strategy out, or {FOLLOWERS_FIRST}")
-    if rollout.batch != 1:
-        text = f"batch: {rollout.batch}: members of a cluster go one at a time"
-        yield Finding((*place, "batch"), text, "write batch: 1")
     for key, none in _OWN_ORDER.items():
         if getattr(rollout, key) != none:
             text = f"{key}: the cluster itself says which member goes next"

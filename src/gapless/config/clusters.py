@@ -9,8 +9,14 @@ from pydantic import model_validator
 from gapless.config.base import Section
 from gapless.config.cluster_etcd import EtcdClusterConfig
 from gapless.config.cluster_http import ChronikConfig, HttpClusterConfig
+from gapless.config.cluster_nats import NatsClusterConfig
+from gapless.config.cluster_patroni import PatroniConfig
 from gapless.config.cluster_redis import RedisClusterConfig, RedisSentinelConfig
-from gapless.config.quantities import Limit, Positive
+from gapless.config.quantities import Count, Limit, Positive
+
+CHRONIK_STOPS = 10.0 + 30.0 + 5.0
+"""Seconds: requests under way, leaderships, what is to be written down (the defaults of its
+procedure for rolling restarts)."""
 
 
 class ClusterConfig(Section):
@@ -22,12 +28,26 @@ class ClusterConfig(Section):
     """One Redis master with replicas, watched by sentinels."""
     redis_cluster: RedisClusterConfig | None = None
     """Redis Cluster."""
+    patroni: PatroniConfig | None = None
+    """PostgreSQL under Patroni; {} for all defaults."""
+    nats: NatsClusterConfig | None = None
+    """NATS with JetStream; {} for all defaults."""
     chronik: ChronikConfig | None = None
     """Chronik; {} for all defaults."""
     http: HttpClusterConfig | None = None
     """Anything that tells over HTTP who leads what."""
+    reserve: Count = 1
+    """With rollout.batch above 1: how many failures that nobody planned each group is to bear while
+    members are down, where it has that much to spare and one more. 0 needs fewer rounds, and a
+    failure at the wrong moment costs a quorum."""
+    zone_by_zone: bool = False
+    """Whether only members of one zone (hosts.NAME.zone) are restarted together."""
     transfer: Limit = 30.0
     """Limit for moving every leadership away from a member that is to be stopped."""
+    stop: Limit | None = None
+    """How long a member may need to stop, all its stages together: drain, hand over, write down.
+    A unit whose TimeoutStopSec is less is refused: systemd would kill it in the middle. Default:
+    45s for Chronik (10, 30 and 5); of others the unit's own limit is believed."""
     rejoin: Limit = 30.0
     """How long a member that was restarted may come no nearer to the others; while it catches up it
     is waited for."""
@@ -39,6 +59,13 @@ class ClusterConfig(Section):
         """Which system."""
         return next(kind for kind in KINDS if getattr(self, kind) is not None)
 
+    @property
+    def stops(self) -> float:
+        """Seconds that a member may need to stop; 0 where nobody says."""
+        if self.stop is None:
+            return CHRONIK_STOPS if self.chronik is not None else 0.0
+        return self.stop
+
     @model_validator(mode="after")
     def _one_system(self) -> Self:
         if sum(getattr(self, kind) is not None for kind in KINDS) != 1:
@@ -46,4 +73,4 @@ class ClusterConfig(Section):
         return self
 
 
-KINDS = ("etcd", "redis_sentinel", "redis_cluster", "chronik", "http")
+KINDS = ("etcd", "redis_sentinel", "redis_cluster", "patroni", "nats", "chronik", "http")

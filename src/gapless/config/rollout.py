@@ -50,7 +50,7 @@ class RolloutConfig(Section):
     hold: Duration = 60.0
     """How long each share of shift is held that says nothing else."""
     batch: Amount = 1
-    """Instances replaced at the same time."""
+    """Instances replaced at the same time; of a cluster at most, where groups can spare them."""
     groups: tuple[GroupConfig, ...] = ()
     """Groups in the order in which they are replaced; hosts in none of them come last."""
     spread: Literal["none", "zone"] = "none"

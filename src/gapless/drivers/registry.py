@@ -55,6 +55,8 @@ CLUSTERS: Mapping[str, str] = {
     "etcd": "gapless.drivers.clusters.etcd:EtcdCluster",
     "redis_sentinel": "gapless.drivers.clusters.redis_sentinel:RedisSentinel",
     "redis_cluster": "gapless.drivers.clusters.redis_cluster:RedisCluster",
+    "patroni": "gapless.drivers.clusters.patroni:PatroniCluster",
+    "nats": "gapless.drivers.clusters.nats:NatsCluster",
     "chronik": "gapless.drivers.clusters.http_cluster:Chronik",
     "http": "gapless.drivers.clusters.http_cluster:HttpCluster",
 }
@@ -116,7 +118,10 @@ def runtime(
     if config.systemd is not None:
         settings = config.systemd.at(number)
     more: dict[str, Any] = {
-        "systemd": {"release": config.release},
+        "systemd": {
+            "release": config.release,
+            "stops": config.cluster.stops if config.cluster else 0.0,
+        },
         "systemd pair": {
             "release": config.release,
             "hands_over": config.handover is not None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gapless.clock import Clock
 from gapless.clusters.finding import Finding
@@ -12,6 +12,7 @@ from gapless.clusters.member import Member
 from gapless.clusters.order import wanted
 from gapless.clusters.topology import Topology
 from gapless.drivers.clusters.base import Cluster, Moved
+from gapless.engine.begun import closed
 from gapless.engine.context import InstanceContext
 from gapless.errors import ClusterError, GaplessError
 from gapless.plans import StepKind
@@ -42,23 +43,30 @@ def member_on(topology: Topology, cluster: Cluster, host: str) -> Member:
     )
 
 
-async def unsafe(cluster: Cluster, topology: Topology, member: str) -> tuple[Finding, ...]:
-    """Everything that speaks against stopping it now."""
-    return (*refusals(topology, (member,)), *await cluster.unsafe(topology, (member,)))
+async def unsafe(
+    cluster: Cluster, topology: Topology, members: Sequence[str], *, reserve: int = 1
+) -> tuple[Finding, ...]:
+    """Everything that speaks against stopping them together now."""
+    return (
+        *refusals(topology, members, reserve=reserve),
+        *await cluster.unsafe(topology, members),
+    )
 
 
 async def objections(
-    cluster: Cluster, clock: Clock, hosts: Sequence[str]
+    cluster: Cluster, clock: Clock, rounds: Iterable[Sequence[str]], *, reserve: int = 1
 ) -> tuple[Topology, tuple[Finding, ...]]:
-    """What speaks against stopping the members on these hosts, each by itself, said once. A
-    follower may be behind for a moment, and an election under way: what is over soon is nothing."""
+    """What speaks against stopping the members on these hosts, those of a round together and each
+    round by itself, said once. A follower may be behind for a moment, and an election under way:
+    what is over soon is nothing."""
+    asked = [tuple(hosts) for hosts in rounds]
     until = clock.monotonic() + SETTLES
     while True:
         topology = await cluster.topology()
         found: dict[Finding, None] = {}
-        for host in hosts:
-            member = member_on(topology, cluster, host)
-            found.update(dict.fromkeys(await unsafe(cluster, topology, member.id)))
+        for hosts in asked:
+            members = [member_on(topology, cluster, host).id for host in hosts]
+            found.update(dict.fromkeys(await unsafe(cluster, topology, members, reserve=reserve)))
         if not found or clock.monotonic() >= until:
             return topology, tuple(found)
         await clock.sleep(_LOOK)
@@ -75,7 +83,7 @@ async def evacuate(ctx: InstanceContext, topology: Topology, member: str) -> Seq
     cluster = cluster_of(ctx)
     config = ctx.config.cluster
     assert config is not None
-    to = wanted(topology, member, restarted(ctx, topology))
+    to = wanted(topology, member, restarted(ctx, topology), leaving=beside(ctx, topology))
     try:
         moved = await cluster.evacuate(member, to, config.transfer, ctx.fence)
         finding = still_leads(await cluster.topology(), member)
@@ -86,6 +94,20 @@ async def evacuate(ctx: InstanceContext, topology: Topology, member: str) -> Seq
             await cluster.restore(member, ctx.fence)
         raise
     return moved
+
+
+def round_of(ctx: InstanceContext) -> tuple[str, ...]:
+    """Hosts whose members are restarted together with it, its own first: those that are over count
+    no more, however they ended."""
+    batch = next(batch for batch in ctx.service.batches if ctx.host in batch.hosts)
+    others = (host for host in batch.hosts if host != ctx.host)
+    return (ctx.host, *(h for h in others if not closed(ctx.rollout, ctx.service, h)))
+
+
+def beside(ctx: InstanceContext, topology: Topology) -> frozenset[str]:
+    """Members that are restarted together with it."""
+    hosts = round_of(ctx)[1:]
+    return frozenset(one.id for one in topology.members.values() if one.host in hosts)
 
 
 def restarted(ctx: InstanceContext, topology: Topology) -> frozenset[str]:
@@ -100,11 +122,20 @@ def restarted(ctx: InstanceContext, topology: Topology) -> frozenset[str]:
 
 
 async def evacuate_again(ctx: InstanceContext) -> None:
-    """Right before it is stopped: what it led was moved, and may have come back since."""
+    """Right before it is stopped: what it led was moved, and may have come back since; and another
+    one may be gone that a quorum cannot spare with it. Raises ClusterError."""
     member = ctx.facts.get(StepKind.EVACUATE, {}).get("member")
     if member is None or ctx.key(StepKind.SWITCH) in ctx.rollout.steps:
         return
     topology = await cluster_of(ctx).topology()
+    found = refusals(topology, (member, *beside(ctx, topology)))
+    if holding := [one for one in found if one.absolute]:
+        raise ClusterError(
+            f"it was not stopped: {holding[0]}",
+            where=str(ctx.instance),
+            evidence="\n".join(map(str, holding)),
+            next=holding[0].next,
+        )
     if still_leads(topology, member) is not None:
         await evacuate(ctx, topology, member)
 
@@ -121,7 +152,7 @@ async def evacuate_to_go_back(ctx: InstanceContext) -> None:
         member = member_on(topology, cluster, ctx.host)
     except ClusterError:
         return
-    found = await unsafe(cluster, topology, member.id)
+    found = await unsafe(cluster, topology, (member.id,))
     if holding := [one for one in found if one.absolute]:
         raise ClusterError(
             f"it may not be stopped to go back: {holding[0]}",

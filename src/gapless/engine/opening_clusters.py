@@ -21,7 +21,8 @@ async def ask_clusters(ctx: RolloutContext) -> None:
 
 async def _ask(ctx: RolloutContext, service: ServicePlan, cluster: Cluster) -> None:
     try:
-        _, found = await objections(cluster, ctx.clock, service.hosts)
+        alone = [(host,) for host in service.hosts]
+        _, found = await objections(cluster, ctx.clock, alone, reserve=service.reserve)
     except ClusterError as error:
         raise PreflightFailed(
             error.what, where=error.where, evidence=error.evidence, next=error.next

@@ -9,7 +9,7 @@
    of which nothing could be begun says nothing about the release.
 3. Between two batches it waits as long as ``pause`` or the group says, and for a person where the
    group wants one. After a crash it waits for the rest of the time only.
-4. Which member of a cluster is next is asked anew before each (reordering.py).
+4. Which members of a cluster are next is asked anew before each batch (reordering.py).
 5. An instance that waits for a person's judgement of its evidence (held.py) holds the service, too,
    unless the service goes back whatever that person says: one failure too many waits for nobody.
 6. Of a service that an earlier controller judged, or that depends on one that is not done any more,
@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -91,8 +92,10 @@ async def run_service(
     service = begun_first(ctx, service)
     judged = ctx.judged.get(service.name)
     held, reached = held or judged is not None, last_begun(ctx, service)
-    for number in range(len(service.batches)):
+    for number in itertools.count():
         service = await in_fresh_order(ctx, service, number)
+        if number == len(service.batches):
+            break
         batch = service.batches[number]
         settled = all(closed(ctx, service, host) for host in batch.hosts)
         if settled or (not held and await gate.open()):

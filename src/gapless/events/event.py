@@ -28,7 +28,7 @@ TYPES: Mapping[str, str] = {
     "service.succeeded": "all of its instances are done",
     "service.failed": "the service stopped; data.reason",
     "service.reordered": "members of a cluster go in another order than announced; data.hosts:"
-    " those that are left",
+    " those that are left; data.batches: which of them go together",
     "service.skipped": "not begun because of what it depends on",
     "batch.started": "instances of a batch are begun",
     "batch.succeeded": "all instances of a batch are done",

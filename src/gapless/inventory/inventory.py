@@ -47,6 +47,10 @@ class Inventory:
         """The hosts of what it means."""
         return tuple(dict.fromkeys(map(machine_of, self.select(expression))))
 
+    def zones(self, places: Iterable[str]) -> dict[str, str]:
+        """Of each, "" where nobody knows."""
+        return {place: self.hosts[machine_of(place)].zone or "" for place in places}
+
     @cached_property
     def places(self) -> Mapping[str, tuple[str, ...]]:
         """Host to its places: those of the service that has the most there. None, mostly."""

@@ -11,7 +11,6 @@ from gapless.config.quantities import resolve_amount
 from gapless.config.rollout import GroupConfig, RolloutConfig
 from gapless.errors import UsageError
 from gapless.inventory import Inventory
-from gapless.places import machine_of
 from gapless.planning.options import PlanOptions
 from gapless.plans import IN_PLACE
 from gapless.strategies import canary as strategy_canary
@@ -130,8 +129,7 @@ class Arranging:
     def _zones(self) -> Mapping[str, str]:
         if self.rollout.spread != "zone":
             return {}
-        hosts = self.inventory.hosts
-        return {place: hosts[machine_of(place)].zone or "" for place in self.everywhere}
+        return self.inventory.zones(self.everywhere)
 
     def _last(self, groups: Sequence[Group], canary: First) -> Iterator[str]:
         first = canary if isinstance(canary, tuple) else ()

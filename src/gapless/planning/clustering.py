@@ -1,25 +1,40 @@
-"""What a plan says of a cluster: who goes first and why, and why it would be refused."""
+"""What a plan says of a cluster: who goes first and why, and why it would be refused.
+
+1. Members go in rounds: those that lead least first, and together only what its groups can spare.
+   Which ones is worked out anew before each round.
+2. A cluster that cannot be asked leaves the order of gapless.yaml, and says why.
+3. What speaks against stopping its members makes the plan one that is refused, unless it is forced.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from gapless.clusters.rounds import Round
 from gapless.clusters.topology import Topology
-from gapless.engine.reordering import by_topology
+from gapless.config.services import ServiceConfig
+from gapless.engine.reordering import in_rounds, with_batches
 from gapless.planning.survey import SeenCluster
 from gapless.plans import ServicePlan, StepKind
-from gapless.strategies.rolling import Group
 
 _SHOWN = 5
 
 
-def followers_first(groups: tuple[Group, ...], seen: SeenCluster | None) -> tuple[Group, ...]:
-    """With the hosts of each in the order that holds now."""
-    if seen is None or seen.topology is None:
-        return groups
-    topology = seen.topology
-    return tuple(replace(group, hosts=by_topology(topology, group.hosts)) for group in groups)
+def spared(
+    service: ServicePlan, config: ServiceConfig, most: int, zones: Mapping[str, str]
+) -> ServicePlan:
+    """With what its rounds are worked out from; any other as it is. ``zones`` are those of hosts in
+    gapless.yaml."""
+    if config.cluster is None:
+        return service
+    known = {host: zones.get(host, "") for host in service.hosts}
+    return replace(
+        service,
+        at_once=most,
+        reserve=config.cluster.reserve if most > 1 else 1,
+        zone_by_zone=known if most > 1 and config.cluster.zone_by_zone else {},
+    )
 
 
 def with_cluster(service: ServicePlan, seen: SeenCluster | None, *, force: str) -> ServicePlan:
@@ -28,14 +43,28 @@ def with_cluster(service: ServicePlan, seen: SeenCluster | None, *, force: str) 
         return service
     holding = [one for one in seen.findings if one.absolute or not force]
     forced = [one for one in seen.findings if one not in holding]
-    notes = [f"{service.name}: {note}" for note in _order_of(service, seen.topology)]
+    rounds = tuple(_rounds(service, seen.topology))
+    service = with_batches(service, 0, [one.members for one in rounds]) if rounds else service
+    notes = [f"{service.name}: {note}" for note in _order_of(service, seen.topology, rounds)]
     notes += [f"{service.name}: forced: {one}" for one in forced]
     unsafe = [f"{one}{f'; {one.next}' if one.next else ''}" for one in holding[:_SHOWN]]
     unsafe += [f"{len(holding) - _SHOWN} more"] if len(holding) > _SHOWN else []
     return replace(service, notes=(*service.notes, *notes), unsafe=tuple(unsafe))
 
 
-def _order_of(service: ServicePlan, topology: Topology | None) -> Iterator[str]:
+def _rounds(service: ServicePlan, topology: Topology | None) -> Iterator[Round]:
+    """Hosts where nothing is installed yet go first, alone: they are no members."""
+    if topology is None:
+        return
+    for host in service.installs:
+        yield Round((host,), "alone")
+    hosts = [host for host in service.hosts if host not in service.installs]
+    yield from in_rounds(topology, service, hosts)
+
+
+def _order_of(
+    service: ServicePlan, topology: Topology | None, rounds: Sequence[Round]
+) -> Iterator[str]:
     if topology is None:
         return
     leads = topology.leads
@@ -47,3 +76,16 @@ def _order_of(service: ServicePlan, topology: Topology | None) -> Iterator[str]:
             f"followers first; {', '.join(last[-_SHOWN:])}{more} of {len(topology.groups):,} "
             "groups: leaders move to members that were restarted already"
         )
+    if service.at_once > 1:
+        yield from _together(service, rounds)
+
+
+def _together(service: ServicePlan, rounds: Sequence[Round]) -> Iterator[str]:
+    """Why so many rounds, and who waits for what."""
+    counted = f"{len(rounds):,} round{'s' * (len(rounds) != 1)}"
+    kept = f"{service.reserve} failure{'s' * (service.reserve != 1)}"
+    yield f"{counted} of up to {service.at_once}, a reserve for {kept} kept where a group has one"
+    waits = [one.wait for one in rounds if one.wait]
+    yield from waits[:_SHOWN]
+    if len(waits) > _SHOWN:
+        yield f"and so in {len(waits) - _SHOWN:,} more rounds"

@@ -34,7 +34,7 @@ from gapless.planning.choosing import (
     installs_now,
     releases_now,
 )
-from gapless.planning.clustering import followers_first, with_cluster
+from gapless.planning.clustering import spared, with_cluster
 from gapless.planning.configuring import changes, marks_now, marks_wanted
 from gapless.planning.deployment_kind import kinds_of
 from gapless.planning.estimate import estimate
@@ -172,12 +172,12 @@ def _service_plan(
     order = Arranging(
         name, rollout, options, inventory, everywhere, frozenset(hosts), len(out), service.strategy
     ).arranged()
-    size, cluster = order.size, wish.survey.clusters.get(name) if wish.survey else None
+    size = order.size
     steps = STRATEGIES[service.strategy](service, wish.verb, migrate=not options.skip_migrations)
     seconds, known = estimate(name, service, steps, wish.history)
     installs = installs_now(name, service, wish.verb, hosts, wish.survey)
     batches = rolling.batches(
-        followers_first(order.groups, cluster),
+        order.groups,
         canary=order.canary,
         installs=installs,
         zones=order.zones,
@@ -187,7 +187,7 @@ def _service_plan(
         others=len(hosts) > len(installs), most=max((len(b.hosts) for b in batches), default=0),
     )  # fmt: skip
     by_hand = _by_hand(name, everywhere, wish.survey) if StepKind.DRAIN in steps else {}
-    return ServicePlan(
+    planned = ServicePlan(
         name=name,
         wave=1,
         after=(),
@@ -232,6 +232,7 @@ def _service_plan(
         absent=choice.absent,
         unfit=_unfit(name, everywhere, {*choice.absent, *installs}, wish.survey),
     )
+    return spared(planned, service, size.batch, inventory.zones(hosts))
 
 
 def _by_hand(name: str, everywhere: Sequence[str], survey: Survey | None) -> dict[str, str]:

@@ -36,6 +36,8 @@ class FakeMembers:
     service: str
     groups: int = 3
     catch_up: float = 1.0
+    replicas: int = 0
+    """Members that hold each group, from its first leader on in the order of the hosts; 0: all."""
     stuck: set[str] = field(default_factory=set)
     """Hosts whose leaderships are not taken over, whatever is ordered."""
     behind: set[str] = field(default_factory=set)
@@ -59,9 +61,13 @@ class FakeMembers:
         """By host."""
         return sorted(self.world.units(self.service), key=lambda unit: unit.place)
 
+    def unit(self, host: str) -> FakeUnit:
+        """The one there."""
+        return next(unit for unit in self.units if unit.place == host)
+
     def running(self, host: str) -> bool:
         """Whether its unit is up."""
-        return any(unit.running for unit in self.units if unit.place == host)
+        return self.unit(host).running
 
     def left(self, host: str) -> float:
         """Seconds until it is in sync, below 0 when it is."""
@@ -74,12 +80,21 @@ class FakeMembers:
         """Hosts whose members could go on alone."""
         return frozenset(unit.place for unit in self.units if self.left(unit.place) <= 0)
 
+    def holders(self, group: str) -> tuple[str, ...]:
+        """Hosts of the members of a group."""
+        hosts = [unit.place for unit in self.units]
+        first = int(group.removeprefix("g")) if self.replicas else 0
+        return tuple(hosts[(first + n) % len(hosts)] for n in range(self.replicas or len(hosts)))
+
     def elect(self) -> None:
         """What is due by now."""
         now = self.world.clock.monotonic()
-        able = sorted(self.in_sync)
         for group, leader in self.leaders.items():
-            if not leader and now >= self._due[group] and len(able) >= majority(len(self.units)):
+            if leader or now < self._due[group]:
+                continue
+            holders = self.holders(group)
+            able = sorted(self.in_sync.intersection(holders))
+            if len(able) >= majority(len(holders)):
                 self.leaders[group] = able[0]
 
     def _changed(self, world: World) -> str | None:
@@ -104,9 +119,13 @@ class FakeMembers:
             return None
         if led:
             return f"{unit.place} was stopped while it led {', '.join(led)}"
-        others, needs = self.in_sync - {unit.place}, majority(len(self.units))
-        if len(others) < needs:
-            return f"{unit.place} was stopped: {len(others)} are in sync, and it takes {needs}"
+        for group in self.leaders:
+            holders = self.holders(group)
+            left, needs = len(self.in_sync.intersection(holders)), majority(len(holders))
+            if unit.place in holders and left < needs:
+                return (
+                    f"{unit.place} was stopped: of {group} {left} are in sync, and it takes {needs}"
+                )
         return None
 
 
@@ -131,7 +150,7 @@ class FakeCluster:
         members = by_id(self._member(unit) for unit in self._members.units)
         return Topology(
             members,
-            {group: self._group(group, tuple(members)) for group in self._members.leaders},
+            {group: self._group(group) for group in self._members.leaders},
             asked=tuple(one.id for one in members.values() if one.well),
         )
 
@@ -142,7 +161,8 @@ class FakeCluster:
     async def evacuate(
         self, member: str, targets: Sequence[str], within: float, fence: Fence | None
     ) -> tuple[Moved, ...]:
-        """One group after the other."""
+        """One group after the other. The host of the member obeys the newest rollout only."""
+        self._members.unit(member).host.claims.admit(fence)
         self._members.paused.add(member)
         moved = []
         for group, leader in list(self._members.leaders.items()):
@@ -151,7 +171,7 @@ class FakeCluster:
         return tuple(moved)
 
     async def _move(self, group: str, member: str, targets: Sequence[str], within: float) -> Moved:
-        able = self._members.in_sync - {member}
+        able = self._members.in_sync.intersection(self._members.holders(group)) - {member}
         to = next((one for one in targets if one in able), min(able, default=""))
         if member in self._members.stuck or not to:
             await self._world.clock.sleep(within)
@@ -170,7 +190,7 @@ class FakeCluster:
     async def rejoined(self, member: str, before: Topology) -> Rejoined:
         """Another process, and in sync."""
         await self._world.clock.sleep(self._world.latency)
-        now = self._member(next(u for u in self._members.units if u.place == member))
+        now = self._member(self._members.unit(member))
         if now.trouble:
             return Rejoined(done=False, why=now.trouble)
         if now.began == before.members[member].began:
@@ -195,12 +215,13 @@ class FakeCluster:
             trouble="" if unit.running else "it does not answer",
         )
 
-    def _group(self, group: str, members: tuple[str, ...]) -> Group:
+    def _group(self, group: str) -> Group:
+        holders = self._members.holders(group)
         return Group(
             group,
             Kind.QUORUM,
-            members,
+            holders,
             self._members.leaders[group],
-            self._members.in_sync,
-            majority(len(members)),
+            self._members.in_sync.intersection(holders),
+            majority(len(holders)),
         )

@@ -55,6 +55,12 @@ def test_two_of_five_would_leave_no_member_in_hand() -> None:
     (finding,) = refusals(_raft(5), ("2", "3"))
     assert (finding.code, finding.absolute) == ("no-reserve", False)
     assert finding.what.startswith("3 of 5 would be left")
+    assert refusals(_raft(5), ("2", "3"), reserve=0) == ()
+
+
+def test_without_a_reserve_the_minimum_still_holds() -> None:
+    (finding,) = refusals(_raft(5), ("2", "3", "4"), reserve=0)
+    assert (finding.code, finding.absolute) == ("quorum-lost", True)
 
 
 @pytest.mark.parametrize(("voters", "stopping"), [(3, "23"), (5, "234"), (4, "23")])

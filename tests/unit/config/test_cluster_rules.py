@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gapless.config.clusters import KINDS
 from gapless.config.services import ServiceConfig
 from gapless.config.source import load_config
 from gapless.plans import StepKind, Verb
@@ -50,11 +51,11 @@ def test_a_person_may_be_asked_instead(tmp_path: Path) -> None:
     [
         (
             "    cluster: {}\n",
-            "give exactly one of etcd, redis_sentinel, redis_cluster, chronik, http",
+            f"give exactly one of {', '.join(KINDS)}",
         ),
         (
             "    cluster: {etcd: {}, redis_cluster: {}}\n",
-            "give exactly one of etcd, redis_sentinel, redis_cluster, chronik, http",
+            f"give exactly one of {', '.join(KINDS)}",
         ),
         (
             "    cluster: {etcd: {}}\n    rollout: {strategy: rolling}\n",
@@ -63,10 +64,6 @@ def test_a_person_may_be_asked_instead(tmp_path: Path) -> None:
         (
             "    rollout: {strategy: followers-first}\n",
             "followers-first: nothing says which cluster its instances are members of",
-        ),
-        (
-            "    cluster: {etcd: {}}\n    rollout: {batch: 2, max_unavailable: 2}\n",
-            "batch: 2: members of a cluster go one at a time",
         ),
         (
             "    cluster: {etcd: {}}\n    rollout: {canary: 1}\n",
@@ -81,3 +78,12 @@ def test_a_person_may_be_asked_instead(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_meant(tmp_path: Path, keys: str, told: str) -> None:
     assert any(told in str(problem) for problem in problems(tmp_path, STORE + keys))
+
+
+@pytest.mark.parametrize(
+    ("keys", "seconds"),
+    [("chronik: {}", 45.0), ("chronik: {}, stop: 90s", 90.0), ("etcd: {}", 0.0)],
+)
+def test_how_long_a_member_may_need_to_stop(tmp_path: Path, keys: str, seconds: float) -> None:
+    cluster = store(tmp_path, f"    cluster: {{{keys}}}\n").cluster
+    assert cluster is not None and cluster.stops == seconds

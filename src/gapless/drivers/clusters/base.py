@@ -4,6 +4,8 @@
 2. What was ordered is never believed: it holds when the cluster reports it.
 3. Whatever an order changes for the time of a restart (a pause, a mode of maintenance) ends by
    itself, or ``restore`` takes it back, also after the controller was killed.
+4. A fence is that of the member's own host. Hosts count their rollouts apart: an order for another
+   host is given without one, after the member's host has admitted it.
 """
 
 from __future__ import annotations

@@ -109,7 +109,8 @@ class RedisCluster:
                     return self._moved(shard, sight, began) if shard else ()
                 new = self._best(sight, member, targets, tried)
                 tried.add(new)
-                await self._take_over(shard, new, until, fence)
+                await self._admitted(sight, member, fence)
+                await self._take_over(shard, new, until)
                 seconds = self._clock.monotonic() - began
                 return (Moved(shard, to=new, seconds=seconds),)
             except ClusterError as error:
@@ -162,10 +163,16 @@ class RedisCluster:
             ),
         )
 
-    async def _take_over(self, shard: str, new: str, until: float, fence: Fence | None) -> None:
+    async def _admitted(self, sight: Sight, member: str, fence: Fence | None) -> None:
+        """The fence is that of the member's own host, and hosts count their rollouts apart: it is
+        compared there, before anything is ordered elsewhere."""
+        if fence is not None and member in sight.told:
+            await self._servers[sight.hosts[member]].ask(("PING",), fence=fence)
+
+    async def _take_over(self, shard: str, new: str, until: float) -> None:
         """The replica is the master for every node; then, as far as there is time, nothing is
         wrong any more: what comes next asks whether the old one may be stopped."""
-        await self._servers[self._places.host(new) or ""].ask(("CLUSTER", "FAILOVER"), fence=fence)
+        await self._servers[self._places.host(new) or ""].ask(("CLUSTER", "FAILOVER"))
         until = min(until, self._clock.monotonic() + _ATTEMPT)
         while (sight := await self._look()).shards.get(shard) != new:
             if self._clock.monotonic() >= until:
@@ -193,9 +200,13 @@ class RedisCluster:
 
 
 def _led(sight: Sight, member: str) -> str:
-    """The shard that it is the master of, "" where it is none."""
+    """The shard that it is the master of, "" where it is none. Raises ClusterError where nobody
+    who answers knows it: then nobody can tell."""
     node = sight.nodes.get(member)
-    return "" if node is None or node.master else node.shard
+    if node is None:
+        told = "; ".join(f"{host}: {error.what}" for host, error in sight.silent.items())
+        raise ClusterError("no node that answers knows it", where=member, evidence=told)
+    return "" if node.master else node.shard
 
 
 def _lag(sight: Sight, found: Told) -> int | None:

@@ -127,6 +127,7 @@ def findings(sight: Sight, lag: int) -> Iterator[Finding]:
     """All that is not as it has to be before a node may be touched."""
     yield from _differing(sight)
     yield from _states(sight)
+    yield from _unplaced(sight)
     for member in sight.nodes:
         yield from _of_member(sight, member, lag)
 
@@ -215,6 +216,14 @@ def _states(sight: Sight) -> Iterator[Finding]:
                 evidence=" ".join(moving[:_SHOWN]),
                 next="let the resharding end, or redis-cli --cluster fix",
             )
+
+
+def _unplaced(sight: Sight) -> Iterator[Finding]:
+    """Hosts that say nothing, and nobody knows which node is there."""
+    for host in sorted(sight.silent.keys() - set(sight.hosts.values())):
+        error = sight.silent[host]
+        where = f"Redis on {host or 'localhost'}"
+        yield Finding("redis-silent", where, error.what, error.evidence, error.next)
 
 
 def _of_member(sight: Sight, member: str, lag: int) -> Iterator[Finding]:

@@ -162,11 +162,13 @@ class RedisSentinel:
         old master that sentinels have replaced meanwhile is made a replica first: it must not take
         a write that would be lost."""
         placed = await self._look()
+        if fence is not None and member in placed.servers:  # as the move does it
+            await self._servers[placed.hosts[member]].ask(("PING",), fence=fence)
         await self._unpaused(placed, member, fence)
         for one, found in placed.servers.items():
             if found.priority >= SHUNNED:
                 talk = self._servers[placed.hosts[one]]
-                await welcomed(talk, found.priority % SHUNNED, fence)
+                await welcomed(talk, found.priority % SHUNNED)
 
     async def _look(self) -> Placed:
         servers = await of_each(

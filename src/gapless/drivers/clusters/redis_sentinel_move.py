@@ -75,18 +75,25 @@ class RedisSentinelMove:
 
     async def run(self, until: float) -> str:
         """Who is the master now. Raises ClusterError; nothing stays changed then."""
+        await self._admitted()
         try:
             await self._shun(until)
             return await self._hand_over(until)
         finally:
             await to_its_end(self._welcome())
 
+    async def _admitted(self) -> None:
+        """The fence is that of the old master's host, and hosts count their rollouts apart: it is
+        compared there, before anything is ordered elsewhere."""
+        if self._fence is not None:
+            await self._servers[self._choice.old].ask(("PING",), fence=self._fence)
+
     async def _shun(self, until: float) -> None:
         if not self._choice.shunned:
             return
         for member, priority in self._choice.shunned.items():
             if priority < SHUNNED:
-                await self._order(self._servers[member], prioritised(priority + SHUNNED))
+                await self._servers[member].ask(prioritised(priority + SHUNNED))
         until = min(until, self._clock.monotonic() + _HEARD)
         await self._until(self._shun_heard, until, _SEEK, "a sentinel did not hear of priorities")
 
@@ -99,7 +106,7 @@ class RedisSentinelMove:
 
     async def _welcome(self) -> None:
         orders = {
-            member: welcomed(self._servers[member], priority % SHUNNED, self._fence)
+            member: welcomed(self._servers[member], priority % SHUNNED)
             for member, priority in self._choice.shunned.items()
         }
         await of_each(orders)  # of what fails here the topology tells: redis-priority-changed
@@ -152,7 +159,7 @@ class RedisSentinelMove:
 
     async def _fail_over(self) -> None:
         command: Command = ("SENTINEL", "FAILOVER", self._master)
-        (reply,) = await self._sentinel.say(command, fence=self._fence)
+        (reply,) = await self._sentinel.say(command)
         # In progress: it was said twice, or sentinels began it themselves. Both are awaited alike.
         if isinstance(reply, Refusal) and not reply.text.startswith("INPROG"):
             raise self._sentinel.refused(command, reply)
@@ -218,11 +225,11 @@ async def named_by_all(master: str, sentinels: Mapping[str, RedisTalk]) -> str:
     return names.pop() if len(names) == 1 and not answers.silent else ""
 
 
-async def welcomed(replica: RedisTalk, priority: int, fence: Fence | None) -> None:
+async def welcomed(replica: RedisTalk, priority: int) -> None:
     """It may be chosen again. Sentinels have servers write down their settings when they tell them
     whom to follow, so this has to be written down, too; one without a file has nothing there."""
     order = prioritised(priority)
-    reply, _ = await replica.say(order, REWRITE, fence=fence)
+    reply, _ = await replica.say(order, REWRITE)
     if isinstance(reply, Refusal):
         raise replica.refused(order, reply)
 

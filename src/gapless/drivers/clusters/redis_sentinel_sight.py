@@ -217,6 +217,8 @@ def _of_servers(placed: Placed, config: RedisSentinelConfig) -> Iterator[Finding
             evidence=f"run_id {sight.servers[host].life} is none of those that sentinels know",
             next=f"SENTINEL REPLICAS {config.master}; REPLICAOF on it where it follows nobody",
         )
+    for host in sorted(sight.silent.keys() - set(placed.hosts.values())):
+        yield _silent("redis-silent", f"Redis on {host or 'localhost'}", sight.silent[host])
     for member in sorted(ids):
         trouble = placed.trouble(member, config.lag)
         if trouble:

@@ -40,8 +40,15 @@ class SystemdRuntime:
     """One unit, the same on every host of a service."""
 
     def __init__(
-        self, config: SystemdConfig, service: str, release: ReleaseConfig | None = None
+        self,
+        config: SystemdConfig,
+        service: str,
+        release: ReleaseConfig | None = None,
+        *,
+        stops: float = 0.0,
     ) -> None:
+        """``stops``: seconds that it may need to stop, 0 where only its unit says that."""
+        self._stops = stops
         self._config = config
         self._service = service
         self._release = release
@@ -58,7 +65,9 @@ class SystemdRuntime:
     async def preflight(self, transport: Transport) -> tuple[Verdict, ...]:
         """Whether it is fit to be replaced (see ``systemd_preflight``)."""
         shown = await self._show(transport)
-        return await preflight.examine(transport, self._config, shown, self._release)
+        return await preflight.examine(
+            transport, self._config, shown, self._release, stops=self._stops
+        )
 
     async def snapshot(self, transport: Transport, folder: str) -> RuntimeSnapshot:
         """Copies of all fragments (see ``systemd_files``)."""

@@ -6,13 +6,15 @@ where nobody can tell it yet, ``look`` says where to look for it.
 3. It runs: a unit that is down, still starting or in a crash loop has no good state to go back to.
 4. What it requires runs, too.
 5. It can reload where nothing but a reload is allowed.
-6. Noted, never refused: limits that make it slow, unit files changed behind systemd's back.
-7. It runs from the release that deploys bring (see ``systemd_follows``).
+6. It is given the time that it may need to stop, where that is known (members of clusters).
+7. Noted, never refused: limits that make it slow, unit files changed behind systemd's back.
+8. It runs from the release that deploys bring (see ``systemd_follows``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -40,13 +42,17 @@ async def examine(
     config: SystemdConfig,
     shown: Mapping[str, str],
     release: ReleaseConfig | None = None,
+    *,
+    stops: float = 0.0,
 ) -> tuple[Verdict, ...]:
-    """Every verdict, in the order above; the last where there is a ``release``."""
+    """Every verdict, in the order above; the last where there is a ``release``. ``stops``: seconds
+    that it may need to stop, 0 where nobody says."""
     facts, needed = await asyncio.gather(transport.facts(), _dependencies(transport, shown))
     found = [_privilege(facts), *_host_problems(facts), _loaded(config.unit, shown)]
     if found[-1].passed:
         found += [_active(config.unit, shown), *_queued(config.unit, shown)]
-        found += [*needed, *_reload(config, shown), *_notes(config.unit, shown)]
+        found += [*needed, *_reload(config, shown), *_cut_short(config.unit, shown, stops)]
+        found += _notes(config.unit, shown)
     if release is not None and shown.get("LoadState") == "loaded":
         found.append(await follows(transport, config, release, shown))
     return tuple(found)
@@ -119,6 +125,18 @@ def _reload(config: SystemdConfig, shown: Mapping[str, str]) -> Iterator[Verdict
         yield _verdict(False, "reload", asked, answer, "ExecReload= in the unit, or reload: try")
     else:
         yield _verdict(True, "reload", asked, f"{answer}; it will be restarted")
+
+
+def _cut_short(unit: str, shown: Mapping[str, str], stops: float) -> Iterator[Verdict]:
+    given = limit(shown, "TimeoutStopUSec")
+    if given < stops:
+        yield _verdict(
+            False,
+            "limits",
+            f"systemctl show -p TimeoutStopUSec {unit}",
+            f"it may need {stops:g} s to stop, and is killed after {given:g} s",
+            f"TimeoutStopSec={math.ceil(stops)} or more in the unit: systemctl edit {unit}",
+        )
 
 
 def _notes(unit: str, shown: Mapping[str, str]) -> Iterator[Verdict]:

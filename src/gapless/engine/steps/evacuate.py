@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from gapless.clusters.kept import kept
 from gapless.engine.context import InstanceContext
-from gapless.engine.members import cluster_of, evacuate, member_on, objections, refusing
+from gapless.engine.members import (
+    cluster_of,
+    evacuate,
+    member_on,
+    objections,
+    refusing,
+    round_of,
+)
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import ClusterError
 from gapless.plans import StepKind
@@ -24,7 +31,9 @@ class Evacuate(Step):
         if ctx.host in ctx.service.installs:
             return {}  # it is no member yet
         cluster = cluster_of(ctx)
-        topology, found = await objections(cluster, ctx.rollout.clock, (ctx.host,))
+        topology, found = await objections(
+            cluster, ctx.rollout.clock, [round_of(ctx)], reserve=ctx.service.reserve
+        )
         member = member_on(topology, cluster, ctx.host)
         if holding := refusing(found, force=bool(ctx.rollout.plan.force)):
             raise ClusterError(

@@ -6,13 +6,13 @@ everything full, so it takes several in a row, each asked of all members anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from gapless.clusters.kept import recalled
 from gapless.clusters.topology import Topology
-from gapless.drivers.clusters.base import Cluster, Rejoined
+from gapless.drivers.clusters.base import Rejoined
 from gapless.engine.context import InstanceContext
-from gapless.engine.members import cluster_of
+from gapless.engine.members import beside, cluster_of
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import ClusterError
 from gapless.plans import StepKind
@@ -39,7 +39,7 @@ class Rejoin(Step):
         views = 0
         while views < config.views:
             rejoined = await cluster.rejoined(member, was)
-            missing = [rejoined.why] if not rejoined.done else list(await _missing(cluster, was))
+            missing = [rejoined.why] if not rejoined.done else await _missing(ctx, was)
             views = 0 if missing else views + 1
             coming.look(rejoined, missing)
             if views < config.views:
@@ -48,24 +48,25 @@ class Rejoin(Step):
         return {"views": views, "longest_stall": round(coming.longest, 3)}
 
 
-async def _missing(cluster: Cluster, was: Topology) -> tuple[str, ...]:
-    """What is not as it was in the groups of the member."""
-    now = await cluster.topology()
-    return tuple(_in(now, was))
+async def _missing(ctx: InstanceContext, was: Topology) -> list[str]:
+    """What is not as it was in the groups of the member. Others that are restarted together with it
+    wait for themselves."""
+    now = await cluster_of(ctx).topology()
+    return list(_in(now, was, beside(ctx, now)))
 
 
-def _in(now: Topology, was: Topology) -> Iterator[str]:
+def _in(now: Topology, was: Topology, beside: Collection[str]) -> Iterator[str]:
     for finding in now.findings:
-        yield str(finding)
+        if finding.member not in beside:
+            yield str(finding)
     for group in was.groups:
         found = now.groups.get(group)
         if found is None:
             yield f"{group} is not reported"
         elif found.led and not found.leader:
             yield f"{group} has no leader"
-        elif not found.full:
-            behind = ", ".join(one for one in found.members if one not in found.in_sync)
-            yield f"{group}: {behind} not in sync"
+        elif behind := [m for m in found.members if m not in {*found.in_sync, *beside}]:
+            yield f"{group}: {', '.join(behind)} not in sync"
 
 
 class _Coming:

@@ -23,7 +23,7 @@ STORE = "/var/lib/gapless/snapshots/r1"
 class Bench:
     """The world, and a driver with the settings of ``systemd:``."""
 
-    def __init__(self, settings: dict[str, Any], unit: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], unit: dict[str, Any], stops: float = 0.0) -> None:
         self.world = World()
         self.host: FakeHost = self.world.host("web1")
         self.unit: FakeUnit = self.host.add_unit(
@@ -31,7 +31,7 @@ class Bench:
         )
         self.transport: FakeTransport = self.world.transport("web1")
         self.runtime = SystemdRuntime(
-            SystemdConfig.model_validate({"unit": UNIT, **settings}), "shop"
+            SystemdConfig.model_validate({"unit": UNIT, **settings}), "shop", stops=stops
         )
 
     async def run(self, commands: tuple[Command, ...]) -> None:
@@ -41,14 +41,18 @@ class Bench:
 
 
 def play(
-    case: Callable[[Bench], Awaitable[None]], *, running: bool = True, **settings: Any
+    case: Callable[[Bench], Awaitable[None]],
+    *,
+    running: bool = True,
+    stops: float = 0.0,
+    **settings: Any,
 ) -> None:
     """Run a case; settings of the unit begin with ``unit_``."""
     unit = {k.removeprefix("unit_"): v for k, v in settings.items() if k.startswith("unit_")}
     rest = {k: v for k, v in settings.items() if not k.startswith("unit_")}
 
     async def main() -> None:
-        bench = Bench(rest, unit)
+        bench = Bench(rest, unit, stops)
         await bench.transport.connect()
         if running:
             bench.unit.run_already()

@@ -119,3 +119,12 @@ def test_slow_stops_and_edited_files_are_noted_and_not_refused() -> None:
     found = examined(lambda b: b.host.files.write(FILE, "edited"), unit_timeout_stop=float("inf"))
     assert not failing(found)
     assert [v.check for v in found[-2:]] == ["limits", "files"]
+
+
+def test_a_member_of_a_cluster_is_given_the_time_that_it_needs_to_stop() -> None:
+    """Its stages take 45 s together; systemd would kill it in the middle of them."""
+    found = examined(unit_timeout_stop=30.0, stops=45.0)
+    assert failing(found) == [("limits", "it may need 45 s to stop, and is killed after 30 s")]
+    assert found[-1].wanted == "TimeoutStopSec=45 or more in the unit: systemctl edit shop.service"
+    assert not failing(examined(unit_timeout_stop=45.0, stops=45.0))
+    assert not failing(examined(unit_timeout_stop=float("inf"), stops=45.0))
