@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # rollouts never wait, so they go beside the others, on what those leave of the processors.
 UNIT_WORKERS ?= 5
 SIM_WORKERS ?= 2
-LAB_WORKERS ?= 3
+LAB_WORKERS ?= 4
 
 # Tests start the command some hundred times; it is compiled once, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE :=
@@ -49,7 +49,7 @@ lab: $(STAMP) packages
 
 # What measures time: one after the other, with nothing beside them.
 alone: $(STAMP) packages
-	$(BIN)/pytest --timeout 300 -m alone tests
+	$(BIN)/pytest --timeout 300 -m alone $$(grep -rl --include='test_*.py' 'mark\.alone' tests)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

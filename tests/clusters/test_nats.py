@@ -287,7 +287,7 @@ def test_a_member_is_back_as_another_process(play: Play, nats: NatsServers) -> N
         assert [f.absolute for f in refusals(topology, [other]) if f.code == "quorum-lost"]
         with nats.client(other) as client:
             for number in range(200):
-                client.publish("orders.new", f"away-{number}", 5.0)
+                client.publish_in_the_end("orders.new", f"away-{number}")
         nats.start(member)
         answer = await back(lambda: cluster.rejoined(member, before))
         assert answer.lag is not None and answer.lag <= 20

@@ -53,7 +53,7 @@ def serving(context: ssl.SSLContext | None = None, **attributes: object) -> Iter
         server.server_close()
 
 
-def ask(kind: str, answer: float = 3.0, **spec: Any) -> dict[str, Any]:
+def ask(kind: str, answer: float = 20.0, **spec: Any) -> dict[str, Any]:
     question = {"name": "n", "kind": kind, "spec": spec, "answer": answer}
     return probe(question, float("inf"), threading.Event())
 

@@ -4,6 +4,7 @@ whatever dies in between."""
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 import time
 from pathlib import Path
@@ -228,6 +229,17 @@ def test_a_new_copy_that_dies_in_the_joint_phase_does_not_stay(tmp_path: Path) -
     asyncio.run(play())
 
 
+def _spoilt(lock: Path) -> None:
+    """A file where its folder was, before a copy that claims makes the folder anew."""
+    for number in itertools.count():
+        lock.rename(lock.with_name(f"gone-{number}"))
+        try:
+            lock.touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        return
+
+
 @pytest.mark.parametrize("when", ["before the new one is started", "in the joint phase"])
 def test_an_old_copy_whose_lock_has_no_answers_ends_the_handover(tmp_path: Path, when: str) -> None:
     """From the moment on at which its lock went on: what it had before is no matter of ours."""
@@ -243,8 +255,7 @@ def test_an_old_copy_whose_lock_has_no_answers_ends_the_handover(tmp_path: Path,
             if when == "in the joint phase":
                 letting = asyncio.create_task(it.seat.admit(it.at("b"), it.fences))
                 await it.becomes("b", "ACTIVE")
-            lock.rename(tmp_path / "gone")
-            lock.touch()
+            _spoilt(lock)
             if when != "in the joint phase":
                 await _errors(it, "a")
                 letting = asyncio.create_task(it.seat.admit(it.at("b"), it.fences))
