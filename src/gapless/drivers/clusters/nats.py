@@ -36,7 +36,7 @@ from gapless.drivers.clusters.nats_return import left_to_catch_up, missing
 from gapless.drivers.clusters.nats_round import Round
 from gapless.drivers.clusters.nats_sight import Sight
 from gapless.drivers.clusters.nats_view import META
-from gapless.drivers.clusters.redis_places import RedisPlaces
+from gapless.drivers.clusters.places import Places
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import ClusterError
@@ -62,7 +62,7 @@ class NatsCluster:
             return fill(text, Instance(name, host), address)
 
         self._name, self._lag, self._clock = name, config.lag, clock
-        self._places = RedisPlaces(hosts)
+        self._places = Places(hosts)
         self._monitors = [
             NatsMonitor(name, host, filled(config.monitor, host), config, partial(transports, host))
             for host in hosts

@@ -17,7 +17,7 @@ from dataclasses import replace
 from gapless.config.cluster_nats import NatsLoginConfig
 from gapless.drivers.clusters.member_api import Silent
 from gapless.drivers.clusters.nats_protocol import NonsenseError, Order, Said, question, read
-from gapless.drivers.clusters.redis_password import RedisPassword
+from gapless.drivers.clusters.password import Password
 from gapless.drivers.secret_forms import secret_forms
 from gapless.drivers.transports.base import Transport
 from gapless.errors import ClusterError, FenceRefused, LostContact, TransportError
@@ -111,7 +111,7 @@ class NatsLogin:
     def __init__(self, cluster: str, config: NatsLoginConfig | None) -> None:
         self.called = f"the user {config.user!r}" if config else "nobody in particular"
         """For people."""
-        self._password = RedisPassword(
+        self._password = Password(
             cluster, config.user if config else "", config.password if config else None
         )
 

@@ -22,12 +22,12 @@ from gapless.clusters.group import Kind
 from gapless.clusters.topology import Topology
 from gapless.config.cluster_redis import RedisClusterConfig
 from gapless.drivers.clusters.base import Moved, Rejoined
+from gapless.drivers.clusters.password import Password
+from gapless.drivers.clusters.places import Places
 from gapless.drivers.clusters.redis_answers import of_each
 from gapless.drivers.clusters.redis_cluster_sight import Sight, topology
 from gapless.drivers.clusters.redis_cluster_view import QUESTIONS, Told, told
 from gapless.drivers.clusters.redis_findings import UNSAVED, unpersisted
-from gapless.drivers.clusters.redis_password import RedisPassword
-from gapless.drivers.clusters.redis_places import RedisPlaces
 from gapless.drivers.clusters.redis_talk import talks
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
@@ -59,8 +59,8 @@ class RedisCluster:
         self._name = name
         self._config = config
         self._clock = clock
-        self._places = RedisPlaces(hosts)
-        password = RedisPassword(name, config.user, config.password)
+        self._places = Places(hosts)
+        password = Password(name, config.user, config.password)
         self._servers = talks(
             name,
             hosts,

@@ -20,8 +20,8 @@ from gapless.clusters.finding import Finding
 from gapless.clusters.group import Group, Kind, majority
 from gapless.clusters.member import Member
 from gapless.clusters.topology import Topology, by_id
+from gapless.drivers.clusters.places import Places
 from gapless.drivers.clusters.redis_cluster_view import SLOTS, Node, Told
-from gapless.drivers.clusters.redis_places import RedisPlaces
 from gapless.errors import ClusterError
 
 MASTERS = "masters"
@@ -40,7 +40,7 @@ class Sight:
 
     @classmethod
     def of(
-        cls, said: Mapping[str, Told], silent: Mapping[str, ClusterError], places: RedisPlaces
+        cls, said: Mapping[str, Told], silent: Mapping[str, ClusterError], places: Places
     ) -> Sight:
         """With what is known from before of nodes that are silent."""
         known = {one for told in said.values() for one in told.nodes}

@@ -24,10 +24,10 @@ from gapless.clusters.finding import Finding
 from gapless.clusters.topology import Topology
 from gapless.config.cluster_redis import RedisSentinelConfig
 from gapless.drivers.clusters.base import Moved, Rejoined
+from gapless.drivers.clusters.password import Password
+from gapless.drivers.clusters.places import Places
 from gapless.drivers.clusters.redis_answers import of_each
 from gapless.drivers.clusters.redis_findings import UNSAVED, unpersisted
-from gapless.drivers.clusters.redis_password import RedisPassword
-from gapless.drivers.clusters.redis_places import RedisPlaces
 from gapless.drivers.clusters.redis_resp import Reply
 from gapless.drivers.clusters.redis_sentinel_choice import chosen
 from gapless.drivers.clusters.redis_sentinel_move import (
@@ -79,9 +79,9 @@ class RedisSentinel:
         self._name = name
         self._config = config
         self._clock = clock
-        self._places = RedisPlaces(hosts)
-        password = RedisPassword(name, config.user, config.password)
-        guard = RedisPassword(name, config.sentinel_user, config.sentinel_password)
+        self._places = Places(hosts)
+        password = Password(name, config.user, config.password)
+        guard = Password(name, config.sentinel_user, config.sentinel_password)
         self._servers = talks(
             name,
             hosts,

@@ -18,7 +18,7 @@ from gapless.clusters.group import Group, Kind
 from gapless.clusters.member import Member
 from gapless.clusters.topology import Topology, by_id
 from gapless.config.cluster_redis import RedisSentinelConfig
-from gapless.drivers.clusters.redis_places import RedisPlaces
+from gapless.drivers.clusters.places import Places
 from gapless.drivers.clusters.redis_sentinel_view import Watch
 from gapless.drivers.clusters.redis_view import Server
 from gapless.errors import ClusterError
@@ -79,7 +79,7 @@ class Placed:
     servers: Mapping[str, Server]
 
     @classmethod
-    def of(cls, sight: Sight, places: RedisPlaces) -> Placed:
+    def of(cls, sight: Sight, places: Places) -> Placed:
         """With what is known from before of servers that are silent."""
         hosts = places.hosts(sight.found(), sight.ids)
         servers = {one: sight.servers[at] for one, at in hosts.items() if at in sight.servers}

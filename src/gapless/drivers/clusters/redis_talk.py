@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
-from gapless.drivers.clusters.redis_password import RedisPassword
+from gapless.drivers.clusters.password import Password
 from gapless.drivers.clusters.redis_resp import (
     Command,
     NonsenseError,
@@ -54,7 +54,7 @@ class RedisTalk:
         transport: Callable[[], Transport],
         *,
         sentinel: bool = False,
-        password: RedisPassword,
+        password: Password,
         timeout: float = 5.0,
     ) -> None:
         self.label = f"{'the sentinel' if sentinel else 'Redis'} on {host or 'localhost'}"
@@ -171,7 +171,7 @@ def talks(
     address: Callable[[str], str],
     transports: Callable[[str], Transport],
     *,
-    password: RedisPassword,
+    password: Password,
     timeout: float,
     sentinel: bool = False,
 ) -> dict[str, RedisTalk]:

@@ -9,9 +9,9 @@ import pytest
 from gapless.clusters.gates import refusals
 from gapless.clusters.group import Kind
 from gapless.clusters.topology import Topology
+from gapless.drivers.clusters.places import Places
 from gapless.drivers.clusters.redis_cluster_sight import MASTERS, Sight, topology
 from gapless.drivers.clusters.redis_cluster_view import SLOTS, Told, nodes
-from gapless.drivers.clusters.redis_places import RedisPlaces
 from gapless.drivers.clusters.redis_resp import NonsenseError
 from gapless.drivers.clusters.redis_view import Replication, Server
 from gapless.errors import ClusterError
@@ -46,7 +46,7 @@ def look(
 ) -> Topology:
     said = {host: (changed or {}).get(one) or told(one) for host, one in HOSTS.items()}
     said = {host: one for host, one in said.items() if host not in (silent or {})}
-    return topology(Sight.of(said, silent or {}, RedisPlaces(tuple(HOSTS))), lag=50)
+    return topology(Sight.of(said, silent or {}, Places(tuple(HOSTS))), lag=50)
 
 
 def codes(seen: Topology) -> set[tuple[str, str]]:
@@ -104,7 +104,7 @@ def test_one_that_is_silent_keeps_its_place() -> None:
 
 def test_one_that_none_of_our_hosts_runs() -> None:
     said = {host: told(one) for host, one in HOSTS.items() if one != F}
-    seen = topology(Sight.of(said, {}, RedisPlaces(tuple(said))), lag=50)
+    seen = topology(Sight.of(said, {}, Places(tuple(said))), lag=50)
     assert ("f", "redis-not-ours") in codes(seen) and seen.members[F].host == ""
 
 
@@ -121,7 +121,7 @@ def test_what_is_not_a_cluster_is_nonsense(text: str) -> None:
 
 
 def test_what_came_back_as_another_node_takes_over_its_place() -> None:
-    places = RedisPlaces(("h1", "h2"))
+    places = Places(("h1", "h2"))
     assert places.hosts({"h1": A, "h2": B}, [A, B]) == {A: "h1", B: "h2"}
     assert places.hosts({"h1": A, "h2": C}, [A, B, C]) == {A: "h1", C: "h2"}
     assert places.hosts({"h1": A}, [A, C]) == {A: "h1", C: "h2"}

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from gapless.drivers.clusters.redis_password import RedisPassword
+from gapless.drivers.clusters.password import Password
 from gapless.drivers.clusters.redis_resp import Refusal, Reply
 from gapless.drivers.clusters.redis_talk import RedisTalk, Silent
 from gapless.drivers.transports.base import Transport
@@ -36,7 +36,7 @@ class Scripted:
 
 
 def talk(scripted: Scripted, *, secret: bool = False, sentinel: bool = False) -> RedisTalk:
-    password = RedisPassword("cache", "", "env:REDIS_SECRET" if secret else None)
+    password = Password("cache", "", "env:REDIS_SECRET" if secret else None)
     return RedisTalk(
         "cache", "db1", "127.0.0.1:6379", lambda: cast(Transport, scripted),
         password=password, sentinel=sentinel,

@@ -6,7 +6,7 @@ from gapless.config.secrets import SecretValue, resolve_secret
 from gapless.errors import ClusterError, UsageError
 
 
-class RedisPassword:
+class Password:
     """``reference`` None is a server without one. Read once and kept: what is awaited is asked for
     a hundred times a second, and a program that prints a secret may take seconds."""
 
@@ -17,7 +17,7 @@ class RedisPassword:
         self._value: SecretValue | None = None
 
     async def login(self) -> tuple[str, ...]:
-        """What ``AUTH`` is given, () where nobody has to log in. Raises ClusterError, which names
+        """User, where there is one, and password; () where nobody has to log in. Raises ClusterError, which names
         the reference."""
         if self._reference is None:
             return ()

@@ -1,11 +1,11 @@
-"""Which member of a Redis cluster runs on which of our hosts."""
+"""Which member of a cluster runs on which of our hosts, where members do not tell."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
 
-class RedisPlaces:
+class Places:
     """What answered once keeps its place: a server that is down names itself to nobody."""
 
     def __init__(self, hosts: Collection[str]) -> None:
