@@ -17,8 +17,8 @@ class Password:
         self._value: SecretValue | None = None
 
     async def login(self) -> tuple[str, ...]:
-        """User, where there is one, and password; () where nobody has to log in. Raises ClusterError, which names
-        the reference."""
+        """User, where there is one, and password; () where nobody has to log in. Raises
+        ClusterError, which names the reference."""
         if self._reference is None:
             return ()
         if self._value is None:
