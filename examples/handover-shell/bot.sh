@@ -8,15 +8,29 @@
 set -u
 . "$(dirname -- "$0")/handover.sh"
 
-session= seq=0
+session= seq=0 connection=
 
-# What the gateway says comes as lines to `hear`; what is written to 5 goes to it.
+# What the gateway says comes as lines to `hear`; what is written to 5 goes to it. Nobody but us has that
+# end: when we close it, socat sends what is left and ends.
 connect() {
     handover_pipe
-    exec 5<>"$handover_fifo"
+    exec 5<>"$handover_fifo" 6<"$handover_fifo" 7>"$handover_fifo"
+    exec 5>&7 7>&-
     rm -- "$handover_fifo"
-    $handover_dies_with_us socat - "TCP:$GATEWAY" <&5 3<&- 8<&- 9<&- | handover_apart handover_lines &
+    $handover_dies_with_us socat - "TCP:$GATEWAY" <&6 3<&- 5>&- 6<&- 8<&- 9<&- | {
+        exec 5>&- 6<&-
+        handover_apart handover_lines
+    } &
+    connection=$!
+    exec 6<&-
 }
+
+# The last effect is on its way to socat, which dies with us.
+disconnect() {
+    exec 5>&-
+    [ -z "$connection" ] || wait "$connection"
+}
+trap disconnect EXIT
 
 # Called when the connection is gone, or was refused.
 gone() {
@@ -40,7 +54,8 @@ enter_later() {
     enter
 }
 
-say() { printf '%s\n' "$1" >&5; }
+# Nobody hears it when the connection has just gone: no reason to die.
+say() { (trap '' PIPE; printf '%s\n' "$1" >&5) 2>/dev/null; }
 
 # One line of the gateway.
 hear() {
