@@ -155,7 +155,7 @@ def _gapless(engine: Engine, front: Front, series: Series, short: bool) -> list[
     with shop(engine, front.name) as made, front.before(made) as url:
         made.run("deploy", "--yes", "--reason", "first")
         await_answer(f"{url}/work", "1")
-        for number in range(1 if short else 20):
+        for number in range(2 if short else 20):
             _roll(made, url, series, str(number + 2), _deploy, 1 if short else REQUESTS)
             series.rollouts.append(_took(made))
         if not front.aborts:

@@ -23,7 +23,7 @@ from .shop import Shop
 
 ROOT = Path(__file__).parents[2]
 RATE = 20
-DRAWN = 3
+DRAWN = 5
 MOMENTS = tuple(filter(None, os.environ.get("GAPLESS_RECORDS", "").split(",")))
 SEED = os.environ.get("GAPLESS_SEED") or str(int(time.time() / 86400))
 

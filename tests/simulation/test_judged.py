@@ -8,7 +8,7 @@ from gapless.config.judging import JudgeConfig
 from gapless.testing.fake_rates import Errs
 from tests.simulation.judged import restart
 
-RUNS = 200
+RUNS = 300
 pytestmark = pytest.mark.sim
 
 
