@@ -2,8 +2,8 @@
 
 ``python -m tests.supervisor.load --to HOST:PORT|PATH [--rate N] [--connections N] [--path /]
 [--connect each|keep|both] [--seconds S]`` prints its result as JSON after S seconds, at TERM, or
-when its input ends. ``loading()`` runs it that way, as a process of its own; ``Load`` is the same
-in this process.
+when its input ends and the version that was named there has answered. ``loading()`` runs it that
+way, as a process of its own; ``Load`` is the same in this process.
 
 ``each`` makes a new connection per request, ``keep`` keeps them, ``both`` gives half of the
 connections to either. What failed is counted per kind and reason: connect, reset, eof, timeout,
@@ -102,8 +102,11 @@ class Load:
         for client in self._clients:
             client.start()
 
-    def stop(self) -> Result:
-        """After the answers that are under way."""
+    def stop(self, until: str = "") -> Result:
+        """After an answer of the version ``until``, if one comes, and those that are under way."""
+        limit = time.monotonic() + TIMEOUT
+        while until and not self._heard(until) and time.monotonic() < limit:
+            time.sleep(1 / self.rate)
         self._over.set()
         for client in self._clients:
             client.join()
@@ -113,6 +116,9 @@ class Load:
         """Answered and failed."""
         failed = sum(sum(client.failed.values()) for client in self._clients)
         return sum(len(client.taken) for client in self._clients), failed
+
+    def _heard(self, version: str) -> bool:
+        return any(version in client.versions for client in self._clients)
 
     def next_due(self) -> float | None:
         """When the next request is due, after having waited for it; None at the end."""
@@ -286,9 +292,9 @@ class Loading:
     process: subprocess.Popen[str]
     result: Result = field(default_factory=Result)
 
-    def end(self) -> Result:
-        """Stop it and hear what it has to tell."""
-        told, _ = self.process.communicate("", timeout=TIMEOUT * 4)
+    def end(self, until: str = "") -> Result:
+        """Stop it, once the version ``until`` has answered, and hear what it has to tell."""
+        told, _ = self.process.communicate(until, timeout=TIMEOUT * 4)
         if self.process.returncode:
             raise RuntimeError(f"the load client failed: exit {self.process.returncode}")
         self.result = Result(**json.loads(told))
@@ -339,21 +345,25 @@ def main(argv: list[str]) -> int:
     load.start()
     if not seconds:
         print("began", flush=True)
-    wait_for_end(seconds)
-    print(json.dumps(asdict(load.stop())), flush=True)
+    until = wait_for_end(seconds)
+    print(json.dumps(asdict(load.stop(until))), flush=True)
     return 0
 
 
-def wait_for_end(seconds: float) -> None:
-    """After so long, at a signal, or (without a limit) when there is no more input."""
+def wait_for_end(seconds: float) -> str:
+    """After so long, at a signal, or (without a limit) when there is no more input; what came in."""
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())
     if seconds:
         told.wait(seconds)
-        return
+        return ""
+    words = ""
     while not told.is_set():
-        if select.select([sys.stdin], [], [], 0.5)[0] and not sys.stdin.read(1):
-            return
+        if select.select([sys.stdin], [], [], 0.5)[0]:
+            if not (word := sys.stdin.read(1)):
+                break
+            words += word
+    return words
 
 
 if __name__ == "__main__":

@@ -96,6 +96,14 @@ def test_descriptors_are_the_streams_and_the_listeners(web: Web, tmp_path: Path)
     assert not (tmp_path / "a.sock").exists()
 
 
+@pytest.mark.parametrize("nonblocking", [False, True])
+def test_sockets_that_do_not_block(web: Web, tmp_path: Path, nonblocking: bool) -> None:
+    """The private one as well."""
+    facts_of(web, tmp_path, nonblocking=nonblocking, probe="tcp").start()
+    blocking = [fd["blocking"] for fd in facts(tmp_path, 1)["fds"] if fd["fd"] >= 3]
+    assert blocking == [not nonblocking] * 2
+
+
 @pytest.mark.timeout(1800)
 def test_a_copy_after_many_flips_is_given_the_same(web: Web, tmp_path: Path) -> None:
     """Bounds of the supervisor itself, too: no descriptor more, hardly any memory more."""

@@ -127,7 +127,7 @@ def flipped(deployed: Deployed, times: int = 5) -> load.Result:
             told = site.flip()
             assert told.returncode == 0, told.stderr + site.output()
         site.drained()
-        result = running.end()
+        result = running.end(until=str(last - 1))
     assert result.versions.keys() == {str(version) for version in range(1, last)}, result
     site.end()
     assert site.left() == []
@@ -138,6 +138,16 @@ def flipped(deployed: Deployed, times: int = 5) -> load.Result:
 def test_flips_under_load_lose_nothing(deployed: Deployed) -> None:
     result = flipped(deployed)
     assert result.failures == 0, result
+
+
+@pytest.mark.parametrize("deployed", ["nginx"], indirect=True)
+def test_no_worker_of_nginx_waits_where_another_accepted(deployed: Deployed) -> None:
+    """It would serve nothing and not hear that it is to end, until the next one connects."""
+    pid = deployed.site.status()["active"]["pid"]
+    for fd in (3, 4):
+        told = Path(f"/proc/{pid}/fdinfo/{fd}").read_text()
+        flags = int(told.split("flags:")[1].split()[0], 8)
+        assert flags & os.O_NONBLOCK, told
 
 
 @pytest.mark.parametrize("deployed", HASTY, indirect=True)

@@ -163,6 +163,7 @@ def _spec(
         environment=dict(config.environment),
         listen=_listens(config.listen),
         starters=config.starters,
+        nonblocking=config.nonblocking,
         probe=probe_kind(config),
         proxy=tuple(Proxy(one.listen, one.to) for one in config.proxy),
         ready=_ready(config.ready),

@@ -297,6 +297,9 @@ class ProcessConfig(Section):
     probe: Probe = None
     """Hand each copy a private socket named ``probe``, for checks that only it can answer
     (``true``: tcp). A check of ``http: probe:/…`` brings it."""
+    nonblocking: bool = False
+    """Sockets do not block (``NonBlocking=`` of systemd): for programs of which several processes
+    accept on them and leave the mode as it is, as nginx does."""
     proxy: Annotated[tuple[ProxyConfig, ...], OneOrMany()] = ()
     """For programs that can neither inherit a socket nor share a port."""
     ready: ReadyConfig = ReadyConfig.model_validate({"alive": "5s"})

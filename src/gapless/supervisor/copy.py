@@ -122,6 +122,8 @@ class Copy:
         spec = self.spec
         assert self.output is not None
         assert self.notify is not None
+        if spec.nonblocking:
+            sockets.unblock(held, self._private)
         fds, variables, own_pid = sockets.inherited(held, self._private, spec.starters)
         if manager.watchdog:
             variables["WATCHDOG_USEC"] = manager.watchdog

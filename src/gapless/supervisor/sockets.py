@@ -274,6 +274,13 @@ def probe(kind: str) -> tuple[socket.socket, str]:
     return made, address
 
 
+def unblock(held: Mapping[str, socket.socket], private: socket.socket | None) -> None:
+    """O_NONBLOCK, for all who have them. Woken for a connection that another process has taken, one
+    that accepts would wait for the next, and hear nothing else: not even that it is to end."""
+    for one in (*held.values(), *((private,) if private else ())):
+        one.setblocking(False)
+
+
 def inherited(
     held: Mapping[str, socket.socket], private: socket.socket | None, starters: Iterable[str]
 ) -> tuple[dict[int, int], dict[str, str], tuple[str, ...]]:

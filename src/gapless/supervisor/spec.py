@@ -111,6 +111,8 @@ class Spec:
     listen: tuple[Listen, ...] = ()
     starters: tuple[str, ...] = ()
     """Other starters to look like: ``server-starter``, ``einhorn``."""
+    nonblocking: bool = False
+    """Hand sockets over with O_NONBLOCK; else as they are."""
     probe: str = ""
     """``tcp`` or ``unix``: hand each copy a private listening socket, called ``probe``."""
     proxy: tuple[Proxy, ...] = ()

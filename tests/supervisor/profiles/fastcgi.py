@@ -79,9 +79,9 @@ class Running:
         self._load = load
         self.result: Result | None = None
 
-    def end(self) -> Result:
-        """Stop it and hear what it has to tell."""
-        self.result = self.result or self._load.stop()
+    def end(self, until: str = "") -> Result:
+        """Stop it, once the version ``until`` has answered, and hear what it has to tell."""
+        self.result = self.result or self._load.stop(until)
         return self.result
 
 

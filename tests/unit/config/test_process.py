@@ -56,6 +56,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("probe: true", "probe", "tcp"),
     ("probe: false", "probe", ""),
     ("probe: unix", "probe", "unix"),
+    ("nonblocking: true", "nonblocking", True),
     ("start_timeout: 90s", "start_timeout", 90.0),
     ("settle: 0", "settle", 0.0),
     ("stop: {delay: 1s, signal: QUIT, timeout: 1m}", "stop", Stop(1.0, 3, 60.0)),
