@@ -351,7 +351,7 @@ def main(argv: list[str]) -> int:
 
 
 def wait_for_end(seconds: float) -> str:
-    """After so long, at a signal, or (without a limit) when there is no more input; what came in."""
+    """After so long, at a signal, or (without a limit) at the end of the input; what came in."""
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())
     if seconds:
