@@ -54,9 +54,9 @@ def _without(kind: type[fronts.Front]) -> Callable[[], str]:
 
 
 class Traefik(fronts.Traefik):
-    """Nobody can see there what is under way: it gets a fifth more than the longest request."""
+    """Nobody can see there what is under way: it gets a tenth more than the longest request."""
 
-    settle = "1200ms"
+    settle = "1100ms"
 
 
 FRONTS = (

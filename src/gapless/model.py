@@ -164,6 +164,15 @@ class Command:
     output_limit: int = 256 * 1024
     check: bool = True
     """Whether a non-zero exit ends the script it is part of."""
+    interpreted: bool = False
+    """Whether argv[0] stands for the Python of the host's helper, as ``python`` of the host has it;
+    the first one on PATH may be another, or a shell script that looks for one."""
+
+    @classmethod
+    def python(cls, program: bytes, *words: str, **options: Any) -> Command:
+        """A program of ours over stdin, with the standard library and nothing else."""
+        argv = ("python3", "-I", "-S", "-", *words)
+        return cls(argv, input=program, interpreted=True, **options)
 
     def __str__(self) -> str:
         import shlex

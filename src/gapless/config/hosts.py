@@ -40,8 +40,8 @@ class HostConfig(Section):
     """Rack or zone. With ``rollout.spread: zone`` never two hosts of one zone are in work for a
     service at the same time."""
     python: str = "python3"
-    """Interpreter (3.8 or newer) for the host-side helper; a POSIX shell guard with fewer verbs is
-    used where there is none."""
+    """Interpreter (3.8 or newer) for the host-side helper and what it runs; a POSIX shell guard
+    with fewer verbs is used where there is none."""
     connect_timeout: Limit = 10.0
     """How long a connection may take to be made."""
     reconnect: Duration = 90.0

@@ -22,7 +22,7 @@ ANY = "any"
 """The tag of a bundle that every Python understands."""
 _FORMATS = {ANY: 2}
 """marshal's format by tag: byte code is shorter in format 4, which its own Python has."""
-_TAG = (
+TAG = (
     'str(sys.implementation.cache_tag)+"-"'
     '+getattr(sys.modules.get("_frozen_importlib_external"),"MAGIC_NUMBER",b"").hex()'
 )
@@ -38,7 +38,7 @@ BOOT = (
     "n=lambda:[r.readline().decode().strip(),r.read(int(r.readline()))];"
     "s=marshal.loads(n()[1]);"
     "p=n();"
-    f't={_TAG};p=p if p[0] in ("{ANY}",t) else '
+    f't={TAG};p=p if p[0] in ("{ANY}",t) else '
     f'print("{SOURCES_WANTED.decode().strip()}",flush=True) or n();'
     "b=marshal.loads(zlib.decompress(p[1]));"
     'g={"__name__":"gapless_boot"};exec(b["boot"],g);g["start"](b,s)'

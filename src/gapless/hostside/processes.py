@@ -6,6 +6,7 @@ import contextlib
 import os
 import selectors
 import subprocess
+import sys
 import threading
 import time
 
@@ -64,7 +65,7 @@ class Execution:
         name, _, value = self.marker.partition("=")
         environment[name] = value
         return CHILDREN.spawn(
-            list(self.spec["argv"]),
+            self._argv(),
             stdin=subprocess.PIPE if self.spec["input"] else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -73,6 +74,14 @@ class Execution:
             start_new_session=True,
             **options,
         )
+
+    def _argv(self) -> list[str]:
+        # Our own Python, unless another user has to run it: ours may be in a home of ours.
+        argv = list(self.spec["argv"])
+        user = self.spec["user"]
+        if self.spec.get("interpreted") and not (user and not identity.is_me(user)):
+            argv[0] = sys.executable or argv[0]
+        return argv
 
     def _attend(self, process: subprocess.Popen[bytes]) -> None:
         # Until the command is over: feed it, read it, and end it when the time has come.

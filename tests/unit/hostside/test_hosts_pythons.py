@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from gapless.drivers.transports.base import HostFacts
 from gapless.drivers.transports.local import LocalTransport
 from gapless.hostside import bundle
 from gapless.hostside.launch import _NEEDS
+from gapless.model import Command, Completed
 
 HOSTSIDE = Path(bundle.__file__).parent
 ON_ENGINES = Path(engine_script.__file__).parent
@@ -127,6 +130,33 @@ def test_the_controller_sends_the_sources_when_asked(tmp_path: Path) -> None:
             await transport.close()
 
     assert asyncio.run(scene()).python
+
+
+@pytest.mark.parametrize("interpreted", [True, False])
+def test_a_program_of_ours_is_run_by_the_python_of_the_helper(
+    interpreted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is called ``python3`` there."""
+    other = tmp_path / "python3"
+    other.write_text("#!/bin/sh\necho another one\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    command = Command.python(b"import sys; print(sys.argv[1:])", "word")
+    command = replace(command, interpreted=interpreted)
+
+    async def scene() -> Completed:
+        config = HostConfig(
+            transport="local", python=sys.executable, state_dir=str(tmp_path / "state")
+        )
+        transport = LocalTransport("here", config)
+        await transport.connect()
+        try:
+            return await transport.run(command)
+        finally:
+            await transport.close()
+
+    done = asyncio.run(scene())
+    assert done.stdout.strip() == ("['word']" if interpreted else "another one"), done
 
 
 def start(packed: bytes) -> subprocess.CompletedProcess[bytes]:

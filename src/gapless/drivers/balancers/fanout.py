@@ -99,7 +99,7 @@ class Fanout:
                 return self._drained(evidence, begun, sights)
             if self._clock.monotonic() - begun >= self._config.drain_timeout:
                 return self._at_limit(instance, begun, seen)
-            await self._clock.sleep(next(pause))
+            await self._clock.sleep(min([next(pause), *_settling(sights)]))
 
     def _at_limit(
         self, instance: Instance, begun: float, seen: Sequence[Sight | NoAnswer]
@@ -239,6 +239,13 @@ class Fanout:
     def _error(self, what: str, sights: Sequence[Sight], next: str = "") -> TrafficError:  # noqa: A002
         evidence = "\n".join(str(sight) for sight in sights)
         return TrafficError(what, where=self._name, evidence=evidence, next=next)
+
+
+def _settling(sights: Sequence[Sight]) -> list[float]:
+    """When to look again, where time alone is waited for: it may be sooner than the next look."""
+    left = [sight.settles for sight in sights if not sight.idle]
+    known = [seconds for seconds in left if seconds is not None]
+    return [max(known)] if known and len(known) == len(left) else []
 
 
 async def _unless_silent(order: Coroutine[Any, Any, None]) -> None:

@@ -33,6 +33,8 @@ class Sight:
     """It reports the instance up, and no check contradicts or is still due."""
     counted: bool = True
     """Whether idle is a count, and not only a word."""
+    settles: float | None = None
+    """Seconds until it is idle, where that is a matter of time alone."""
     life: str = ""
     """Changes when another process answers: its predecessor may still hold connections."""
     others: int | None = None

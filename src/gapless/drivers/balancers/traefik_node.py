@@ -89,6 +89,7 @@ class TraefikNode:
             shut=server.out,
             accepted=up,
             counted=False,
+            settles=self._settling.left(instance),
             life=view.life,
             others=sum(self._up(one, view) for one in servers.values() if one.url != url),
             trouble=self._heedless(view),

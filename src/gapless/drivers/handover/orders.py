@@ -58,8 +58,7 @@ class Orders:
     ) -> dict[str, str]:
         """What each account could not do, "" where it could."""
         asked = ("try", self._folder(host), lock, namespace, *accounts)
-        argv = ("python3", "-I", "-S", "-", *asked)
-        command = Command(argv, _BRIEF + _MARGIN, script("claim_script"))
+        command = Command.python(script("claim_script"), *asked, timeout=_BRIEF + _MARGIN)
         found: dict[str, str] = _told(host, await self._transports(host).run(command))
         return found
 
@@ -116,8 +115,9 @@ class Orders:
         return done[-1]
 
     def _script(self, verb: str, *words: str) -> Command:
-        argv = ("python3", "-I", "-S", "-", verb, *words)
-        return Command(argv, _BRIEF + _MARGIN, script("seat_script"), output_limit=1 << 20)
+        return Command.python(
+            script("seat_script"), verb, *words, timeout=_BRIEF + _MARGIN, output_limit=1 << 20
+        )
 
 
 @cache
@@ -128,7 +128,7 @@ def script(name: str) -> bytes:
 
 def placed(path: str, text: str) -> Command:
     """Write a file for everybody to read, whole or not at all."""
-    return Command(("python3", "-I", "-S", "-", "place", path, text), _BRIEF, script("seat_script"))
+    return Command.python(script("seat_script"), "place", path, text, timeout=_BRIEF)
 
 
 def _told(host: str, done: Completed) -> Any:

@@ -142,5 +142,7 @@ class ContainerOrders(ABC):
 
     def _script(self, verb: str, *words: str, **where: Any) -> Command:
         """A question or order to the engine itself; ``where``: folder and environment."""
-        argv = ("python3", "-I", "-S", "-", verb, self.config.socket, *words)
-        return Command(argv, BRIEF, script(verb), output_limit=_LARGEST, **where)
+        return Command.python(
+            script(verb), verb, self.config.socket, *words,
+            timeout=BRIEF, output_limit=_LARGEST, **where,
+        )  # fmt: skip

@@ -24,6 +24,7 @@ def command_to_json(command: Command) -> dict[str, Any]:
         "user": command.user,
         "output_limit": command.output_limit,
         "check": command.check,
+        "interpreted": command.interpreted,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from gapless.clock import LoopClock
 from gapless.drivers.balancers.base import Member, MemberState
 from gapless.drivers.balancers.fanout import Fanout
+from gapless.drivers.balancers.settling import Settling
 from gapless.drivers.balancers.sight import Sight
 from gapless.model import Fence, Instance
 from gapless.testing.virtual_time import run_virtual
@@ -52,6 +54,34 @@ class SlowNode:
         await asyncio.sleep(ORDER)
         self.out = word == "out"
         self.told.append(word)
+
+
+class SettlingNode(SlowNode):
+    """Out at once, and idle so many seconds later."""
+
+    def __init__(self, clock: LoopClock, seconds: float) -> None:
+        super().__init__()
+        self._settling = Settling(clock, seconds)
+
+    async def see(self, instance: Instance) -> Sight:
+        idle = self._settling.over(instance, "out" if self.out else None)
+        left = self._settling.left(instance)
+        return replace(await super().see(instance), idle=idle and self.out, settles=left)
+
+    async def _do(self, word: str) -> None:
+        self.out = word == "out"
+
+
+def test_what_only_takes_time_is_looked_at_when_the_time_is_over() -> None:
+    config: Any = SimpleNamespace(floor=0, drain_timeout=60.0, admit_timeout=60.0)
+
+    async def play() -> float:
+        clock = LoopClock()
+        nodes = [SettlingNode(clock, 7.03), SettlingNode(clock, 3.0)]
+        drained = await Fanout("edge", config, nodes, clock, poll=5.0).drain(WEB, ())
+        return drained.seconds
+
+    assert run_virtual(play()) == pytest.approx(7.03)
 
 
 @pytest.mark.parametrize("after", [1.0, 10.0], ids=["while it is ordered", "while it is waited"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from gapless.drivers.runtimes.engine_script import VERBS, programs, script
 from gapless.drivers.runtimes.engine_script.programs import direct
+from gapless.hostside.bundle import byte_code_tag
 
 SOCKET = "unix:///run/docker.sock"
 ASKED = ("docker", "--host", SOCKET, "compose", "--file", "a.yaml", "config", "--hash", "web")
@@ -91,11 +93,17 @@ WORDS = {
 }
 
 
+@pytest.mark.parametrize("alike", [True, False], ids=["a Python like ours", "another Python"])
 @pytest.mark.parametrize("verb", VERBS)
-def test_each_verb_runs_alone_and_tells_what_it_cannot(verb: str, tmp_path: Path) -> None:
+def test_each_verb_runs_alone_and_tells_what_it_cannot(
+    verb: str, alike: bool, tmp_path: Path
+) -> None:
     """Of an engine that is not there, by an interpreter that knows nothing of gapless."""
     argv = [sys.executable, "-I", "-S", "-", verb, str(tmp_path / "socket"), *WORDS[verb]]
     told = script(verb).decode()
+    if not alike:
+        told = told.replace(f"OURS = {byte_code_tag()!r}", "OURS = 'another'")
+        told = re.sub("^CODE = .*", "CODE = 'unreadable'", told, flags=re.MULTILINE)
     done = subprocess.run(
         argv, input=told, capture_output=True, text=True, timeout=20, check=False, cwd=tmp_path
     )

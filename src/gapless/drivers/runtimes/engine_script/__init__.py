@@ -18,15 +18,21 @@ chosen here: an environment may hold secrets, so it never does.
 Containers of one service are made one after another, whoever asks: compose is told how many there
 are to be, and that is one more than there are.
 
-A host is sent the parts that a verb needs, and no other: to compile all takes longer than most
-questions.
+A host is sent the parts that a verb needs, and no other, as byte code for a Python like ours and as
+text for any other: to compile them takes longer than most questions.
 """
 
 from __future__ import annotations
 
+import binascii
+import marshal
 import re
+import zlib
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from gapless.hostside.bundle import TAG, byte_code_tag
 
 VERBS = {
     "project": "projects",
@@ -38,23 +44,39 @@ VERBS = {
 """The part in which each is."""
 _HERE = Path(__file__).parent
 _NEEDS = re.compile(rf"^from {re.escape(__name__)}\.(\w+) import", re.MULTILINE)
-_LOADS = """
+_LOADS = f"""
+import binascii
+import marshal
 import sys
-for name, text in PARTS:
+import zlib
+alike = OURS == {TAG}
+for name, part in marshal.loads(zlib.decompress(binascii.a2b_base64(CODE if alike else TEXT))):
     module = sys.modules[name] = type(sys)(name)
-    exec(compile(text, name, "exec"), module.__dict__)
+    exec(part if alike else compile(part, name, "exec"), module.__dict__)
 sys.modules[RUNS].run(module.ORDERS)
 """
 
 
 @cache
 def script(verb: str) -> bytes:
-    """The program for a verb: its parts as text, each after those it imports from."""
+    """The program for a verb: its parts, each after those it imports from."""
     parts: dict[str, str] = {}
     _collect("entry", parts)
     _collect(VERBS[verb], parts)
     named = [(f"{__name__}.{part}", text) for part, text in parts.items()]
-    return f"PARTS = {named!r}\nRUNS = {__name__ + '.entry'!r}\n{_LOADS}".encode()
+    known = {
+        "TEXT": _packed(named, 2),
+        "CODE": _packed([(name, compile(text, name, "exec")) for name, text in named], 4),
+        "OURS": byte_code_tag(),
+        "RUNS": f"{__name__}.entry",
+    }
+    return "".join([*(f"{name} = {one!r}\n" for name, one in known.items()), _LOADS]).encode()
+
+
+def _packed(parts: list[tuple[str, Any]], version: int) -> str:
+    """Names with text or code, in one short line. Every Python there is knows version 2."""
+    data = zlib.compress(marshal.dumps(parts, version))
+    return binascii.b2a_base64(data, newline=False).decode()
 
 
 def _collect(part: str, parts: dict[str, str]) -> None:

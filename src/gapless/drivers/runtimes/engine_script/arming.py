@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 
 from gapless.drivers.runtimes.engine_script.asking import Engine, Refused
 
@@ -16,12 +15,20 @@ if TYPE_CHECKING:
 NEVER = {"RestartPolicy": {"Name": "no"}}
 
 
+def restarted_by_engine(one: dict[str, Any]) -> bool:
+    """Whether the engine starts a container again when it ends."""
+    host = one["HostConfig"]
+    return not host.get("AutoRemove") and host["RestartPolicy"]["Name"] not in ("", "no")
+
+
 def disarm(engine: Engine, identity: str) -> str:
     """What it was to do when it ends is kept in the folder that it shares with the other copy."""
     one = engine.ask("GET", f"/containers/{identity}/json")
-    policy = one["HostConfig"]["RestartPolicy"] if one else {}
-    if one is None or one["HostConfig"].get("AutoRemove") or policy["Name"] in ("", "no"):
+    if one is None or not restarted_by_engine(one):
         return "nobody starts it again"
+    policy = one["HostConfig"]["RestartPolicy"]
+    import tempfile  # takes longer than most questions, and few programs hand over
+
     path = kept_policy(one)
     fd, fresh = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".restart-")
     with open(fd, "w") as file:

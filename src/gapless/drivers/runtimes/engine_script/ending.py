@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 
-from gapless.drivers.runtimes.engine_script.arming import NEVER, forget
+from gapless.drivers.runtimes.engine_script.arming import NEVER, forget, restarted_by_engine
 from gapless.drivers.runtimes.engine_script.asking import BREATH, LIMIT, Engine, Refused
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ def end(engine: Engine, identity: str, grace: float) -> str:
     before = engine.ask("GET", f"/containers/{identity}/json")
     if before is None:
         return "there is no container " + identity
-    if not before["HostConfig"].get("AutoRemove"):
+    if restarted_by_engine(before):
         with contextlib.suppress(Refused):  # a full disk: to stop and to remove needs none
             engine.ask("POST", f"/containers/{identity}/update", NEVER)
     grace, began = round(grace), time.monotonic()

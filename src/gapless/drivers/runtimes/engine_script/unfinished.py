@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import socket
-import tempfile
 import time
 
 from gapless.drivers.runtimes.engine_script.asking import BREATH, OWN, Engine
@@ -44,7 +43,7 @@ class Making:
     from what a person created."""
 
     def __init__(self, engine: Engine, labels: Sequence[str]) -> None:
-        folder = "/run" if os.access("/run", os.W_OK) else tempfile.gettempdir()
+        folder = "/run" if os.access("/run", os.W_OK) else temporary()
         name = f"gapless-making-{os.getuid()}-{key(engine, labels)}.json"
         self._engine, self._labels = engine, labels
         self._path = os.path.join(folder, name)
@@ -74,6 +73,13 @@ class Making:
     def done(self) -> None:
         """Nothing is half made any more."""
         os.unlink(self._path)
+
+
+def temporary() -> str:
+    """Where a user may write who is not root."""
+    import tempfile  # takes longer than most questions
+
+    return tempfile.gettempdir()
 
 
 def key(engine: Engine, labels: Sequence[str]) -> str:
