@@ -212,7 +212,7 @@ class SqliteJournal:
                 " (SELECT id FROM rollouts WHERE id=? OR parent=?) ORDER BY seq LIMIT ?",
                 (after, rollout, rollout, limit),
             )
-        return [Event.from_json(json.loads(line)).numbered(seq) for seq, line in rows.fetchall()]
+        return [Event.from_json({**json.loads(line), "seq": seq}) for seq, line in rows.fetchall()]
 
     def request(self, rollout: str, signal: str, actor: str, ts: float) -> None:
         """Ask a running rollout for something."""

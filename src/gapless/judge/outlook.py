@@ -35,10 +35,12 @@ def missing(evidence: Evidence, rules: Rules) -> str:
 
 def _more(evidence: Evidence, rules: Rules) -> float | None:
     """Seconds or requests."""
-    longer = [_STEP**number for number in range(1, _STEPS + 1)]
-    open_ = [n for n, times in enumerate(longer) if not _decided(evidence, rules, times)]
-    first = open_[-1] + 1 if open_ else 0
-    return (longer[first] - 1) * evidence.now.exposure if first < len(longer) else None
+    decides = None
+    for times in (_STEP**number for number in range(_STEPS, 0, -1)):
+        if not _decided(evidence, rules, times):
+            break
+        decides = times
+    return None if decides is None else (decides - 1) * evidence.now.exposure
 
 
 def _decided(evidence: Evidence, rules: Rules, times: float) -> bool:

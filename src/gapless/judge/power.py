@@ -6,12 +6,14 @@ effect that matters must have made its limit's number of errors, or more, in SUR
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import ceil, exp, lgamma, log
 
 from gapless.judge.bayes import limit
 from gapless.judge.tally import Tally
 
 SURE = 0.95
+_NOTHING = 1e-17
 
 
 def enough(window: Tally, before: Tally, dispersion: float, alpha: float, matters: float) -> bool:
@@ -26,8 +28,26 @@ def at_least(count: float, mean: float) -> float:
     """Chance that a Poisson number is at least ``count``."""
     if mean <= 0:
         return 0.0 if count > 0 else 1.0
-    less = sum(exp(k * log(mean) - mean - lgamma(k + 1)) for k in range(ceil(count)))
-    return max(0.0, 1.0 - less)
+    most = ceil(count) - 1
+    if most < 0:
+        return 1.0
+    peak = min(most, int(mean))
+    first = exp(peak * log(mean) - mean - lgamma(peak + 1))
+    below = _added(first, (k / mean for k in range(peak, 0, -1)))
+    above = _added(first, (mean / k for k in range(peak + 1, most + 1)))
+    return max(0.0, 1.0 - (first + below + above))
+
+
+def _added(chance: float, ratios: Iterator[float]) -> float:
+    """Chances of the numbers next to one, each by its ratio to the one before, until they are
+    nothing beside 1."""
+    total = 0.0
+    for ratio in ratios:
+        chance *= ratio
+        total += chance
+        if chance < _NOTHING:
+            break
+    return total
 
 
 def proven(window: Tally) -> float:
