@@ -7,11 +7,14 @@ from typing import Self
 from pydantic import model_validator
 
 from gapless.config.base import Section
+from gapless.config.cluster_command import CommandClusterConfig
 from gapless.config.cluster_etcd import EtcdClusterConfig
 from gapless.config.cluster_http import ChronikConfig, HttpClusterConfig
 from gapless.config.cluster_nats import NatsClusterConfig
 from gapless.config.cluster_patroni import PatroniConfig
+from gapless.config.cluster_rabbitmq import RabbitClusterConfig
 from gapless.config.cluster_redis import RedisClusterConfig, RedisSentinelConfig
+from gapless.config.cluster_zookeeper import ZooKeeperConfig
 from gapless.config.quantities import Count, Limit, Positive
 
 CHRONIK_STOPS = 10.0 + 30.0 + 5.0
@@ -32,10 +35,16 @@ class ClusterConfig(Section):
     """PostgreSQL under Patroni; {} for all defaults."""
     nats: NatsClusterConfig | None = None
     """NATS with JetStream; {} for all defaults."""
+    zookeeper: ZooKeeperConfig | None = None
+    """A ZooKeeper ensemble; {} for all defaults."""
+    rabbitmq: RabbitClusterConfig | None = None
+    """RabbitMQ with the management plugin."""
     chronik: ChronikConfig | None = None
     """Chronik; {} for all defaults."""
     http: HttpClusterConfig | None = None
     """Anything that tells over HTTP who leads what."""
+    command: CommandClusterConfig | None = None
+    """Anything that has a command that prints who leads what."""
     reserve: Count = 1
     """With rollout.batch above 1: how many failures that nobody planned each group is to bear while
     members are down, where it has that much to spare and one more. 0 needs fewer rounds, and a
@@ -73,4 +82,15 @@ class ClusterConfig(Section):
         return self
 
 
-KINDS = ("etcd", "redis_sentinel", "redis_cluster", "patroni", "nats", "chronik", "http")
+KINDS = (
+    "etcd",
+    "redis_sentinel",
+    "redis_cluster",
+    "patroni",
+    "nats",
+    "zookeeper",
+    "rabbitmq",
+    "chronik",
+    "http",
+    "command",
+)

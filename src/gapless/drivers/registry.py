@@ -57,8 +57,11 @@ CLUSTERS: Mapping[str, str] = {
     "redis_cluster": "gapless.drivers.clusters.redis_cluster:RedisCluster",
     "patroni": "gapless.drivers.clusters.patroni:PatroniCluster",
     "nats": "gapless.drivers.clusters.nats:NatsCluster",
+    "zookeeper": "gapless.drivers.clusters.zookeeper:ZooKeeper",
+    "rabbitmq": "gapless.drivers.clusters.rabbitmq:RabbitCluster",
     "chronik": "gapless.drivers.clusters.http_cluster:Chronik",
     "http": "gapless.drivers.clusters.http_cluster:HttpCluster",
+    "command": "gapless.drivers.clusters.command:CommandCluster",
 }
 SEATS: Mapping[str, str] = {
     "folder": "gapless.drivers.handover.folder:SharedFolder",
