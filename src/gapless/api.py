@@ -44,7 +44,7 @@ from gapless.planning import store
 from gapless.planning.by_hand import plan_by_hand
 from gapless.plans import Plan, Verb
 from gapless.project import Project, assembled, connected, load
-from gapless.proving import proved, wanted
+from gapless.proving import Proof, opened, proved
 from gapless.report.report import Report
 from gapless.report.summarize import summarize
 from gapless.status import StatusRow, ask_status, with_behind
@@ -89,9 +89,10 @@ async def execute(
         return summarize(plan, [])
     if check_stale:
         await refuse_stale(project, plan)
-    worker = _worker(project, observer, interrupts)
-    rollout = worker.open(plan, actor=actor or whoami(), reason=reason)
-    return await _work(project, worker, rollout, prove=prove)
+    async with opened(project, plan, prove=prove) as proof:
+        worker = _worker(project, observer, interrupts)
+        rollout = worker.open(plan, actor=actor or whoami(), reason=reason)
+        return await _work(project, worker, rollout, proof)
 
 
 async def resume(
@@ -188,14 +189,15 @@ def _worker(project: Project, observer: Observer, interrupts: Interrupts | None)
     )
 
 
-async def _work(project: Project, worker: Worker, rollout: str, *, prove: bool = False) -> Report:
+async def _work(
+    project: Project, worker: Worker, rollout: str, proof: Proof | None = None
+) -> Report:
     """Work on a rollout with its sinks told and its gap measured."""
     _, plan = project.journal.load(rollout)
 
     async def handle(rollout: str) -> int:
         return (await worker.work(rollout)).exit_code
 
-    config = wanted(project) if prove else None
     watching = worker.observer
 
     def observe(event: Event) -> None:
@@ -206,7 +208,7 @@ async def _work(project: Project, worker: Worker, rollout: str, *, prove: bool =
         for event in every_event(project.journal, rollout):
             hub.replay(event)
         worker.observer = observe
-        async with proved(config, project, worker, rollout):
+        async with proved(proof, project, worker, rollout):
             await InlineDispatcher(handle).submit(rollout)
     return summarize(plan, every_event(project.journal, rollout), sinks=hub.complaints)
 

@@ -53,9 +53,9 @@ def _config(where: Where, url: str | None, rate: float | None) -> ProveConfig:
             hint = wrong.hint or "write http://host:port/path"
             raise UsageError(f"--url: {wrong.text} — {hint}", next=_ASK)
         return ProveConfig(url=url, rate=rate or 20.0)
-    from gapless.proving import wanted
+    from gapless.proving import front_door
 
-    config = wanted(where.load())
+    config = front_door(where.load())
     return config.model_copy(update={"rate": rate}) if rate else config
 
 

@@ -45,7 +45,9 @@ def roll(
             refuse_unknown(project, services, choice.hosts)
         raise nobody_to_ask()
     if prove:
-        _refuse_nothing_to_ask(project)
+        from gapless.proving import refuse_nothing_to_ask
+
+        refuse_nothing_to_ask(project)
     with asyncio.Runner() as runner, _connected(runner, project, consent) as project:
         plan = _plan(runner, project, verb, services, choice, consent, promote_from)
         if dry_run:
@@ -157,13 +159,6 @@ def _ready(file: Path, verb: Verb, choice: Choice) -> Plan:
             next=f"gapless plan {verb} … -o {file}",
         )
     return plan
-
-
-def _refuse_nothing_to_ask(project: Project) -> None:
-    """Before anything is planned or opened."""
-    from gapless.proving import wanted
-
-    wanted(project)
 
 
 def _work(

@@ -13,6 +13,7 @@ from gapless.config.hosts import HostConfig
 from gapless.config.quantities import Argv, Limit, Names, Secret, SecretUrl
 from gapless.config.services import DefaultsConfig, ServiceConfig
 from gapless.config.variables import HostGroupConfig, Secrets, Variables
+from gapless.config.workload import WorkloadConfig
 
 
 class WebhookConfig(Section):
@@ -61,11 +62,21 @@ class ProveConfig(Section):
     """Limit of one request; longer is a failure."""
     expect: Status = "2xx"
     """Which HTTP status codes are wanted."""
+    workloads: dict[str, WorkloadConfig] = Field(default_factory=dict)
+    """Clients of clusters, by the name of the service. A cluster that is not named here has one,
+    too, with all defaults."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether requests are sent to a front door."""
+        return self.url is not None or self.command is not None
 
     @model_validator(mode="after")
     def _one_probe(self) -> Self:
-        if (self.url is None) == (self.command is None):
-            raise ValueError("give exactly one of url, command")
+        if self.url is not None and self.command is not None:
+            raise ValueError("give url or command, not both")
+        if not self.asks and not self.workloads:
+            raise ValueError("give one of url, command, or workloads for clusters")
         return self
 
 

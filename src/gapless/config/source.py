@@ -32,6 +32,7 @@ from gapless.config.order_rules import check_order
 from gapless.config.overlay import environments, overlaid, with_defaults, without_extras
 from gapless.config.problems import Findings, Place, did_you_mean
 from gapless.config.project import ProjectConfig
+from gapless.config.prove_rules import check_workloads
 from gapless.config.services import DefaultsConfig, ServiceConfig
 from gapless.config.shared_folders import check_folders
 from gapless.config.shift_rules import check_shifting
@@ -189,6 +190,7 @@ def _project(tree: Table, findings: Findings) -> ProjectConfig | None:
     found += references.check(data, names)
     found += check_order(data, names)
     found += addresses.check_addresses(data)
+    found += check_workloads(data)
     found += _combinations(data, names)
     for finding in found:
         key, value, node = locate(tree, finding.path)

@@ -20,6 +20,8 @@ class Pace:
         self._due = self._wake = now
         self._stalled = 0.0
         self.late = 0
+        self.taken = now
+        """When the request that was taken last was due, without the stalls before it."""
 
     def nap(self, now: float) -> float:
         """Seconds to sleep now; short even at a low rate, so that a stall is noticed at all."""
@@ -44,6 +46,7 @@ class Pace:
         """Whether a request is due; then the next one is due an interval later."""
         if now < self._due:
             return False
+        self.taken = self._due - self._stalled
         self._due += self._every
         return True
 

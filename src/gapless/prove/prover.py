@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -19,6 +16,7 @@ from gapless.prove.http import Answer, Asker, BrokenError, Client
 from gapless.prove.pace import Pace
 from gapless.prove.program import Program
 from gapless.prove.tally import Tally, version_in
+from gapless.prove.words import told
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +29,6 @@ class Record:
     error: str
     kept: bool
     """Whether it was meant for a connection kept alive; else for a new one."""
-
-
-_NUMBERS = re.compile(r"\[Errno (\d+)\]")
 
 
 class Prover:
@@ -127,7 +122,7 @@ class Prover:
             timed_out = True
             error = f"no answer within {format_duration(self._config.timeout)}"
         except (OSError, BrokenError) as problem:
-            error = _words(problem)
+            error = told(problem)
         end = self._fair()
         if timed_out and end - start < self._config.timeout * 0.9:
             self._tally.undecided()  # the time ran out while we were stalled ourselves
@@ -154,18 +149,6 @@ class Prover:
         expect = self._config.expect
         good = 200 <= answer.status < 300 if expect == "2xx" else answer.status == expect
         return "" if good else f"status {answer.status}: {said}"
-
-
-def _words(problem: OSError | BrokenError) -> str:
-    """What went wrong, as the system words it; asyncio's own text hides the refusal, and tells one
-    for every address of a name."""
-    if isinstance(problem, ConnectionError) and problem.errno:
-        return os.strerror(problem.errno)
-    if isinstance(problem, socket.gaierror):
-        return problem.strerror or "the name is not known"
-    text = str(problem)
-    numbers = sorted({int(number) for number in _NUMBERS.findall(text)})
-    return "; ".join(map(os.strerror, numbers)) or text or type(problem).__name__
 
 
 async def _cancel(tasks: set[asyncio.Task[None]]) -> None:

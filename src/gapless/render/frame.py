@@ -105,10 +105,13 @@ def _counts(progress: Progress) -> str:
 
 
 def _gap(progress: Progress) -> str:
-    if progress.gap is None:
+    gap = progress.gap
+    if gap is None:
         return ""
-    silence = seconds(progress.gap.longest_silence)
-    return f"   gap {silence}, {progress.gap.failed:,} of {progress.gap.sent:,} failed"
+    longest = max(gap.longest_silence, *(one.longest_gap for one in gap.workloads), 0.0)
+    failed = gap.failed + sum(one.failed for one in gap.workloads)
+    asked = gap.sent + sum(one.operations for one in gap.workloads)
+    return f"   gap {seconds(longest)}, {failed:,} of {asked:,} failed"
 
 
 def _tree(progress: Progress, now: float, rows: int) -> Iterator[Row]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gapless.events.event import Event
 from gapless.render.background import background
-from gapless.render.gap import gap_line
+from gapless.render.gap import told
 from gapless.render.layout import cut
 from gapless.render.spelling import spelled
 from gapless.render.words import (
@@ -280,7 +280,7 @@ def _granted(event: Event, data: Mapping[str, Any]) -> str:
 
 
 def _proved(event: Event, data: Mapping[str, Any]) -> str:
-    return f"gap: {gap_line(gap_of(data))}"
+    return f"gap: {told(gap_of(data))}"
 
 
 def _forced(event: Event, data: Mapping[str, Any]) -> str:

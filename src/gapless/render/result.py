@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from gapless.errors import FenceRefused, LockHeld, UndoRequested
 from gapless.model import NOT_INSTALLED
 from gapless.render import failure
-from gapless.render.gap import gap
+from gapless.render.gap import gap, shortfalls
 from gapless.render.layout import INDENT, WIDTH, following, head, labelled, screen
 from gapless.render.spelling import spelled
 from gapless.render.unjudged import unjudged, unsure
@@ -26,10 +26,10 @@ def render_report(report: Report, *, verbose: bool = False, width: int = WIDTH) 
 def _done(report: Report, verbose: bool, width: int) -> Iterator[str]:
     done = sum(len(service.done) for service in report.services)
     names = ", ".join(service.name for service in report.services if service.done)
-    missed = report.gap.failed if report.gap else 0
+    missed = shortfalls(report.gap)
     text = f"{_verb(report)} {names}: {plural(done, 'instance')} in {seconds(report.seconds)}"
     if missed:  # done, and not what --prove was to show
-        yield from head("!", f"{text}, but {plural(missed, 'request')} failed", width=width)
+        yield from head("!", f"{text}, but {missed}", width=width)
     else:
         yield from head("✓", text, width=width)
     yield from failure.schemas(report.schemas, width)

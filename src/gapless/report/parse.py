@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapless.events.event import Event
-from gapless.report.report import Failure, Gap, LeftOut, SchemaBack, Undone, parse_verdict
+from gapless.report.report import (
+    ClusterGap,
+    Failure,
+    Gap,
+    LeftOut,
+    SchemaBack,
+    Undone,
+    parse_verdict,
+)
 
 
 def texts(value: Any) -> tuple[str, ...]:
@@ -94,6 +102,30 @@ def gap_of(data: Mapping[str, Any]) -> Gap:
         late=int(data.get("late") or 0),
         first_failures=tuple(data.get("first_failures") or data.get("failures") or ()),
         versions=dict(data.get("versions") or {}),
+        workloads=tuple(_cluster_gap(one) for one in data.get("workloads") or ()),
+    )
+
+
+def _cluster_gap(data: Mapping[str, Any]) -> ClusterGap:
+    return ClusterGap(
+        service=str(data.get("service", "")),
+        kind=str(data.get("kind", "")),
+        operations=int(data.get("operations") or 0),
+        failed=int(data.get("failed") or 0),
+        retried=int(data.get("retried") or 0),
+        longest_gap=float(data.get("longest_gap") or 0.0),
+        p50_before=_seconds(data, "p50_before"),
+        p99_before=_seconds(data, "p99_before"),
+        p50_during=_seconds(data, "p50_during"),
+        p99_during=_seconds(data, "p99_during"),
+        late=int(data.get("late") or 0),
+        acknowledged=int(data.get("acknowledged") or 0),
+        lost=int(data.get("lost") or 0),
+        unread=int(data.get("unread") or 0),
+        first_failures=tuple(data.get("first_failures") or data.get("failures") or ()),
+        first_lost=tuple(data.get("first_lost") or ()),
+        left=str(data.get("left") or ""),
+        unmeasured=str(data.get("unmeasured") or ""),
     )
 
 

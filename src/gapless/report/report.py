@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from gapless.model import Verdict, VerdictStatus
 from gapless.plans import NOT_ASKED_FOR
@@ -106,8 +106,39 @@ class SchemaBack:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterGap:
+    """What a client of one cluster saw; ``kind`` is its system. Times in seconds."""
+
+    service: str
+    kind: str
+    operations: int = 0
+    failed: int = 0
+    retried: int = 0
+    """Those whose first attempt came to nothing."""
+    longest_gap: float = 0.0
+    p50_before: float | None = None
+    p99_before: float | None = None
+    p50_during: float | None = None
+    p99_during: float | None = None
+    late: int = 0
+    acknowledged: int = 0
+    """Writes."""
+    lost: int = 0
+    """Of those, the ones that were not there at the end."""
+    unread: int = 0
+    """Of those, the ones that nobody could be asked for at the end."""
+    first_failures: tuple[Mapping[str, Any], ...] = ()
+    first_lost: tuple[int, ...] = ()
+    left: str = ""
+    """What could not be removed, and why."""
+    unmeasured: str = ""
+    """Why there was no client."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
-    """What clients missed, measured through the front door. Times in seconds."""
+    """What clients missed: through the front door, and as clients of clusters (``workloads``).
+    Times in seconds."""
 
     sent: int
     failed: int
@@ -120,6 +151,7 @@ class Gap:
     """Probes the prover itself sent too late to count."""
     first_failures: tuple[Mapping[str, Any], ...] = ()
     versions: Mapping[str, int] = field(default_factory=dict)
+    workloads: tuple[ClusterGap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +266,14 @@ class Report:
         plain["unjudged"] = tuple(_load(Unjudged, item) for item in data.get("unjudged", ()))
         plain["unsure"] = tuple(_load(Unsure, item) for item in data.get("unsure", ()))
         plain["schemas"] = tuple(_load(SchemaBack, item) for item in data.get("schemas", ()))
-        plain["gap"] = _load(Gap, data["gap"]) if data.get("gap") else None
+        plain["gap"] = _gap(data["gap"]) if data.get("gap") else None
         plain["sinks"] = tuple(data.get("sinks", ()))
         return cls(**plain)
+
+
+def _gap(data: Mapping[str, Any]) -> Gap:
+    workloads = tuple(_load(ClusterGap, one) for one in data.get("workloads", ()))
+    return cast(Gap, _load(Gap, {**data, "workloads": workloads}))
 
 
 def _load(kind: Any, data: Mapping[str, Any]) -> Any:

@@ -89,7 +89,8 @@ class Api(types.ModuleType):
 
     def load(self, path: str = "gapless.yaml", environment: str | None = None) -> Any:
         self._note("load", path=path, environment=environment)
-        services = dict.fromkeys(("shop.postgresql", "shop.api"))
+        plain = types.SimpleNamespace(cluster=None)
+        services = dict.fromkeys(("shop.postgresql", "shop.api"), plain)
         config = types.SimpleNamespace(project="shop", prove=None, services=services)
         return types.SimpleNamespace(
             connections=None,

@@ -69,6 +69,16 @@ def test_a_stall_is_taken_off_and_not_made_up_for() -> None:
     assert pace.take(1.05) and not pace.take(1.06)
 
 
+def test_what_was_taken_was_due_when_it_was_due() -> None:
+    """Not when somebody came to it; what a stall held up was not due in it."""
+    pace = Pace(10, 0.0)
+    assert pace.take(0.03) and pace.taken == 0.0
+    pace.nap(0.03)
+    pace.fair(2.0)
+    assert pace.take(2.0) and pace.taken == pytest.approx(pace.fair(2.0), abs=0.001)
+    assert pace.taken < 0.2
+
+
 def test_a_small_lag_is_nobodys_fault() -> None:
     pace = Pace(10, 0.0)
     pace.nap(0.0)

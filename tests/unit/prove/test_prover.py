@@ -18,7 +18,7 @@ import pytest
 from gapless.clock import LoopClock
 from gapless.config.project import ProveConfig
 from gapless.prove import Failure, Gap, Prover, Record
-from gapless.prove.prover import _words
+from gapless.prove.words import told as _words
 
 from .server import Server
 

@@ -1,0 +1,136 @@
+"""The client of each kind of cluster, made from what ``cluster`` and ``prove.workloads`` say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gapless.config.clusters import ClusterConfig
+from gapless.config.workload import WorkloadConfig
+from gapless.drivers.workloads.addresses import Addresses
+from gapless.drivers.workloads.login import Login
+from gapless.prove.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """``run`` makes the place of this client another one than that of any other."""
+
+    service: str
+    cluster: ClusterConfig
+    client: WorkloadConfig
+    addresses: Addresses
+    run: str
+
+    @property
+    def prefix(self) -> str:
+        """Of keys."""
+        return f"{self.client.place}/{self.run}"
+
+    @property
+    def name(self) -> str:
+        """Where a slash cannot be."""
+        return f"{self.client.place}-{self.run}"
+
+    def reached(self, template: str, hosts: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Where clients go."""
+        return self.client.addresses or self.addresses(template, hosts)
+
+
+def workload(wish: Wish) -> Workload | None:
+    """The client; None where there is none for that kind of cluster, or nobody says how one
+    writes. Raises UsageError where a library is missing."""
+    make = MAKERS.get(wish.cluster.kind)
+    return make(wish) if make is not None else None
+
+
+def _etcd(wish: Wish) -> Workload:
+    from gapless.drivers.workloads.etcd import EtcdWorkload
+
+    config = wish.cluster.etcd
+    assert config is not None
+    own = (config.login.user, config.login.password) if config.login else ("", None)
+    login = Login(wish.service, wish.client, *own)
+    tls = wish.client.tls or config.tls
+    return EtcdWorkload(wish.reached(config.url), tls, login, wish.prefix)
+
+
+def _redis_sentinel(wish: Wish) -> Workload:
+    from gapless.drivers.workloads.redis_sentinel import SentinelWorkload
+
+    config = wish.cluster.redis_sentinel
+    assert config is not None
+    return SentinelWorkload(
+        wish.reached(config.sentinel, config.sentinels),
+        config.master,
+        Login(wish.service, wish.client, config.user, config.password),
+        Login(wish.service, WorkloadConfig(), config.sentinel_user, config.sentinel_password),
+        wish.prefix,
+    )
+
+
+def _redis_cluster(wish: Wish) -> Workload:
+    from gapless.drivers.workloads.redis_cluster import RedisClusterWorkload
+
+    config = wish.cluster.redis_cluster
+    assert config is not None
+    login = Login(wish.service, wish.client, config.user, config.password)
+    return RedisClusterWorkload(wish.reached(config.address), login, wish.prefix)
+
+
+def _patroni(wish: Wish) -> Workload:
+    from gapless.drivers.workloads.postgresql import PostgresqlWorkload, need_psycopg
+
+    need_psycopg(wish.service)
+    return PostgresqlWorkload(
+        wish.reached("{address}:5432"),
+        Login(wish.service, wish.client),
+        wish.client.database,
+        wish.name.replace("-", "_"),
+    )
+
+
+def _nats(wish: Wish) -> Workload:
+    from gapless.drivers.workloads.nats import NatsWorkload
+
+    config = wish.cluster.nats
+    assert config is not None
+    # of several accounts that have streams the first one will do
+    account = config.accounts.get("$G") or next(iter(config.accounts.values()), None)
+    own = (account.user, account.password) if account else ("", None)
+    return NatsWorkload(
+        wish.reached(config.address),
+        Login(wish.service, wish.client, *own),
+        wish.name,
+        wish.addresses.count(),
+    )
+
+
+def _http(wish: Wish) -> Workload | None:
+    from gapless.drivers.workloads.http import HttpWorkload
+
+    chronik = wish.cluster.chronik
+    config = chronik.http if chronik is not None else wish.cluster.http
+    assert config is not None
+    if wish.client.write is None:
+        return None
+    return HttpWorkload(
+        wish.cluster.kind,
+        wish.reached(config.url),
+        wish.client.tls or config.tls,
+        config.headers,
+        wish.client,
+        wish.name,
+    )
+
+
+MAKERS: Mapping[str, Callable[[Wish], Workload | None]] = {
+    "etcd": _etcd,
+    "redis_sentinel": _redis_sentinel,
+    "redis_cluster": _redis_cluster,
+    "patroni": _patroni,
+    "nats": _nats,
+    "chronik": _http,
+    "http": _http,
+}
+"""By kind of cluster; one that is not here has no client."""

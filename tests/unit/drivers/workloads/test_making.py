@@ -1,0 +1,91 @@
+"""Which client each kind of cluster has, and where it goes by default."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from typing import Any
+
+import pytest
+
+from gapless.config.clusters import KINDS, ClusterConfig
+from gapless.config.hosts import HostConfig
+from gapless.config.workload import WorkloadConfig
+from gapless.drivers.workloads.addresses import Addresses
+from gapless.drivers.workloads.making import MAKERS, Wish, workload
+from gapless.errors import UsageError
+from gapless.prove.workload import Workload
+
+_HOSTS = {name: HostConfig() for name in ("one.example", "two.example", "three.example")}
+_CALLS = {"write": {"path": "/w"}, "read": {"path": "/r"}}
+
+
+def made(cluster: dict[str, Any], **client: Any) -> Workload | None:
+    config = ClusterConfig.model_validate(cluster)
+    addresses = Addresses("store", _HOSTS, _HOSTS)
+    return workload(Wish("store", config, WorkloadConfig(**client), addresses, "ab12"))
+
+
+@pytest.mark.parametrize(
+    ("cluster", "client", "goes", "place"),
+    [
+        ({"etcd": {}}, {}, "http://one.example:2379, http://two.example:2379, "
+         "http://three.example:2379", "etcdctl del --prefix gapless-prove/ab12/"),
+        ({"etcd": {}}, {"addresses": ("http://a:1",), "place": "us"}, "http://a:1",
+         "etcdctl del --prefix us/ab12/"),
+        ({"redis_sentinel": {"master": "m", "sentinels": ["two.example"]}}, {},
+         "sentinels two.example:26379", "keys gapless-prove/ab12/*"),
+        ({"redis_cluster": {}}, {}, "one.example:6379, two.example:6379, three.example:6379",
+         "keys gapless-prove/ab12/*"),
+        ({"patroni": {}}, {"database": "shop"},
+         "one.example:5432, three.example:5432, two.example:5432",
+         "DROP TABLE gapless_prove_ab12 in shop"),
+        ({"nats": {}}, {}, "one.example:4222, two.example:4222, three.example:4222",
+         "nats stream rm gapless-prove-ab12"),
+        ({"chronik": {}}, _CALLS, "http://one.example:3000, http://two.example:3000, "
+         "http://three.example:3000", "/w"),
+    ],
+)  # fmt: skip
+def test_where_it_goes(
+    cluster: dict[str, Any], client: dict[str, Any], goes: str, place: str
+) -> None:
+    of = made(cluster, **client)
+    assert of is not None
+    assert [of.kind] == list(cluster) and (of.addresses, of.place) == (goes, place)
+
+
+def test_what_has_to_be_declared_is_not_guessed() -> None:
+    assert made({"chronik": {}}) is None
+    assert made({"http": {"url": "http://a:1", "groups": {"path": "/g"}}}) is None
+
+
+def test_the_kinds_with_a_client_are_kinds() -> None:
+    assert set(MAKERS) <= set(KINDS)
+
+
+def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any) -> Any:
+        if name == "psycopg":
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(UsageError) as refused:
+        made({"patroni": {}})
+    assert refused.value.next == "pip install 'gapless[postgresql]'"
+
+
+@pytest.mark.parametrize(
+    ("accounts", "user"),
+    [({}, ""), ({"SHOP": "shop"}, "shop"), ({"SHOP": "shop", "$G": "plain"}, "plain")],
+)
+def test_an_account_of_nats(
+    accounts: dict[str, str], user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NATS_WORD", "correct-horse")
+    logins = {name: {"user": one, "password": "env:NATS_WORD"} for name, one in accounts.items()}
+    of: Any = made({"nats": {"accounts": logins}})
+    words = asyncio.run(of._login.words())
+    assert words == ((user, "correct-horse") if user else ())
