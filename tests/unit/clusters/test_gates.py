@@ -146,6 +146,7 @@ def test_who_still_leads_is_not_stopped() -> None:
     topology = _raft(3)
     finding = still_leads(topology, "1")
     assert finding is not None
+    assert finding.code == "still-leads"
     assert (finding.where, finding.what) == ("db1 (1)", "it leads 1 group: raft")
     assert still_leads(topology, "2") is None
     fixed = {"raft": replace(topology.groups["raft"], movable=False)}
