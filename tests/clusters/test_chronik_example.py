@@ -68,20 +68,22 @@ def _until_told(
     cluster: ChronikCluster, leaders: Mapping[str, int], in_sync: list[int], *, by: list[int]
 ) -> None:
     """All of them say so of every partition, and so does our driver."""
-    until(
-        lambda: all(
-            (cluster.nodes[one].leader(name), sorted(cluster.nodes[one].isr(name)))
-            == (leaders[name], in_sync)
-            for one in by
-            for name in PARTITIONS
-        ),
-        f"{leaders} with {in_sync}",
-    )
-    topology = _seen(cluster)
-    for name in PARTITIONS:
-        group = topology.groups[name]
-        assert group.leader == str(leaders[name])
-        assert sorted(group.in_sync) == [str(one) for one in in_sync]
+    wanted = {name: (leaders[name], in_sync) for name in PARTITIONS}
+    nodes = [cluster.nodes[one] for one in by]
+
+    def told() -> bool:
+        views = [{n: (node.leader(n), sorted(node.isr(n))) for n in PARTITIONS} for node in nodes]
+        return all(view == wanted for view in views) and _by_driver(_seen(cluster)) == wanted
+
+    until(told, f"{leaders} with {in_sync}")
+
+
+def _by_driver(topology: Topology) -> dict[str, tuple[int, list[int]]]:
+    groups = {name: topology.groups[name] for name in PARTITIONS}
+    return {
+        name: (int(group.leader or 0), sorted(map(int, group.in_sync)))
+        for name, group in groups.items()
+    }
 
 
 def _seen(cluster: ChronikCluster) -> Topology:

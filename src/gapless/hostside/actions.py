@@ -107,8 +107,8 @@ def _wait(action: ActionFiles, call: Call, until: float | None) -> dict[str, Any
         overdue = _overdue(action)
         if overdue or (until is not None and now >= until):
             return {"status": "running", "completed": [], "overdue": overdue}
-        # a fifth of the time so far: noticed soon if it was short, cheaply if it is long
-        call.sleep(min(max(_EAGER, (now - began) / 5), _PATIENT))
+        # a twentieth of the time so far: noticed soon if it was short, cheaply if it is long
+        call.sleep(min(max(_EAGER, (now - began) / 20), _PATIENT))
 
 
 def _look(action: ActionFiles) -> dict[str, Any]:

@@ -60,5 +60,5 @@ class NodeOrders:
             f"what became of {verb} on {label} is not known ({settled.status})",
             where=balancer,
             evidence=f"{verb} of {instance}",
-            next="gapless status shows what the balancer says now",
+            next=f"gapless status shows what {balancer} says now",
         )
