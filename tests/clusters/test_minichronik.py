@@ -20,6 +20,8 @@ from .minichronik.client import Client, ask, committed
 from .minichronik.log import Entry, Log
 from .minichronik.writer import Writer
 
+pytestmark = pytest.mark.xdist_group("minichronik")
+
 PARTITIONS = [f"test-topic-{number}" for number in range(3)]
 FIRST = PARTITIONS[0]
 SOME = 20

@@ -26,6 +26,8 @@ from gapless.model import Fence
 
 from .nats_cluster import CONSUMER, NAMES, STREAM, USERS, NatsServers
 
+pytestmark = pytest.mark.xdist_group("nats")
+
 GROUPS = {"meta", STREAM, CONSUMER}
 _PATIENCE = 40.0
 

@@ -15,7 +15,7 @@ from tests.clusters.nats_client import Client
 from tests.clusters.nats_cluster import NAMES, USERS, NatsServers
 from tests.clusters.site import Site, Writer
 
-pytestmark = pytest.mark.timeout(170)
+pytestmark = [pytest.mark.timeout(170), pytest.mark.xdist_group("nats-rolled")]
 _ANSWER = 0.1
 """Seconds after which a message is said again."""
 _STALL = 0.3

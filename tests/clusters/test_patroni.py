@@ -24,7 +24,7 @@ from gapless.model import Fence
 from tests.clusters.patroni_cluster import PASSWORD, PatroniSite, wait_for
 from tests.clusters.redis_servers import back, local_transport, until
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("patroni")]
 
 
 @pytest.fixture(scope="module")

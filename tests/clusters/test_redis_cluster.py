@@ -32,6 +32,8 @@ from .redis_servers import (
     writing,
 )
 
+pytestmark = pytest.mark.xdist_group("redis-cluster")
+
 SECRET = "GAPLESS_TEST_REDIS"
 NODES = tuple(f"redis{n}" for n in range(1, 7))
 _CONFIG = f"""

@@ -29,6 +29,8 @@ from .redis_servers import (
     writing,
 )
 
+pytestmark = pytest.mark.xdist_group("redis-sentinel")
+
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelSite]:

@@ -27,6 +27,8 @@ from .etcd_rig import EtcdRig, etcd_rig
 from .etcd_server import Etcd
 from .local import Local, transport
 
+pytestmark = pytest.mark.xdist_group("balancer-etcd")
+
 
 @pytest.fixture(scope="module")
 def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:

@@ -20,6 +20,8 @@ import pytest
 from gapless.drivers.handover.orders import script
 from tests.unit.handover.servers import NOBODY, Postgresql, postgresql_server, redis_server
 
+pytestmark = pytest.mark.xdist_group("claim-script")
+
 
 def attempt(folder: Path, lock: str, account: str = "", namespace: str = "it's\\bot") -> str:
     """What the account could not do."""

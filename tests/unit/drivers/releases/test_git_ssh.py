@@ -14,7 +14,7 @@ from gapless.errors import ActionFailed, Refused
 from tests.unit.drivers.releases.site import Site
 from tests.unit.drivers.transports.sshd import Sshd, needs_sshd
 
-pytestmark = needs_sshd
+pytestmark = [needs_sshd, pytest.mark.xdist_group("git-ssh")]
 
 
 @pytest.fixture(scope="module")
