@@ -116,21 +116,42 @@ class Rig:
         file = self.folder / "spec.json"
         file.write_text(self.spec.to_json())
         words = [BECOME, str(file), *([self.package] if self.package else [])]
-        out = more.pop("out", None) or open(self.folder / "output", "ab")  # noqa: SIM115
-        self.process = subprocess.Popen(
-            [*more.pop("wrapper", ()), sys.executable, "-c", *words],
-            stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-            env={**os.environ, **more.pop("environment", {})}, **more,
-        )  # fmt: skip
-        if hasattr(out, "close"):
-            out.close()
-        if ready:
+        argv = [*more.pop("wrapper", ()), sys.executable, "-c", *words]
+        environment = {**os.environ, **more.pop("environment", {})}
+        given = more.pop("out", None)
+
+        def begin() -> None:
+            with given or open(self.folder / "output", "ab") as out:
+                self.process = subprocess.Popen(
+                    argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, **more
+                )
+
+        begin()
+        if ready and given is None:
+            self._comes_up(begin)
+        elif ready:
             self.serves()
         return self
 
+    def _comes_up(self, begin: Callable[[], None]) -> None:
+        """On a busy machine the first copy may miss a limit that is short for the sake of the
+        others: then all of it is started again."""
+
+        def serves() -> dict[str, Any] | None:
+            if self.process.poll() is not None:
+                begin()
+            return self._idle()
+
+        until(serves, "the first copy to serve")
+
     def serves(self) -> dict[str, Any]:
         """Until a copy is active and nothing is under way."""
-        return until(lambda: (s := self.status()) and s["active"] and s["state"] == "idle" and s)
+        told: dict[str, Any] = until(self._idle)
+        return told
+
+    def _idle(self) -> dict[str, Any] | None:
+        told = self.status()
+        return told if told and told["active"] and told["state"] == "idle" else None
 
     def ask(self, verb: str, **more: Any) -> Asked:
         """Send a request."""

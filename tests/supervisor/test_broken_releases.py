@@ -16,7 +16,7 @@ from tests.supervisor.rig import Rig, serve, until
 
 Web = Callable[..., Rig]
 
-START, SETTLE, STOP = 1.5, 1.0, 1.0
+START, SETTLE, STOP = 3.0, 1.0, 1.0
 LIMIT = START + SETTLE + STOP + 3.0
 """Seconds within which an answer has to come, on a busy machine."""
 INSTANT = 0.1
@@ -30,12 +30,12 @@ KINDS: dict[str, tuple[str, dict[str, Any], str]] = {
     "import error": ("import-error", {}, "it ended with status 1 before it was ready"),
     "exit 0": ("exit-zero", {}, "it ended with status 0 before it was ready"),
     "crash within settle": ("crash-in-settle:0.3", {}, "it ended with status 1 while it settled"),
-    "hang": ("hang", {}, "not ready after 1.5 s"),
-    "never ready": ("never-ready", {}, "not ready after 1.5 s"),
-    "wrong port": ("wrong-port", {}, "not ready after 1.5 s"),
-    "check hangs": ("", {"ready": HANGING}, "not ready after 1.5 s"),
+    "hang": ("hang", {}, "not ready after 3 s"),
+    "never ready": ("never-ready", {}, "not ready after 3 s"),
+    "wrong port": ("wrong-port", {}, "not ready after 3 s"),
+    "check hangs": ("", {"ready": HANGING}, "not ready after 3 s"),
     "killed for memory": ("oom", {}, "it was killed by SIGKILL before it was ready"),
-    "ignores TERM": ("never-ready,ignores-term", {}, "not ready after 1.5 s"),
+    "ignores TERM": ("never-ready,ignores-term", {}, "not ready after 3 s"),
     "forks away": ("forks-away:0.1", {}, "it ended with status 0 before it was ready"),
 }
 
