@@ -27,7 +27,7 @@ from .two_proxies import WithStranger, need, running
 PROGRAM = shutil.which("traefik", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 AROUND = "# written by hand: caf\u00e9 \u2014\nhttp:   # keep me\n  routers:\n"
 """What the file begins with, and has to stay."""
-CHECKS = {"path": "/health", "interval": "200ms", "timeout": "100ms"}
+CHECKS = {"path": "/health", "interval": "200ms", "timeout": "500ms"}
 
 
 def need_traefik() -> None:
