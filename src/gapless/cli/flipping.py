@@ -26,10 +26,12 @@ def carry_out(
     try:
         with terminated.held() as term:
             reply = ask(wanted, verb, wait=wait, timeout=timeout)
+            good, code = bool(reply.get("ok")), int(reply.get("code", ExitCode.MIXED))
+            if code == ExitCode.MIXED:
+                term.wait()
     except KeyboardInterrupt:
         note(f"\n‖  Left; it goes on\n   next    gapless run wait {spelled_target(wanted)}\n")
         return ExitCode.INTERRUPTED
-    good, code = bool(reply.get("ok")), int(reply.get("code", ExitCode.MIXED))
     status = None
     if not good and code != ExitCode.PAUSED:
         reply, status = with_log(reply), status_of(wanted)

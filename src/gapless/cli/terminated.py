@@ -2,13 +2,15 @@
 
 systemd stops a unit that is being reloaded by telling all of it to end, ``ExecReload=`` as well.
 The supervisor then answers at once that it is being stopped: that is no failure of the reload's
-own, and we end like every program that was asked to. Else TERM ends us as it always does.
+own, and we end like every program that was asked to. It is told first, so its answer may be here
+before TERM is. Else TERM ends us as it always does.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -16,6 +18,8 @@ from types import FrameType
 CODE = 128 + signal.SIGTERM
 """Of a program that ended because it was asked to."""
 _PATIENCE = 5.0
+_MOMENT, _LOOK = 1.0, 0.01
+"""Seconds in which systemd tells the second one to end, and between two looks."""
 
 
 class Held:
@@ -27,6 +31,12 @@ class Held:
         """Leave a moment for the answer."""
         self.heard = True
         signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+
+    def wait(self) -> None:
+        """Until TERM has come, for a moment."""
+        until = time.monotonic() + _MOMENT
+        while not self.heard and time.monotonic() < until:
+            time.sleep(_LOOK)
 
 
 @contextmanager

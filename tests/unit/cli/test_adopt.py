@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -315,6 +316,27 @@ def test_a_reload_of_a_unit_that_is_stopped_ends_as_it_was_told_to(
     assert gl("flip", "web").code == 5
     monkeypatch.setattr(flipping, "ask", ask)
     assert gl("flip", "web").code == 143
+
+
+def test_an_answer_that_is_here_before_term_is_no_failure_of_the_reload(
+    monkeypatch: pytest.MonkeyPatch, gl: Callable[..., Ended]
+) -> None:
+    """systemd tells the supervisor first."""
+    told = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM))
+
+    def ask(*_: Any, **__: Any) -> dict[str, Any]:
+        told.start()
+        return STOPPED
+
+    monkeypatch.setattr(supervised, "ask", lambda *_, **__: STOPPED)
+    monkeypatch.setattr(supervised, "answering", lambda _wanted: STOPPED)
+    monkeypatch.setattr(flipping, "ask", ask)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # where nobody waits, these tests go on
+    try:
+        assert gl("flip", "web").code == 143
+        told.join()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_else_term_ends_it() -> None:
