@@ -25,9 +25,9 @@ demo-lab: $(STAMP)
 	$(BIN)/python -m tests.lab setup
 	$(BIN)/python -m demo.lab
 
-test: check packages
-	./scripts/beside "$(MAKE) sim" "$(MAKE) unit lab"
-	$(MAKE) alone bench-short
+test: $(STAMP)
+	$(MAKE) -j 2 check packages
+	./scripts/beside "$(MAKE) sim" "$(MAKE) unit lab alone bench-short"
 
 # Formatting, types, and the import directions of the design.
 check: $(STAMP)
@@ -47,7 +47,8 @@ sim: $(STAMP)
 lab: $(STAMP) packages
 	$(BIN)/pytest -n $(LAB_WORKERS) --dist loadgroup --timeout 300 -m "lab and not alone" tests
 
-# What measures time: one after the other, with nothing beside them.
+# What measures time: one after the other, with nothing beside them but random rollouts, which get
+# only what is left (see scripts/beside).
 alone: $(STAMP) packages
 	$(BIN)/pytest --timeout 300 -m alone $$(grep -rl --include='test_*.py' 'mark\.alone' tests)
 

@@ -108,10 +108,10 @@ handover_lines() {
 
 # --- what goes on
 
-# Ends with us: nobody reads the pipe then.
+# Ends with us: nobody reads the pipe then, which is no signal where whoever started us ignores it.
 ho_ticks() {
     trap - USR2 TSTP TTIN TTOU TERM INT
-    while sleep 0.1; do printf 'tick\n' >&4; done
+    while sleep 0.1 && printf 'tick\n' 2>/dev/null >&4; do :; done
 }
 
 ho_ready() {

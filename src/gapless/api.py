@@ -318,7 +318,7 @@ async def doctor(project: Project, hosts: str | None = None) -> list[Finding]:
     inventory = Inventory(project.config)
     chosen = inventory.machines(hosts) if hosts else tuple(project.config.hosts)
     async with assembled(project) as assembly:
-        return await examine_hosts(assembly, inventory, chosen)
+        return await examine_hosts(assembly, inventory, chosen, project.clock)
 
 
 def locks(project: Project) -> Sequence[LockRecord]:

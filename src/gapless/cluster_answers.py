@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from gapless.clock import Clock
-from gapless.clusters.finding import Finding
-from gapless.engine.members import objections
+from gapless.engine.members import objections, silent
+from gapless.engine.neighbour_members import neighbours_of, objections_of_neighbours
 from gapless.engine.project_assembly import ProjectAssembly
 from gapless.errors import GaplessError
 from gapless.planning.survey import SeenCluster
@@ -30,8 +30,11 @@ async def _ask(
 ) -> SeenCluster:
     cluster = assembly.cluster(name)
     assert cluster is not None
+    alone = [(host,) for host in hosts]
     try:
-        return SeenCluster(*await objections(cluster, clock, [(host,) for host in hosts]))
+        topology, found = await objections(cluster, clock, alone)
+        found += await objections_of_neighbours(assembly, clock, name, alone)
+        beside = (one.service for one in neighbours_of(assembly, name) if one.beside(hosts))
+        return SeenCluster(topology, found, tuple(beside))
     except GaplessError as error:
-        silent = Finding("silent", cluster.kind, error.what, error.evidence, error.next)
-        return SeenCluster(None, (silent,))
+        return SeenCluster(None, (silent(cluster, error),))

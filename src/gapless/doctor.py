@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from gapless.balancer_doctor import examine_balancers
+from gapless.clock import Clock
+from gapless.cluster_doctor import examine_clusters
 from gapless.config.project import ProjectConfig
 from gapless.drivers.checks import asking
 from gapless.drivers.runtimes.base import NOT_FOUND
@@ -35,10 +37,10 @@ LEAST_FREE = 200 * 1024 * 1024
 
 
 async def examine_hosts(
-    assembly: ProjectAssembly, inventory: Inventory, hosts: Sequence[str]
+    assembly: ProjectAssembly, inventory: Inventory, hosts: Sequence[str], clock: Clock
 ) -> list[Finding]:
     """Findings in the order of the hosts: ssh, sudo, clock, disk, then each of its services; then
-    of the balancers of these services."""
+    of the balancers of these services, and of the clusters that they are."""
     gate = asyncio.Semaphore(assembly.config.defaults.connections)
 
     places: dict[str, str] = {}
@@ -50,6 +52,7 @@ async def examine_hosts(
     found = [finding for some in await asyncio.gather(*map(ask, hosts)) for finding in some]
     found += _doubles(assembly.config, inventory, hosts, places)
     found += await examine_balancers(assembly, inventory, hosts)
+    found += await examine_clusters(assembly, inventory, hosts, clock)
     return [*found, *await examine_sources(assembly, inventory, hosts)]
 
 

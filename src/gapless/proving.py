@@ -41,7 +41,7 @@ BASELINE = 2.0
 EVERY = 1.0
 """Seconds between two readings shown."""
 
-_DECLARED = ("chronik", "http")
+_DECLARED = ("chronik", "http", "command")
 """Systems whose requests have to be declared."""
 
 

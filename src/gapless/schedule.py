@@ -67,6 +67,22 @@ def among(chosen: Iterable[str], after: Graph) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(reached[name], key=position.__getitem__)) for name in names}
 
 
+def apart(after: Graph, pairs: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    """With each of a pair after the other one, in the order that there is: those that must not be
+    at work at the same time."""
+    placed = {name: tuple(before) for name, before in after.items()}
+    both = {(one, other) for one, others in pairs.items() for other in others}
+    earlier: list[str] = []
+    for name in ordered(after):
+        placed[name] += tuple(
+            one
+            for one in earlier
+            if one not in placed[name] and not both.isdisjoint({(one, name), (name, one)})
+        )
+        earlier.append(name)
+    return placed
+
+
 def remaining(seconds: Mapping[str, float], after: Graph) -> dict[str, float]:
     """Seconds from the start of each service to the end of the longest chain that needs it."""
     followers: dict[str, list[str]] = {name: [] for name in seconds}

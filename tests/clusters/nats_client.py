@@ -9,6 +9,8 @@ import time
 from typing import Any
 
 _PATIENCE = 40.0
+_NO_PEERS_YET = 10005
+"""What JetStream says for some seconds after a server that has just started."""
 
 
 class Client:
@@ -42,7 +44,8 @@ class Client:
                 answer = self.request(f"$JS.API.{subject}", text, timeout=5.0)
             except TimeoutError:
                 answer = {"error": {"code": 503, "description": "no answer"}}
-            if answer.get("error", {}).get("code") != 503:
+            error = answer.get("error", {})
+            if error.get("code") != 503 and error.get("err_code") != _NO_PEERS_YET:
                 assert "error" not in answer, answer
                 return answer
             assert time.monotonic() < until, answer

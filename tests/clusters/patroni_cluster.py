@@ -13,7 +13,7 @@ import signal
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -73,9 +73,9 @@ class PatroniSite(Site):
 
     def begin(self) -> None:
         """Two stream from the first, and everybody knows it."""
-        self.store.begin(1)
+        self.begin_store()
         for name in self.names:
-            self._configure(name)
+            self.configure(name)
         self.start_member("pg1")
         wait_for(lambda: self.leader() == "pg1" and self.writes("pg1"), "a leader")
         for name in self.names[1:]:
@@ -84,6 +84,14 @@ class PatroniSite(Site):
         with self.connected() as connection:
             connection.execute("CREATE TABLE written (key text PRIMARY KEY)")
         self.write()
+
+    def begin_store(self) -> None:
+        """One etcd for all."""
+        self.store.begin(1)
+
+    def store_of(self, name: str) -> str:
+        """The one that a member asks."""
+        return self.store.url("etcd1")
 
     def service(self) -> dict[str, Any]:
         return {
@@ -102,21 +110,29 @@ class PatroniSite(Site):
         """Neither Patroni nor PostgreSQL runs any more, nor its store."""
         if self._connection is not None:
             self._connection.close()
-        for name in self.names:  # all of them first, so that nobody takes over
-            self._kill(self.folder / "keep" / f"{name}.pid", signal.SIGKILL)
-        for name in self.names:
-            self._kill(self._data(name) / "postmaster.pid", signal.SIGQUIT)
+        self.kill()
         self.store.end()
         shutil.rmtree(self.folder)
 
+    def kill(self) -> None:
+        """Neither Patroni nor PostgreSQL."""
+        for name in self.names:  # all of them first, so that nobody takes over
+            self._kill(self.folder / "keep" / f"{name}.pid", signal.SIGKILL)
+        for name in self.names:
+            self._kill(self.data(name) / "postmaster.pid", signal.SIGQUIT)
+
     def start_member(self, name: str) -> None:
         """As a service manager would."""
+        self.begin_one(name, self.begins(name))
+
+    def begins(self, name: str) -> list[str]:
+        """The words that Patroni is started with."""
         assert PROGRAM
         argv = [PROGRAM, str(self.folder / f"{name}.yml")]
-        if os.getuid() == 0:
-            words = ("--reuid", self._user, "--regid", self._user, "--init-groups", "--")
-            argv = ["setpriv", *words, *argv]
-        self.begin_one(name, argv)
+        if os.getuid() != 0:
+            return argv
+        words = ("--reuid", self._user, "--regid", self._user, "--init-groups", "--")
+        return ["setpriv", *words, *argv]
 
     def ask(self, name: str, path: str) -> Any:
         """What it answers. Raises OSError."""
@@ -214,11 +230,12 @@ class PatroniSite(Site):
     def _url(self, name: str, path: str) -> str:
         return f"http://{self.address(name)}:{self.api_port}{path}"
 
-    def _data(self, name: str) -> Path:
+    def data(self, name: str) -> Path:
+        """Where its PostgreSQL has all that it has."""
         return self.folder / "data" / name
 
-    def _configure(self, name: str) -> None:
-        """Its file, and a folder for its data."""
+    def configure(self, name: str, *, replicator: str = "replicator") -> None:
+        """Its file, and a folder for its data. ``replicator``: as whom it copies."""
         programs = postgresql()
         assert programs
         folder = self.folder / "data"
@@ -239,7 +256,7 @@ class PatroniSite(Site):
                 "connect_address": api,
                 "authentication": {"username": USER, "password": PASSWORD},
             },
-            "etcd3": {"host": self.store.url("etcd1").removeprefix("http://")},
+            "etcd3": {"host": self.store_of(name).removeprefix("http://")},
             "watchdog": {"mode": "off"},
             "bootstrap": {
                 "dcs": {
@@ -253,11 +270,11 @@ class PatroniSite(Site):
             "postgresql": {
                 "listen": f"{address}:{self._port}",
                 "connect_address": f"{address}:{self._port}",
-                "data_dir": str(self._data(name)),
+                "data_dir": str(self.data(name)),
                 "bin_dir": str(programs),
                 "pgpass": str(folder / f"{name}.pgpass"),
                 "authentication": {
-                    "replication": {"username": "replicator", "password": "r"},
+                    "replication": {"username": replicator, "password": "r"},
                     "superuser": {"username": "postgres", "password": "p"},
                     "rewind": {"username": "rewinder", "password": "w"},
                 },
@@ -287,6 +304,24 @@ class PatroniSite(Site):
                 os.kill(pid, number)
                 assert time.monotonic() < until, f"{file} is of a process that runs on"
                 time.sleep(0.05)
+
+
+_SITES: list[PatroniSite] = []
+
+
+@pytest.fixture(scope="session")
+def patroni_site() -> Iterator[PatroniSite]:
+    """The one for all modules that ask for it."""
+    if not _SITES:
+        _SITES.append(PatroniSite())
+        try:
+            _SITES[0].begin()
+        except BaseException:
+            _SITES[0].end()
+            raise
+    yield _SITES[0]
+    if _SITES:
+        _SITES.pop().end()
 
 
 def wait_for(holds: Callable[[], bool], what: str, seconds: float = _PATIENCE) -> None:

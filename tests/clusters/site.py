@@ -25,11 +25,17 @@ KEEPER = Path(__file__).with_name("keeper.py")
 
 class Site:
     """Members are started by the keeper, as a service manager would. ``names`` are those of the
-    hosts; ``settings`` go over the keys of the service."""
+    hosts; ``settings`` go over the keys of the service, ``others`` are services beside it,
+    ``beside`` is what the file has else."""
+
+    LIMIT = 170.0
+    """Seconds that a command may take, with tests beside it."""
 
     def __init__(self, folder: Path, names: list[str]) -> None:
         self.folder, self.names = folder, names
         self.settings: dict[str, Any] = {}
+        self.beside: dict[str, Any] = {}
+        self.others: dict[str, Any] = {}
         self._kept: list[str] = []
         (folder / "keep").mkdir()
 
@@ -89,7 +95,8 @@ class Site:
             }
             for name in self.names
         }
-        data = {"project": "site", "hosts": hosts, "services": {"store": service}}
+        data = {"project": "site", "hosts": hosts, "services": {"store": service, **self.others}}
+        data |= self.beside
         (self.folder / "gapless.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
 
     def run(self, *words: str, check: int | None = 0) -> str:
@@ -100,7 +107,7 @@ class Site:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=170,
+            timeout=self.LIMIT,
             stdin=subprocess.DEVNULL,
             check=False,
         )

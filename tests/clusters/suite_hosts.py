@@ -1,66 +1,56 @@
-"""What the rigs of the contract suite have alike: hosts that count their rollouts apart, and one
-cluster and one event loop for all cases of a class."""
+"""What the rigs of the contract suite have alike: hosts that count their rollouts apart, logins,
+writes that are remembered, members that are held; and one cluster and one event loop for all cases
+of a class."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from gapless.config.hosts import HostConfig
-from gapless.drivers.transports.base import Claim, Tls, Transport
+from gapless.drivers.transports.base import Claim, Transport
 from gapless.drivers.transports.local import LocalTransport
-from gapless.errors import Unreachable
 from gapless.model import Fence
-from gapless.testing.cluster_suite import ClusterSuite
+from gapless.testing.cluster_suite import ClusterSuite, Loosen, Unwritten
+
+from .suite_reach import Reached
 
 SERVICE = "store"
-
-
-class _Reached:
-    """The transport of one host: a real helper of its own, and addresses that the host has to
-    itself, so to say."""
-
-    def __init__(self, local: LocalTransport, turns: Mapping[str, str]) -> None:
-        self.local = local
-        self.cut_off = False
-        self._turns = turns
-
-    async def connect(self) -> None:
-        pass
-
-    async def exchange(
-        self,
-        address: str,
-        data: bytes,
-        timeout: float = 10.0,
-        fence: Fence | None = None,
-        tls: Tls | None = None,
-    ) -> bytes:
-        if self.cut_off:
-            raise Unreachable("no route to the host")
-        real = self._turns.get(address, address)
-        return await self.local.exchange(real, data, timeout, fence, tls)
+WRONG = "tr0ub4dor"
+"""Nobody's password."""
 
 
 class SharedRig:
-    """Part of a ``ClusterRig``. ``turns``: by host where its addresses really are."""
+    """Part of a ``ClusterRig``. ``logins``: by variable of the environment the password that is in
+    it; ``failures``: what ``put`` raises where a write was not acknowledged."""
 
-    can: frozenset[str]
+    can = frozenset({"restarts", "silence", "fence"})
     hosts: tuple[str, ...]
-    secrets: tuple[str, ...] = ()
+    logins: ClassVar[Mapping[str, str]] = {}
+    failures: tuple[type[Exception], ...] = (OSError,)
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.down: set[str] = set()
         """Hosts whose members were stopped."""
-        self._reached: dict[str, _Reached] = {}
+        self.written: set[str] = set()
+        """Keys that were acknowledged."""
+        self._held: list[str] = []
+        self._reached: dict[str, Reached] = {}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (*self.logins.values(), WRONG) if self.logins else ()
 
     def turns(self, host: str) -> Mapping[str, str]:
+        """Where its addresses really are."""
         return {}
 
     def begin(self) -> None:
@@ -77,12 +67,27 @@ class SharedRig:
     async def end_one(self, host: str) -> None:
         raise NotImplementedError
 
+    def put(self, key: str) -> None:
+        """Acknowledged when this returns; in a thread. Raises one of ``failures``."""
+        raise NotImplementedError
+
+    def hang_up(self) -> None:
+        """A write was not acknowledged: whoever said it begins anew."""
+
+    async def tighten(self, host: str) -> None:
+        """See ``Special.hold``."""
+        raise NotImplementedError
+
+    async def loosen(self, host: str) -> None:
+        """It may catch up; it runs."""
+        raise NotImplementedError
+
     async def connect(self) -> None:
         """A helper on each host."""
         for host in self.hosts:
             state = str(self.folder / f"state-{host}")
             local = LocalTransport(host, HostConfig(transport="local", sudo=False, state_dir=state))
-            self._reached[host] = _Reached(local, self.turns(host))
+            self._reached[host] = Reached(local, self.turns(host))
         await asyncio.gather(*(one.local.connect() for one in self._reached.values()))
 
     async def close(self) -> None:
@@ -94,8 +99,11 @@ class SharedRig:
 
     async def mend(self) -> None:
         await self.cut_off(())
+        os.environ.update(self.logins)
         for host in sorted(self.down):
             await self.start(host)
+        for host in list(self._held):
+            await self._loosened(host)
 
     async def stop(self, host: str) -> None:
         self.down.add(host)
@@ -113,6 +121,26 @@ class SharedRig:
         for host, reached in self._reached.items():
             reached.cut_off = host in hosts
 
+    async def mislead(self) -> None:
+        os.environ.update(dict.fromkeys(self.logins, WRONG))
+
+    async def write(self, key: str) -> None:
+        try:
+            await asyncio.to_thread(self.put, key)
+        except self.failures as error:
+            self.hang_up()
+            raise Unwritten(str(error)) from error
+        self.written.add(key)
+
+    async def hold(self, host: str) -> Loosen:
+        self._held.append(host)
+        await self.tighten(host)
+        return partial(self._loosened, host)
+
+    async def _loosened(self, host: str) -> None:
+        await self.loosen(host)
+        self._held.remove(host)
+
     async def claim(self, host: str, rollout: str) -> Fence:
         claim = Claim(SERVICE, rollout, "somebody", "here", 1, 0.0)
         fence = (await self._reached[host].local.claim(claim, take_over=True)).fence
@@ -121,6 +149,29 @@ class SharedRig:
 
     async def holder(self, host: str) -> Fence | None:
         return (await self._reached[host].local.holder(SERVICE)).fence
+
+
+class ServersRig(SharedRig):
+    """Of servers that this process starts and stops itself, by the names of their hosts."""
+
+    servers: Any
+
+    def begin(self) -> None:
+        self.servers.begin()
+
+    def end(self) -> None:
+        self.servers.end()
+
+    async def begin_one(self, host: str) -> None:
+        """In the main thread: the kernel ends it with the thread that started it."""
+        self.servers.start(host)
+
+    async def end_one(self, host: str) -> None:
+        await asyncio.to_thread(self.servers.stop, host)
+
+    async def restart(self, host: str) -> None:
+        await self.stop(host)
+        await self.start(host)
 
 
 class Standing:
@@ -135,16 +186,31 @@ def begun(rig: SharedRig) -> Iterator[Standing]:
     """As long as the body."""
     with asyncio.Runner() as runner:
         try:
+            os.environ.update(rig.logins)
             rig.begin()
             runner.run(rig.connect())
             yield Standing(rig, runner)
         finally:
             runner.run(rig.close())
             rig.end()
+            for variable in rig.logins:
+                os.environ.pop(variable, None)
+
+
+@pytest.fixture(scope="class")
+def standing(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Standing]:
+    """The rig that a suite names; for modules that import this."""
+    with begun(request.cls.made(tmp_path_factory.mktemp("suite"))) as found:
+        yield found
 
 
 class SharedSuite(ClusterSuite):
-    """The suite on one cluster, that of a fixture ``standing``."""
+    """The suite on one cluster, that of a fixture ``standing``: of the rig ``made``, in a folder,
+    unless a module has its own."""
+
+    made: ClassVar[type[SharedRig]]
 
     @pytest.fixture(autouse=True)
     def _standing(self, standing: Standing) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -32,6 +33,8 @@ class CommandSite(Site):
         self._net = own_address().rpartition(".")[0]
         self._port = free_port(f"{self._net}.1")
         self.etcd = Etcd(folder)
+        self.metrics = folder / "textfile" / "gapless.prom"
+        self.beside = {"events": [{"prometheus_textfile": str(self.metrics)}]}
 
     def begin(self) -> None:
         """All partitions are led, and full."""
@@ -125,6 +128,27 @@ def test_leaderships_are_moved_and_no_acknowledged_write_is_lost(site: CommandSi
     moved = [e.data for e in site.events() if e.type == "step.succeeded" and e.step == "evacuate"]
     assert sum(data["moved"] for data in moved) <= 4
     assert {data["sealed"] for data in moved} == {"seal done"}
+    _metrics_tell_it(site, sum(data["moved"] for data in moved))
+
+
+def _metrics_tell_it(site: CommandSite, moved: int) -> None:
+    """What the rollout came to, by name and one label."""
+    text = site.metrics.read_text()
+    assert 'gapless_rollouts_total{project="site",result="done"} 1\n' in text
+    assert 'gapless_last_rollout_exit_code{project="site"} 0\n' in text
+    transfers = _told(text, "gapless_leadership_transfers_total", "result")
+    assert transfers == {"success": moved, "failed": 0}
+    stops = _told(text, "gapless_stop_duration_seconds", "member")
+    assert set(stops) == set(site.names) and min(stops.values()) > 0
+    leaders = _told(text, "gapless_cluster_member_leaders", "member")
+    assert set(leaders) == set(site.names) and sum(leaders.values()) == len(PARTITIONS)
+    in_sync = _told(text, "gapless_cluster_member_in_sync", "member")
+    assert in_sync == dict.fromkeys(site.names, len(PARTITIONS))
+
+
+def _told(text: str, name: str, label: str) -> dict[str, float]:
+    lines = re.findall(rf'^{name}\{{.*{label}="(\w+)".*\}} (\S+)$', text, re.MULTILINE)
+    return {value: float(number) for value, number in lines}
 
 
 def test_a_transfer_that_does_nothing_is_not_believed(site: CommandSite) -> None:

@@ -24,7 +24,7 @@ from gapless.drivers.transports.local import LocalTransport
 from gapless.errors import ClusterError, FenceRefused
 from gapless.model import Fence
 
-from .nats_cluster import CONSUMER, NAMES, STREAM, USERS, NatsServers
+from .nats_cluster import CONSUMER, EDITIONS, NAMES, STREAM, USERS, NatsServers
 
 pytestmark = pytest.mark.xdist_group("nats")
 
@@ -32,9 +32,11 @@ GROUPS = {"meta", STREAM, CONSUMER}
 _PATIENCE = 40.0
 
 
-@pytest.fixture(scope="module")
-def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServers]:
-    servers = NatsServers(tmp_path_factory.mktemp("nats"))
+@pytest.fixture(scope="module", params=EDITIONS)
+def nats(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NatsServers]:
+    servers = NatsServers(tmp_path_factory.mktemp("nats"), request.param)
     try:
         servers.begin()
         yield servers
@@ -248,7 +250,7 @@ def test_what_only_one_server_has_is_not_stopped(play: Play, nats: NatsServers) 
         for name, storage in (("KEPT", "file"), ("LOOSE", "memory")):
             config = {"name": name, "subjects": [f"{name}.*"], "storage": storage}
             client.api(f"STREAM.CREATE.{name}", {**config, "num_replicas": 1})
-        client.publish("LOOSE.x", "one", 2.0)
+        client.publish_in_the_end("LOOSE.x", "one")
 
     async def scene(hosts: Hosts) -> None:
         cluster = hosts.cluster()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,33 +16,24 @@ from gapless.clock import LoopClock
 from gapless.clusters.gates import refusals, still_leads
 from gapless.clusters.topology import Topology
 from gapless.config.cluster_patroni import PatroniConfig
-from gapless.drivers.clusters.base import Cluster, Rejoined
+from gapless.drivers.clusters.base import Cluster
 from gapless.drivers.clusters.patroni import PatroniCluster
 from gapless.drivers.transports.base import Claim
 from gapless.errors import FenceRefused
 from gapless.model import Fence
-from tests.clusters.patroni_cluster import PASSWORD, PatroniSite, wait_for
-from tests.clusters.redis_servers import back, local_transport, until
+from tests.clusters.patroni_cluster import PASSWORD, PatroniSite, patroni_site, wait_for
+from tests.clusters.redis_servers import local_transport, until
 
+__all__ = ["patroni_site"]
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("patroni")]
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[PatroniSite]:
-    made = PatroniSite()
-    try:
-        made.begin()
-        yield made
-    finally:
-        made.end()
-
-
 @pytest.fixture
-def patroni(site: PatroniSite, monkeypatch: pytest.MonkeyPatch) -> PatroniSite:
+def patroni(patroni_site: PatroniSite, monkeypatch: pytest.MonkeyPatch) -> PatroniSite:
     """All of it well, whatever the test before did."""
     monkeypatch.setenv("GAPLESS_TEST_PATRONI", PASSWORD)
-    wait_for(site.well, "a healthy cluster")
-    return site
+    wait_for(patroni_site.well, "a healthy cluster")
+    return patroni_site
 
 
 Scene = Callable[[PatroniCluster], Coroutine[Any, Any, None]]
@@ -170,33 +161,6 @@ def test_a_replica_that_stands_still_is_behind(patroni: PatroniSite, tmp_path: P
 def _has(connection: psycopg.Connection[Any], table: str) -> bool:
     found = connection.execute("SELECT to_regclass(%s)", [table]).fetchone()
     return found is not None and found[0] is not None
-
-
-def test_a_replica_that_was_stopped_comes_back(patroni: PatroniSite, tmp_path: Path) -> None:
-    leader = patroni.leader()
-    replica = next(name for name in patroni.names if name != leader)
-
-    async def scene(cluster: PatroniCluster) -> None:
-        before = await shown(cluster)
-        told = await cluster.rejoined(replica, before)
-        assert not told.done and "still the PostgreSQL that began at" in told.why
-        patroni.keep(replica, "stop")
-        seen = await cluster.topology()
-        assert codes(seen) == {"silent-member"} and not seen.members[replica].well
-        assert refusals(seen, [leader]), "nobody else is stopped meanwhile"
-        patroni.keep(replica, "start")
-        seen_before: list[Rejoined] = []
-
-        async def begun() -> bool:
-            seen_before.append(await cluster.rejoined(replica, before))
-            return seen_before[-1].done
-
-        await until(begun, lambda: seen_before)
-        assert not seen_before[0].done
-        await back(cluster, replica, before)
-        await shown(cluster)
-
-    play(patroni, tmp_path, scene)
 
 
 def test_the_leader_makes_way_for_who_has_all(patroni: PatroniSite, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.clusters.nats_cluster import CURRENT
 from tests.clusters.proofs import proved
 from tests.clusters.test_nats_rolled import NatsSite
 
@@ -14,7 +15,7 @@ pytestmark = [pytest.mark.xdist_group("proved_nats"), pytest.mark.timeout(170)]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsSite]:
-    made = NatsSite(tmp_path_factory.mktemp("nats"))
+    made = NatsSite(tmp_path_factory.mktemp("nats"), CURRENT)
     try:
         made.begin()
         yield made

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -15,12 +15,12 @@ from gapless.clock import LoopClock
 from gapless.config.cluster_http import ChronikConfig
 from gapless.drivers.clusters.base import Cluster
 from gapless.drivers.clusters.http_cluster import Chronik
-from gapless.testing.cluster_suite import Unwritten
 
 from .chronik_cluster import ChronikCluster, ChronikNode
 from .minichronik.client import Client, Lost, committed
-from .suite_hosts import SharedRig, SharedSuite, Standing, begun
+from .suite_hosts import SharedRig, SharedSuite, standing
 
+__all__ = ["standing"]
 pytestmark = pytest.mark.xdist_group("suite-chronik")
 PARTITIONS = [f"test-topic-{number}" for number in range(3)]
 SECRET, KEY = "GAPLESS_TEST_CHRONIK", "open-sesame"
@@ -32,22 +32,20 @@ class ChronikRig(SharedRig):
     """``/health`` tells nothing that names the process, so a restart is seen by whoever did it; the
     node's id is told to it when it is started, so it keeps that without its folder, too."""
 
-    can = frozenset({"choose", "alone", "write", "silence", "stranger", "fence"})
+    can = SharedRig.can | {"moves", "quick", "choose", "alone", "write", "stranger"}
     hosts = ("node1", "node2", "node3")
-    secrets = (KEY,)
+    logins: ClassVar = {SECRET: KEY}
+    failures = (Lost,)
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._nodes = ChronikCluster(folder)
-        self._written: dict[str, str] = {}
         self._turns = itertools.cycle(PARTITIONS)
 
     def begin(self) -> None:
-        os.environ[SECRET] = KEY
         self._nodes.start()
 
     def end(self) -> None:
-        os.environ.pop(SECRET, None)
         self._nodes.end()
 
     def turns(self, host: str) -> Mapping[str, str]:
@@ -76,7 +74,7 @@ class ChronikRig(SharedRig):
 
     async def caught_up(self, host: str) -> bool:
         there = {one for name in PARTITIONS for one in committed(self._node(host).url, name)}
-        return len(self._written.keys() - there) <= _LITTLE
+        return len(self.written - there) <= _LITTLE
 
     async def end_one(self, host: str) -> None:
         await asyncio.to_thread(self._node(host).stop)
@@ -84,14 +82,8 @@ class ChronikRig(SharedRig):
     async def begin_one(self, host: str) -> None:
         self._node(host).start()
 
-    async def write(self, key: str) -> None:
-        partition = next(self._turns)
-        client = Client([self._node(host).url for host in self.running])
-        try:
-            await asyncio.to_thread(client.produce, partition, key)
-        except Lost as error:
-            raise Unwritten(str(error)) from error
-        self._written[key] = partition
+    def put(self, key: str) -> None:
+        Client([self._node(host).url for host in self.running]).produce(next(self._turns), key)
 
     async def lost(self, keys: Sequence[str]) -> Sequence[str]:
         there: set[str] = set()
@@ -109,11 +101,7 @@ class ChronikRig(SharedRig):
         return self._nodes.nodes[int(host.removeprefix("node"))]
 
 
-@pytest.fixture(scope="module", name="standing")
-def _standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-    with begun(ChronikRig(tmp_path_factory.mktemp("chronik"))) as found:
-        yield found
-
-
 class TestChronik(SharedSuite):
     """All cases on one cluster."""
+
+    made = ChronikRig

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from redis import ResponseError
@@ -19,14 +18,14 @@ from gapless.config.cluster_redis import RedisClusterConfig, RedisSentinelConfig
 from gapless.drivers.clusters.base import Cluster
 from gapless.drivers.clusters.redis_cluster import RedisCluster
 from gapless.drivers.clusters.redis_sentinel import RedisSentinel
-from gapless.testing.cluster_suite import PATIENCE, Loosen, Unwritten
+from gapless.testing.cluster_suite import PATIENCE
 
 from .redis_sentinels import SECRET, SentinelSite
 from .redis_servers import HOSTS, MASTER, PASSWORD, RedisServer, need_redis, wait_for
-from .suite_hosts import SharedRig, SharedSuite, Standing, begun
+from .suite_hosts import WRONG, SharedRig, SharedSuite, standing
 from .test_redis_cluster import NODES, ClusterSite
 
-WRONG = "battery-staple"
+__all__ = ["standing"]
 _LAG = 1000
 _LITTLE = 10
 """Keys that are less than that."""
@@ -36,34 +35,25 @@ _FOLDER = ("nodes.conf", "appendonlydir", "dump.rdb")
 class RedisRig(SharedRig):
     """What both have alike."""
 
-    secrets = (PASSWORD, WRONG)
+    can = SharedRig.can | {"moves", "quick", "alone", "began", "write", "hold", "secret"}
+    logins: ClassVar = {SECRET: PASSWORD}
+    failures = (Exception,)  # of which the client has many
     settings: tuple[tuple[str, ...], ...]
 
-    def __init__(self, folder: Path, site: Any) -> None:
+    def __init__(self, folder: Path, site: Callable[[Path], Any]) -> None:
+        need_redis()
         super().__init__(folder)
-        self._site = site
+        self._site = site(folder)
         self._client: Any = None
-        self._held: list[str] = []
 
     def begin(self) -> None:
-        os.environ[SECRET] = PASSWORD
         self._site.start()
         for server in self._site.servers.values():
             for words in self.settings:
                 server.say("CONFIG", *words)
 
     def end(self) -> None:
-        os.environ.pop(SECRET, None)
         self._site.end()
-
-    async def mend(self) -> None:
-        os.environ[SECRET] = PASSWORD
-        await super().mend()
-        for host in list(self._held):
-            self._loosened(host)
-
-    async def mislead(self) -> None:
-        os.environ[SECRET] = WRONG
 
     async def end_one(self, host: str) -> None:
         """What it copied is written down first: till then Redis forgets that it was told to end."""
@@ -74,25 +64,24 @@ class RedisRig(SharedRig):
     async def begin_one(self, host: str) -> None:
         self._server(host).start()
 
-    async def hold(self, host: str) -> Loosen:
+    async def tighten(self, host: str) -> None:
         """It is not let in by its master, and has that written down."""
         server = self._server(host)
         server.say("CONFIG", "SET", "masterauth", WRONG)
         server.say("CONFIG", "REWRITE")
         server.say("CLIENT", "KILL", "TYPE", "master")
-        self._held.append(host)
 
-        async def loosen() -> None:
-            self._loosened(host)
+    async def loosen(self, host: str) -> None:
+        server = self._server(host)
+        server.say("CONFIG", "SET", "masterauth", PASSWORD)
+        server.say("CONFIG", "REWRITE")
 
-        return loosen
+    def put(self, key: str) -> None:
+        self._client = self._client or self._site.connected()
+        assert self._client.set(key, key)
 
-    async def write(self, key: str) -> None:
-        try:
-            await asyncio.to_thread(self._set, key)
-        except Exception as error:  # of which the client has many
-            self._client = None
-            raise Unwritten(str(error)) from error
+    def hang_up(self) -> None:
+        self._client = None
 
     async def lost(self, keys: Sequence[str]) -> Sequence[str]:
         return list(await asyncio.to_thread(self._site.lost, list(keys)))
@@ -109,27 +98,17 @@ class RedisRig(SharedRig):
         server: RedisServer = self._site.servers[host]
         return server
 
-    def _set(self, key: str) -> None:
-        self._client = self._client or self._site.connected()
-        assert self._client.set(key, key)
-
-    def _loosened(self, host: str) -> None:
-        server = self._server(host)
-        server.say("CONFIG", "SET", "masterauth", PASSWORD)
-        server.say("CONFIG", "REWRITE")
-        self._held.remove(host)
-
 
 class SentinelRig(RedisRig):
     """What a stranger does to it loses writes and takes seconds: that is in the driver's own tests.
     A server that is emptied copies everything, and is the same for everybody."""
 
-    can = frozenset({"choose", "alone", "began", "write", "hold", "silence", "fence", "secret"})
+    can = RedisRig.can | {"choose"}
     hosts = HOSTS
     settings = (("REWRITE",),)  # whom it follows is not in the file of a replica yet
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, SentinelSite(folder))
+        super().__init__(folder, SentinelSite)
 
     def turns(self, host: str) -> Mapping[str, str]:
         return {
@@ -157,15 +136,13 @@ class SentinelRig(RedisRig):
 class ClusterRig(RedisRig):
     """Each shard has one replica, so there is nothing to choose."""
 
-    can = frozenset(
-        {"alone", "began", "write", "hold", "silence", "stranger", "lose", "fence", "secret"}
-    )
+    can = RedisRig.can | {"stranger", "lose"}
     hosts = NODES
     settings = (("SET", "cluster-node-timeout", "1500"),)
     """Nobody votes for a shard again in twice this time, and cases move the same one."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, ClusterSite(folder))
+        super().__init__(folder, ClusterSite)
         self._emptied: list[str] = []
 
     def turns(self, host: str) -> Mapping[str, str]:
@@ -245,15 +222,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-@pytest.fixture(scope="class")
-def standing(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Standing]:
-    need_redis()
-    with begun(request.cls.made(tmp_path_factory.mktemp("redis"))) as found:
-        yield found
 
 
 @pytest.mark.xdist_group("suite-redis-sentinel")

@@ -59,11 +59,13 @@ class ZooKeeperServers:
             self.start(name)
         self.wait(self.well, "an ensemble")
 
-    def configure(self, name: str, *, words: str = ALL_WORDS) -> None:
-        """For its next start."""
+    def configure(self, name: str, *, words: str = ALL_WORDS, alone: bool = False) -> None:
+        """For its next start; ``alone``: it finds none of the others, nor they it."""
+        ports = (self._quorum_port, self._election_port)
+        if alone:
+            ports = (free_port(self.address(name)), free_port(self.address(name)))
         members = "\n".join(
-            f"server.{other.removeprefix('zk')}={self.address(other)}"
-            f":{self._quorum_port}:{self._election_port}"
+            f"server.{other.removeprefix('zk')}={self.address(other)}:{ports[0]}:{ports[1]}"
             for other in NAMES
         )
         self._config(name).write_text(f"""
@@ -131,7 +133,8 @@ admin.enableServer=false
         with socket.create_connection(address, timeout=5) as connection:
             connection.sendall(word.encode())
             answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
-        pairs = (line.partition("\t" if word == "mntr" else ": ") for line in answer.splitlines())
+        mark = {"mntr": "\t", "conf": "="}.get(word, ": ")
+        pairs = (line.partition(mark) for line in answer.splitlines())
         return {key: value for key, found, value in pairs if found}
 
     def leader(self) -> str:

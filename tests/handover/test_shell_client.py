@@ -114,3 +114,36 @@ def _until(fits: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
     while not fits():
         assert time.monotonic() < ends, f"not within {seconds:g} s: {what}"
         time.sleep(0.02)
+
+
+TICKING = """
+. "${0%/*}/handover.sh"
+HANDOVER_DIR= HANDOVER_LOCK= handover_open
+"""
+
+
+def test_nothing_ticks_on_where_broken_pipes_are_no_signal() -> None:
+    """Who starts it may ignore SIGPIPE, and a shell cannot have it back."""
+    started = subprocess.Popen(
+        ["sh", "-c", TICKING, BOT],
+        start_new_session=True,
+        restore_signals=False,  # Python itself ignores it
+        stderr=subprocess.DEVNULL,
+    )
+    started.wait(10)
+    try:
+        until = time.monotonic() + 10
+        while _is_there(started.pid):
+            assert time.monotonic() < until, "something of it goes on"
+            time.sleep(0.05)
+    finally:
+        if _is_there(started.pid):
+            os.killpg(started.pid, signal.SIGKILL)
+
+
+def _is_there(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

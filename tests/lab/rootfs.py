@@ -26,6 +26,8 @@ PACKAGES = (
     "rsync",
     "git",
     "haproxy",
+    "patroni",
+    "postgresql",
 )
 
 # user -> the lines it gets in sudoers
@@ -39,6 +41,8 @@ MASKED = (
     "e2scrub_all.timer",
     "e2scrub_reap.service",
     "fstrim.timer",
+    "patroni.service",
+    "postgresql.service",  # the package makes a server of its own
     "console-getty.service",
     "getty.target",
     "ssh.socket",

@@ -64,7 +64,7 @@ def test_connections_are_reused() -> None:
 
     report = load(handle, keep_alive=True)
     assert report.failed == 0, report
-    assert opened <= 3
+    assert opened <= 1 + report.sent // 4, "a slow answer has another one opened beside it"
 
 
 def test_a_connection_closed_after_the_request_was_sent_is_a_failure() -> None:

@@ -89,7 +89,6 @@ def lasting(site: Site) -> list[str]:
     return [slot for slot, code in zip(SLOTS, said, strict=True) if code == 0]
 
 
-@pytest.mark.alone
 def test_a_single_instance_is_replaced_under_load_and_nothing_is_lost(site: Site) -> None:
     with (
         Load(site.proxy.url, rate=50, keep_alive=False) as new,
@@ -109,7 +108,6 @@ def test_a_single_instance_is_replaced_under_load_and_nothing_is_lost(site: Site
     )
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("behaviour", ["unhealthy", "exit_at_start", "crash_after"])
 def test_a_bad_release_never_touches_the_copy_that_serves(site: Site, behaviour: str) -> None:
     before = copies(site)

@@ -11,7 +11,6 @@ RATE = 50
 """Requests per second of each kind: new connections and kept alive, 100 in all."""
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("run", range(5))
 def test_rolling_restart_under_load_loses_nothing(site: Site, run: int) -> None:
     before = site.invocations()
@@ -29,7 +28,6 @@ def test_rolling_restart_under_load_loses_nothing(site: Site, run: int) -> None:
     assert all(before[name] != after[name] for name in before)
 
 
-@pytest.mark.alone
 def test_a_bad_release_loses_nothing_and_is_stopped_at_the_canary(site: Site) -> None:
     site.run("deploy", "--yes", "--reason", "first", check=0)
     restarts = site.invocations()

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from gapless.config.judging import JudgeConfig
+from gapless.config.neighbours import neighbours
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
+from gapless.config.verify_levels import LevelConfig
 from gapless.drivers import registry
 from gapless.drivers.balancers.base import Balancer
+from gapless.drivers.checks.levels import LevelSource
 from gapless.drivers.checks.probes import build_probes
 from gapless.drivers.checks.rates import RateSource
 from gapless.drivers.clusters.base import Cluster
+from gapless.drivers.clusters.clocked import ClockedCluster
 from gapless.drivers.config_files.files import ConfigFiles, ConfigSecrets
 from gapless.drivers.config_files.marks import Marks
 from gapless.drivers.releases.base import Release, ReleaseRef
@@ -79,6 +83,7 @@ class SimAssembly:
         self._transports: dict[str, FakeTransport] = {}
         self._balancers: dict[str, FakeBalancer] = {}
         self._seats: dict[str, Balancer] = {}
+        self._clusters: dict[str, Cluster] = {}
 
     @property
     def project(self) -> str:
@@ -119,8 +124,18 @@ class SimAssembly:
         return (*named, *self._seat(service))
 
     def cluster(self, service: str) -> Cluster | None:
-        members = self._world.clusters.get(service)
-        return FakeCluster(members) if members is not None else None
+        members, config = self._world.clusters.get(service), self.service(service).cluster
+        if members is None or config is None:
+            return None
+        if service not in self._clusters:
+            hosts, clock = self.hosts_of(service), self._world.clock
+            self._clusters[service] = ClockedCluster(
+                FakeCluster(members), hosts, self.transport, clock, config.clock_skew
+            )
+        return self._clusters[service]
+
+    def neighbours(self, service: str) -> Mapping[str, tuple[str, ...]]:
+        return neighbours(service, self._config.services, self.hosts_of)
 
     def _seat(self, service: str) -> tuple[Balancer, ...]:
         config = self.service(service).handover
@@ -146,6 +161,9 @@ class SimAssembly:
         return ()
 
     def verify(self, instance: Instance, release: str) -> Sequence[Probe]:
+        return ()
+
+    def levels(self, service: str) -> tuple[tuple[LevelConfig, LevelSource], ...]:
         return ()
 
     def rates(self, service: str) -> tuple[tuple[JudgeConfig, RateSource], ...]:

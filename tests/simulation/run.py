@@ -87,7 +87,7 @@ async def play(scenario: Scenario) -> Course:
     config = _config(scenario)
     copies = _populate(world, scenario)
     release = "v2" if scenario.deploys else ""
-    plan = _plan(config, release)
+    plan = _plan(config, release, scenario.asked, scenario.only)
     course = Course(scenario, world, plan, SqliteJournal(None), copies)
     if scenario.happens is not None:
         scenario.happens(course)
@@ -289,7 +289,7 @@ def _floor(service: SimService, scenario: Scenario) -> int:
     return len(service.places) - service.max_unavailable
 
 
-def _plan(config: ProjectConfig, release: str) -> Plan:
+def _plan(config: ProjectConfig, release: str, asked: Sequence[str] = (), only: str = "") -> Plan:
     targets = {
         name: Target(SimRelease(f"/srv/{name}", release).resolve())
         for name in config.services
@@ -298,6 +298,8 @@ def _plan(config: ProjectConfig, release: str) -> Plan:
     return make_plan(
         Loaded(config, Path("gapless.yaml")),
         verb=Verb.DEPLOY if release else Verb.RESTART,
+        services=asked,
+        hosts=only or None,
         options=PlanOptions(),
         targets=targets,
     )

@@ -77,6 +77,10 @@ class Scenario:
     """Whether each instance has two slots, so that a new copy starts before the old one is
     stopped."""
     strategy: str = ""
+    asked: tuple[str, ...] = ()
+    """Services that are rolled; none: all."""
+    only: str = ""
+    """Hosts that are touched, as for ``--hosts``."""
     happens: Any = None
     """Called with the course before its first controller begins: what it plans, happens."""
     weight: int = 1

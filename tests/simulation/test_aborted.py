@@ -18,7 +18,7 @@ BESIDE = ("start-first", "canary", "blue-green")
 CLIENTS = 2.0
 """Seconds for which clients keep what they have open: a drain lasts."""
 
-pytestmark = [pytest.mark.sim, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.sim
 
 
 @pytest.mark.parametrize("strategy", ["", *BESIDE], ids=lambda name: name or "rolling")

@@ -34,7 +34,7 @@ SHIFT = {"shift": [{"share": "5%", "hold": "2s"}, "25%"], "hold": "1s"}
 WEIGHTS = (1, 10, 100)
 NEW, HERE, OTHER = Instance("s0", "h1", "b"), Instance("s0", "h1", "a"), Instance("s0", "h2", "a")
 
-pytestmark = [pytest.mark.sim, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.sim
 
 
 @pytest.mark.parametrize("first", range(0, ROLLOUTS, CHUNK))

@@ -3,13 +3,19 @@ stopped while it leads, no quorum is given up, and what was ordered for a restar
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import math
 import os
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from gapless.clusters.finding import Finding
+from gapless.clusters.topology import Topology
+from gapless.drivers.clusters.base import Moved
 from gapless.model import Fence
 from gapless.testing.fake_cluster import FakeCluster, FakeMembers
 from gapless.testing.fake_unit import Behaviour
@@ -21,7 +27,7 @@ from tests.simulation.scenario import Scenario, SimService, scenario
 ROLLOUTS = int(os.environ.get("GAPLESS_ROLLOUTS", "10000")) // 40
 CHUNK = 125
 
-pytestmark = [pytest.mark.sim, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.sim
 Happens = Callable[[Course], None]
 
 
@@ -47,6 +53,38 @@ def test_a_controller_killed_at_every_record(aborted: bool) -> None:
             assert course.outcome in wanted, (number, committed, course.outcomes)
 
 
+def test_a_move_that_was_cut_off_is_waited_for_when_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The controller dies when the first leadership is half moved: the cluster needs four seconds
+    to be of one mind again."""
+    evacuated, topology = FakeCluster.evacuate, FakeCluster.topology
+    killed: list[float] = []  # until when it is divided
+    courses: list[Course] = []
+
+    async def cut_off(self: FakeCluster, *words: Any) -> tuple[Moved, ...]:
+        if not killed:
+            killed.append(math.inf)
+            courses[0].kill_controller()
+            await asyncio.sleep(1000)
+        return await evacuated(self, *words)
+
+    async def divided(self: FakeCluster) -> Topology:
+        whole = await topology(self)
+        now = self._world.clock.monotonic()
+        if killed and now < killed[0]:
+            killed[:] = [now + 4.0] if killed[0] == math.inf else killed
+            return dataclasses.replace(whole, findings=(Finding("two", "h1", "two lead"),))
+        return whole
+
+    monkeypatch.setattr(FakeCluster, "evacuate", cut_off)
+    monkeypatch.setattr(FakeCluster, "topology", divided)
+    course = run_virtual(play(_calm(courses.append)))
+    assert killed
+    assert course.outcomes == ["killed", "done"]
+    assert not _breaches(course)
+
+
 def test_followers_go_first_and_leaders_move_to_who_was_restarted() -> None:
     """Three groups led by three members: four moves, where the members' own order needs six."""
     course = run_virtual(play(_calm()))
@@ -66,6 +104,22 @@ def test_who_leads_most_goes_last() -> None:
     course = run_virtual(play(_calm(one_leads_all)))
     assert [deed.host for deed in course.world.deeds("restart")] == ["h2", "h3", "h1"]
     assert not _breaches(course)
+
+
+@pytest.mark.parametrize(("times", "ends"), [(2, "done"), (1000, "restored")])
+def test_a_leadership_that_comes_back_is_moved_again_while_there_is_time(
+    times: int, ends: str
+) -> None:
+    """Somebody else moves it, or an election does."""
+
+    def bounces(course: Course) -> None:
+        course.world.clusters["s0"].bouncing["g0"] = times
+
+    course = run_virtual(play(_calm(bounces)))
+    assert course.outcome == ends
+    assert not _breaches(course)
+    left = course.world.clusters["s0"].bouncing["g0"]
+    assert left in (0, times - 10), "each half second, for 5 s"
 
 
 def test_leaderships_that_do_not_move_stop_the_rollout_before_the_member_is_stopped() -> None:
@@ -125,6 +179,86 @@ def test_one_that_is_not_in_sync_before_refuses_all() -> None:
     assert not course.world.deeds("restart", "stop")
     refused = next(e for e in course.events if e.type == "rollout.refused")
     assert "2 of 3 members are in sync" in str(refused.data)
+
+
+def _as_before(course: Course) -> None:
+    """Each group has a preferred leader: the one that it has."""
+    members = course.world.clusters["s0"]
+    members.preferred = dict(members.leaders)
+
+
+def test_leaders_are_where_they_are_preferred() -> None:
+    """Each group goes away once and comes back once."""
+    course = run_virtual(play(_calm(_as_before)))
+    assert course.outcome == "done" and not _breaches(course)
+    members = course.world.clusters["s0"]
+    assert members.leaders == members.preferred
+    assert len(members.moves) == 6
+    again = [e.data for e in course.events if e.type == "step.succeeded" and e.step == "rejoin"]
+    assert [data["again"] for data in again] == [1, 1, 1]
+    assert {name: one["leads"] for name, one in again[-1]["members"].items()} == dict.fromkeys(
+        ("h1", "h2", "h3"), 1
+    )
+
+
+def test_a_leader_that_does_not_come_back_undoes_nobody() -> None:
+    """The one that leads instead lets nothing go."""
+
+    def holds(course: Course) -> None:
+        members = course.world.clusters["s0"]
+        members.preferred = {"g0": "h1"}
+
+        def when_one_is_restarted(_: object) -> None:
+            if course.world.deeds("restart", host="h1") and members.leaders["g0"] not in ("", "h1"):
+                members.stuck.add(members.leaders["g0"])
+
+        course.world.on_change(when_one_is_restarted)
+
+    course = run_virtual(play(_calm(holds)))
+    assert not course.world.deeds("stop")
+    warned = [e.data["why"] for e in course.events if e.type == "instance.warned"]
+    assert warned == [
+        "it does not lead again what it is the preferred leader of: g0: not taken over within 5 s"
+    ]
+    done = [e.host for e in course.events if e.type == "instance.done"]
+    assert "h1" in done
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_controller_killed_while_leaders_come_back(committed: bool) -> None:
+    calm = _calm(_as_before)
+    records = len(run_virtual(play(calm)).journal.events())
+    for number in range(2, records + 5, 4):
+        course = run_virtual(play(dataclasses.replace(calm, kills=((number, committed),))))
+        assert not _breaches(course), (number, _breaches(course))
+        members = course.world.clusters["s0"]
+        assert course.outcome == "done" and members.leaders == members.preferred, number
+
+
+def test_a_clock_that_is_wrong_refuses_all() -> None:
+    def wrong(course: Course) -> None:
+        course.world.hosts["h2"].clock_skew = 7.0
+
+    course = run_virtual(play(_calm(wrong)))
+    assert course.outcome == "refused"
+    assert not course.world.deeds("restart", "stop")
+    refused = next(e for e in course.events if e.type == "rollout.refused")
+    assert "clock-skew: h2: its clock is 7 s ahead of that of h" in str(refused.data)
+
+
+def test_a_clock_that_goes_wrong_meanwhile_keeps_the_next_one_running() -> None:
+    def wrong(course: Course) -> None:
+        def when_one_is_restarted(_: object) -> None:
+            if course.world.deeds("restart"):
+                course.world.hosts["h3"].clock_skew = -2.0
+
+        course.world.on_change(when_one_is_restarted)
+
+    course = run_virtual(play(_calm(wrong)))
+    assert not _breaches(course)
+    assert len(course.world.deeds("restart")) == 1
+    failed = [e.data for e in course.events if e.type == "step.failed"]
+    assert failed[0]["evidence"].startswith("clock-skew: h3: its clock is 2 s behind")
 
 
 def test_leaders_that_move_by_themselves_are_seen_before_the_next() -> None:
@@ -214,6 +348,34 @@ def test_a_quorum_that_was_lost_meanwhile_keeps_the_next_one_running(
     assert not course.world.deeds("restart", "stop")
     failed = [e.data["error"] for e in course.events if e.type == "instance.failed"]
     assert failed[0]["what"].startswith("it was not stopped: g0: 1 of 3 would be left")
+
+
+def test_a_follower_that_is_not_back_behind_the_new_leader_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """h2 is out of sync for a while when h1 has handed over: h1 serves until h2 is back."""
+    sealed, stopped = FakeCluster.seal, []
+
+    async def falls_behind(self: FakeCluster, member: str, fence: Fence | None) -> str:
+        if member == "h1":
+            self._members.behind.add("h2")
+            asyncio.get_running_loop().call_later(4.0, self._members.behind.discard, "h2")
+        return await sealed(self, member, fence)
+
+    def watched(course: Course) -> None:
+        members = course.world.clusters["s0"]
+
+        def look(_: object) -> None:
+            if course.world.deeds("restart", host="h1") and not stopped:
+                stopped.append("h2" in members.behind)
+
+        course.world.on_change(look)
+
+    monkeypatch.setattr(FakeCluster, "seal", falls_behind)
+    course = run_virtual(play(_calm(watched)))
+    assert not _breaches(course)
+    assert course.outcome == "done"
+    assert stopped == [False]
 
 
 def _six(happens: Happens | None = None, replicas: int = 3) -> Scenario:

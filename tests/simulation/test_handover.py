@@ -26,7 +26,7 @@ ROLLOUTS = int(os.environ.get("GAPLESS_ROLLOUTS", "10000")) // 40
 CHUNK = 125
 STEPS = ("switch", "ready", "admit", "soak", "drain", "retire")
 
-pytestmark = [pytest.mark.sim, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.sim
 
 
 @pytest.mark.parametrize("first", range(0, ROLLOUTS, CHUNK))

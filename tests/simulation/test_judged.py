@@ -22,7 +22,6 @@ USUAL = (
 """Half a percent and two percent of requests; incidents by chance, and in bursts."""
 
 
-@pytest.mark.timeout(600)  # all of them make one figure
 def test_null_rollouts_are_not_aborted() -> None:
     """At most one in a hundred fails, or pauses for an environment in which nothing happens."""
     failed, paused = [], []

@@ -18,7 +18,7 @@ ROLLOUTS = int(os.environ.get("GAPLESS_ROLLOUTS", "10000")) // 40
 CHUNK = 250
 STRATEGIES = ("rolling", "start-first", "blue-green")
 
-pytestmark = [pytest.mark.sim, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.sim
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -19,7 +19,7 @@ from gapless.clusters.rounds import rounds
 from gapless.clusters.topology import Topology
 from tests.unit.clusters.placements import drawn
 
-pytestmark = [pytest.mark.sim, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.sim
 
 LARGE = (1000, 100_000)
 MIDDLING = (200, 4000)

@@ -19,7 +19,7 @@ from tests.simulation.scenario import scenario
 ROLLOUTS = int(os.environ.get("GAPLESS_ROLLOUTS", "10000")) * 7 // 10
 CHUNK = 250
 
-pytestmark = [pytest.mark.sim, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.sim
 
 
 @pytest.mark.parametrize("first", range(0, ROLLOUTS, CHUNK))

@@ -9,6 +9,7 @@ import os
 import pytest
 
 from gapless.testing.fake_unit import NEVER_READY, Behaviour
+from gapless.testing.faults import Fault, What
 from gapless.testing.virtual_time import run_virtual
 from tests.simulation.invariants import breaches
 from tests.simulation.run import Course, play
@@ -18,7 +19,7 @@ ROLLOUTS = int(os.environ.get("GAPLESS_ROLLOUTS", "10000")) // 10
 CHUNK = 250
 STRATEGIES = ("start-first", "blue-green")
 
-pytestmark = [pytest.mark.sim, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.sim
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -59,6 +60,28 @@ def test_clients_are_moved_before_anything_is_stopped() -> None:
         "drain a",
         "stop a",
     ]
+
+
+def test_its_member_goes_while_a_copy_ends() -> None:
+    """Each takes 4 s, both take 4 s."""
+    member = Fault(What.SLOW, verb="remove", host="balancer:lb-s0", seconds=4)
+    copy = Fault(What.SLOW, verb="act", host="h1", about="stop", seconds=4)
+    course = run_virtual(play(dataclasses.replace(_calm(), dynamic=True, faults=(member, copy))))
+    assert course.outcome == "done"
+    assert (member.struck, copy.struck) == (1, 1)
+    assert not breaches(course)
+    retired = [e for e in course.events if (e.type, e.step) == ("step.succeeded", "retire")]
+    assert 4 < retired[0].data["seconds"] < 5
+
+
+def test_a_member_that_stays_for_as_long_as_its_copy_lives_goes_after_it() -> None:
+    refused = Fault(What.REFUSE, verb="remove", host="balancer:lb-s0", text="has connections")
+    course = run_virtual(play(dataclasses.replace(_calm(), dynamic=True, faults=(refused,))))
+    assert course.outcome == "done"
+    assert refused.struck == 1
+    assert not breaches(course)
+    retried = [e for e in course.events if (e.type, e.step) == ("step.started", "retire")]
+    assert [event.data["attempt"] for event in retried] == [1, 1, 1], "one for each host"
 
 
 def test_the_way_back_begins_with_the_traffic() -> None:

@@ -154,6 +154,12 @@ os.write(1, b'copy %s ends after %06d\\n' % (os.environb[b'GAPLESS_GENERATION'],
 """
 
 
+def _await_line(file: Path, generation: int) -> None:
+    """Before it writes it would be ended by the signal that it is to hear."""
+    line = f"copy {generation} line "
+    until(lambda: line in file.read_text(), f"{line!r}")
+
+
 def test_all_that_is_written_to_a_file_is_there(web: Web, tmp_path: Path) -> None:
     """One that was opened without O_APPEND, by a shell that writes there as well."""
     file = tmp_path / "all"
@@ -161,8 +167,10 @@ def test_all_that_is_written_to_a_file_is_there(web: Web, tmp_path: Path) -> Non
     shell = 'echo before; "$@"; echo "after with $?"'
     rig = web(command=script(tmp_path, CHATTY), listen=(), ready=ALIVE, settle=0.0)
     rig.start(out=open(file, "wb"), wrapper=("/bin/sh", "-c", shell, "sh"))  # noqa: SIM115
-    for _ in range(5):
+    for generation in range(1, 6):
+        _await_line(file, generation)
         assert rig.flip()["ok"]
+    _await_line(file, 6)
     os.kill(until(rig.status)["pid"], signal.SIGTERM)
     assert rig.ended() == 0
     first, *lines, last = file.read_text().splitlines()

@@ -13,7 +13,7 @@ A finding that is ``absolute`` cannot be forced: without a quorum there is nobod
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from gapless.clusters.finding import Finding
 from gapless.clusters.group import Group, Kind
@@ -35,7 +35,7 @@ def refusals(
         *_unsure(topology),
         *_absent(topology, stopping),
         *_in_trouble(topology, stopping),
-        *(f for group in topology.groups.values() for f in _of(group, stopping, reserve)),
+        *(f for group in topology.groups.values() for f in _of(topology, group, stopping, reserve)),
     )
 
 
@@ -53,9 +53,17 @@ def still_leads(topology: Topology, member: str) -> Finding | None:
 
 
 def name_of(topology: Topology, member: str) -> str:
-    """For people: the host where it is known, and the identity in its cluster."""
+    """For people: the host where it is known, and the identity in its cluster where that is another
+    word."""
     found = topology.members.get(member)
-    return f"{found.host} ({member})" if found is not None and found.host else member
+    if found is None or found.host in ("", member):
+        return member
+    return f"{found.host} ({member})"
+
+
+def names_of(topology: Topology, members: Iterable[str]) -> list[str]:
+    """Of each."""
+    return [name_of(topology, member) for member in members]
 
 
 def _unsure(topology: Topology) -> Iterator[Finding]:
@@ -76,7 +84,7 @@ def _absent(topology: Topology, stopping: Collection[str]) -> Iterator[Finding]:
                 code="not-a-member",
                 where=member,
                 what="the cluster does not know it",
-                evidence=f"its members: {_some(list(topology.members))}",
+                evidence=f"its members: {_some(names_of(topology, topology.members))}",
                 next="add it to the cluster, or take its host out of the service",
             )
 
@@ -97,33 +105,35 @@ def _by_itself(member: Member) -> str:
     return f", or restart it alone: --hosts {member.host}" if member.host else ""
 
 
-def _of(group: Group, stopping: Collection[str], reserve: int) -> Iterator[Finding]:
+def _of(
+    topology: Topology, group: Group, stopping: Collection[str], reserve: int
+) -> Iterator[Finding]:
     """Those of one group. A group that none of these is of is asked all the same: a cluster that
     is not well is left alone."""
     if group.led and not group.leader:
         yield Finding(
             code="no-leader",
             where=group.id,
-            what=f"nobody leads it; members are {_some(group.members)}",
+            what=f"nobody leads it; members are {_some(names_of(topology, group.members))}",
             next="wait for its election, and see the logs of its members",
         )
-    costs = group.in_sync & set(stopping)
+    costs = topology.costs(group, stopping)
     left = len(group.in_sync) - len(costs)
-    yield from _not_full(group, stopping)
+    yield from _not_full(topology, group, stopping)
     if costs:
         yield from _too_little_left(group, left, reserve)
-        yield from _nobody_else(group, stopping)
+        yield from _nobody_else(topology, group, stopping)
 
 
-def _not_full(group: Group, stopping: Collection[str]) -> Iterator[Finding]:
+def _not_full(topology: Topology, group: Group, stopping: Collection[str]) -> Iterator[Finding]:
     behind = [m for m in group.members if m not in group.in_sync and m not in stopping]
     if behind:
         yield Finding(
             code="not-in-sync",
             where=group.id,
             what=f"{len(group.in_sync)} of {len(group.members)} members are in sync; "
-            f"{_some(behind)} {'is' if len(behind) == 1 else 'are'} not",
-            evidence=_positions(group),
+            f"{_some(names_of(topology, behind))} {'is' if len(behind) == 1 else 'are'} not",
+            evidence=_positions(topology, group),
             next="wait until it has caught up, and see its log if it does not",
         )
 
@@ -166,19 +176,19 @@ def _too_little_left(group: Group, left: int, reserve: int) -> Iterator[Finding]
         )
 
 
-def _nobody_else(group: Group, stopping: Collection[str]) -> Iterator[Finding]:
+def _nobody_else(topology: Topology, group: Group, stopping: Collection[str]) -> Iterator[Finding]:
     if group.leader in stopping and not group.in_sync - set(stopping):
         yield Finding(
             code="nobody-takes-over",
             where=group.id,
-            what=f"{group.leader} leads it, and no other member is in sync",
-            evidence=_positions(group),
+            what=f"{name_of(topology, group.leader)} leads it, and no other member is in sync",
+            evidence=_positions(topology, group),
             next="wait until a follower has caught up",
         )
 
 
-def _positions(group: Group) -> str:
-    return ", ".join(f"{member} at {group.position[member]}" for member in group.position)
+def _positions(topology: Topology, group: Group) -> str:
+    return ", ".join(f"{name_of(topology, one)} at {at}" for one, at in group.position.items())
 
 
 def _some(names: Collection[str]) -> str:

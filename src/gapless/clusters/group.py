@@ -42,6 +42,11 @@ class Group:
     """Whether its leader can be told to hand over; else it moves when the leader stops."""
     led: bool = True
     """Whether one of its members has to lead it; those that vote in Redis Cluster are equals."""
+    seats: bool = False
+    """Whether its members are those that lead other groups: who hands all of those over gives its
+    place in it to others, and then takes nothing from it."""
+    preferred: str = ""
+    """Who is to lead it where it can, "" where the system has no such notion."""
 
     @property
     def slack(self) -> int:

@@ -15,7 +15,13 @@ def kept(topology: Topology, member: str) -> dict[str, Any]:
     """All members, and the groups that this one is of."""
     return {
         "members": [
-            {"id": one.id, "host": one.host, "began": one.began, "role": one.role}
+            {
+                "id": one.id,
+                "host": one.host,
+                "began": one.began,
+                "role": one.role,
+                **({"trouble": one.trouble} if one.trouble else {}),
+            }
             for one in topology.members.values()
         ],
         "groups": [

@@ -107,3 +107,9 @@ def _fittest(
             natural(one),
         ),
     )
+
+
+def to_be_led(topology: Topology, member: str) -> tuple[Group, ...]:
+    """Groups that prefer it as their leader, and that another one leads."""
+    groups = (group for group in topology.groups.values() if group.preferred == member)
+    return tuple(group for group in groups if group.leader not in ("", member) and group.movable)

@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gapless.clusters.colouring import colouring
+from gapless.clusters.gates import name_of
 from gapless.clusters.greedy import greedy
 from gapless.clusters.group import Group
 from gapless.clusters.order import Order, natural
@@ -183,8 +184,11 @@ class _Waits:
         if self._zones_apart and self._zone(first) != self._zone(here[0]):
             return "one zone at a time"
         if roles := sorted(role for role, one in self._topology.singletons.items() if one == first):
-            return f"{first} is {' and '.join(roles)} and goes last"
-        return f"nobody knows the zone of {first}"
+            return f"{self._name(first)} is {' and '.join(roles)} and goes last"
+        return f"nobody knows the zone of {self._name(first)}"
+
+    def _name(self, member: str) -> str:
+        return name_of(self._topology, member)
 
     def _zone(self, member: str) -> str:
         return self._topology.members[member].zone
@@ -199,7 +203,7 @@ class _Waits:
         found: dict[str, list[str]] = {}
         for group in self._topology.groups.values():
             for member in waiting & group.in_sync:
-                spent = group.in_sync & before[member]
+                spent = self._topology.costs(group, before[member])
                 if len(spent) >= usable(group, self._reserve):
                     found.setdefault(member, []).append(group.id)
         return {
@@ -209,6 +213,8 @@ class _Waits:
 
     def _spent(self, name: str, member: str, here: Collection[str]) -> str:
         group = self._topology.groups[name]
-        gone = sorted(group.in_sync.intersection(here), key=natural)
-        whose = f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} of it"
-        return f"{member} waits: {name} can spare {usable(group, self._reserve)}, and {whose}"
+        gone = sorted(self._topology.costs(group, here), key=natural)
+        named = " and ".join(map(self._name, gone))
+        whose = f"{named} {'is' if len(gone) == 1 else 'are'} of it"
+        can = f"{name} can spare {usable(group, self._reserve)}"
+        return f"{self._name(member)} waits: {can}, and {whose}"

@@ -103,12 +103,15 @@ class Tolerance:
 
 def _tightest(topology: Topology, reserve: int) -> dict[frozenset[str], int]:
     """By members in sync: the least that one of their groups gives. Groups that give nothing are
-    left out, as their members are."""
+    left out, as their members are. Of seats only those count that nobody could take over."""
     found: dict[frozenset[str], int] = {}
     for group in topology.groups.values():
         spare = usable(group, reserve)
-        if spare and spare < found.get(group.in_sync, spare + 1):
-            found[group.in_sync] = spare
+        counted = frozenset(
+            one for one in group.in_sync if not group.seats or topology.costs(group, (one,))
+        )
+        if spare and spare < found.get(counted, spare + 1):
+            found[counted] = spare
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gapless.clusters.finding import Finding
@@ -35,6 +35,18 @@ class Topology:
     def led_by(self, member: str) -> tuple[Group, ...]:
         """Those that it leads."""
         return tuple(group for group in self.groups.values() if group.leader == member)
+
+    def costs(self, group: Group, stopping: Collection[str]) -> frozenset[str]:
+        """Those in sync that the group loses when these members are stopped together."""
+        gone = group.in_sync.intersection(stopping)
+        if not group.seats:
+            return gone
+        return frozenset(one for one in gone if not self._hands_over(one, stopping))
+
+    def _hands_over(self, member: str, stopping: Collection[str]) -> bool:
+        """Whether there is somebody for everything that it leads."""
+        led = self.led_by(member)
+        return all(group.movable and group.in_sync.difference(stopping) for group in led)
 
     @property
     def leads(self) -> Mapping[str, int]:

@@ -6,7 +6,7 @@ Works on plain data and tolerates anything, as :mod:`gapless.config.references` 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -98,8 +98,8 @@ def check_addresses(data: dict[str, Any]) -> Iterator[Finding]:
             for index, entry in _entries(service.get(key)):
                 yield from _question(("services", name, key, *index), entry)
         for key, value in _items({"command": service.get("command")}):
-            for verb in ("start", "stop", "status", "reload"):
-                yield from _mistyped_fields(("services", name, key, verb), value.get(verb))
+            for verb in ("start", "stop", "status", "reload", "log"):
+                yield from mistyped_fields(("services", name, key, verb), value.get(verb))
     for name, balancer in _items(data.get("balancers")):
         yield from _balancer(("balancers", name), balancer)
     prove = data.get("prove")
@@ -119,7 +119,7 @@ def _question(path: Path, entry: dict[str, Any]) -> Iterator[Finding]:
     yield from _told(url, http.get("url") if isinstance(http, dict) else http, url_objection)
     yield from _told((*path, "tcp"), entry.get("tcp"), tcp_objection)
     for key in ("http", "expect", "tcp", "unix", "command"):
-        yield from _unknown_fields((*path, key), entry.get(key))
+        yield from unknown_fields((*path, key), entry.get(key))
 
 
 def _evidence(path: Path, entry: dict[str, Any]) -> Iterator[Finding]:
@@ -135,12 +135,12 @@ def _evidence(path: Path, entry: dict[str, Any]) -> Iterator[Finding]:
             here: Path = (*place, index, "url") if isinstance(one, dict) else (*place, index)
             yield from _told(here, url, url_objection)
     for key in ("endpoints", "openapi"):
-        yield from _unknown_fields((*path, key), entry.get(key))
-    for key in ("logs", "prometheus", "graphite", "elasticsearch", "loki"):
+        yield from unknown_fields((*path, key), entry.get(key))
+    for key in ("logs", "level", "prometheus", "graphite", "elasticsearch", "loki"):
         section = entry.get(key)
         if isinstance(section, dict):
-            for field in ("files", "errors", "total", "alive"):
-                yield from _mistyped_fields((*path, key, field), section.get(field))
+            for field in ("files", "query", "errors", "total", "alive"):
+                yield from mistyped_fields((*path, key, field), section.get(field))
 
 
 def _balancer(path: Path, balancer: dict[str, Any]) -> Iterator[Finding]:
@@ -149,11 +149,11 @@ def _balancer(path: Path, balancer: dict[str, Any]) -> Iterator[Finding]:
         socket = haproxy.get("socket")
         if isinstance(socket, str) and not socket.startswith(("/", "unix:/")):
             yield from _told((*path, "haproxy", "socket"), socket, tcp_objection)
-        yield from _mistyped_fields((*path, "haproxy", "server"), haproxy.get("server"))
-        yield from _mistyped_fields((*path, "haproxy", "dynamic"), haproxy.get("dynamic"))
+        yield from mistyped_fields((*path, "haproxy", "server"), haproxy.get("server"))
+        yield from mistyped_fields((*path, "haproxy", "dynamic"), haproxy.get("dynamic"))
     if isinstance(command, dict):
         for key in ("drain", "admit", "state"):
-            yield from _mistyped_fields((*path, "command", key), command.get(key))
+            yield from mistyped_fields((*path, "command", key), command.get(key))
     for kind, key in (
         ("caddy", "upstream"),
         ("consul", "service"),
@@ -161,11 +161,15 @@ def _balancer(path: Path, balancer: dict[str, Any]) -> Iterator[Finding]:
         ("etcd", "key"),
         ("etcd", "verify"),
         ("elbv2", "target"),
+        ("envoy", "server"),
         ("ipvs", "server"),
+        ("nginx", "server"),
+        ("traefik", "server"),
+        ("traefik_labels", "server"),
     ):
         chosen = balancer.get(kind)
         if isinstance(chosen, dict):
-            yield from _mistyped_fields((*path, kind, key), chosen.get(key))
+            yield from mistyped_fields((*path, kind, key), chosen.get(key))
 
 
 def _told(path: Path, value: Any, objection: Any) -> Iterator[Finding]:
@@ -178,25 +182,42 @@ def _key(path: Path) -> str:
     return str(path[-2] if path[-1] == "url" and path[-2] != "prove" else path[-1])
 
 
-def _unknown_fields(path: Path, value: Any) -> Iterator[Finding]:
+def unknown_fields(
+    path: Path, value: Any, fields: Sequence[str] = CHECK_FIELDS
+) -> Iterator[Finding]:
+    """Whatever is in braces and is not known."""
     for place, text in _texts(path, value):
         for word in dict.fromkeys(_FIELD.findall(text)):
-            if word not in CHECK_FIELDS:
-                hint = _meant(word, CHECK_FIELDS)
-                yield Finding(place, f"unknown placeholder {{{word}}}", hint)
+            if word not in fields:
+                yield _unknown(place, word, fields)
 
 
-def _mistyped_fields(path: Path, value: Any) -> Iterator[Finding]:
+def mistyped_fields(
+    path: Path, value: Any, fields: Sequence[str] = COMMAND_FIELDS
+) -> Iterator[Finding]:
+    """Only what looks like a placeholder: other braces may be the command's own."""
     for place, text in _texts(path, value):
         for word in dict.fromkeys(_OWN_FIELD.findall(text)):
-            near = get_close_matches(word, COMMAND_FIELDS, n=1, cutoff=_LIKENESS)
-            if word not in COMMAND_FIELDS and (near or word in CHECK_FIELDS):
-                hint = _meant(word, COMMAND_FIELDS)
-                yield Finding(place, f"unknown placeholder {{{word}}}", hint)
+            if word not in fields and _near(word, (*fields, *CHECK_FIELDS)):
+                yield _unknown(place, word, fields)
 
 
-def _meant(word: str, fields: tuple[str, ...]) -> str:
-    return did_you_mean(f"{{{word}}}", [f"{{{field}}}" for field in fields])
+def _near(word: str, fields: Sequence[str]) -> bool:
+    return bool(get_close_matches(word, fields, n=1, cutoff=_LIKENESS))
+
+
+def _unknown(place: Path, word: str, fields: Sequence[str]) -> Finding:
+    key = next(step for step in reversed(place) if isinstance(step, str))
+    return Finding(place, f"{key}: unknown placeholder {{{word}}}", _meant(word, fields))
+
+
+def _meant(word: str, fields: Sequence[str]) -> str:
+    """The placeholder that it is near to, else all there are: one that is known elsewhere is
+    mistaken, and not mistyped."""
+    known = [f"{{{field}}}" for field in fields]
+    if word in CHECK_FIELDS or not get_close_matches(word, fields, n=1):
+        return f"known here: {', '.join(known)}" if known else "nothing is filled in here"
+    return did_you_mean(f"{{{word}}}", known)
 
 
 def _texts(path: Path, value: Any) -> Iterator[tuple[Path, str]]:

@@ -43,6 +43,9 @@ class HttpGroupsConfig(Section):
     """Field with the ids of those that are in sync."""
     position: str = ""
     """Field with how far each has got, by id, where it is told."""
+    preferred: str = ""
+    """Field with the id of who is to lead it where it can, where there is one: with transfer it
+    leads again after its restart."""
     lag: Count = 1000
     """How far a member may be behind by that and still counts as caught up: under writes none is at
     the end all the time."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from gapless.config.api_url import ApiTlsConfig, ApiUrl
 from gapless.config.base import Section
@@ -30,6 +32,11 @@ class NatsClusterConfig(Section):
     """For a monitoring address with https."""
     address: Address = "127.0.0.1:4222"
     """Client address of a server as its own host reaches it; filled in as above."""
+    client_tls: ApiTlsConfig | None = None
+    """For client ports that speak TLS; {} for all defaults."""
+    handshake_first: bool = False
+    """Whether TLS begins there before anything is said, as ``handshake_first: true`` of the servers
+    has it."""
     system: NatsLoginConfig | None = None
     """A user of the system account: who leads the meta group can be told to hand over. Without one
     it hands over when it is told to stop."""
@@ -40,3 +47,9 @@ class NatsClusterConfig(Section):
     """How many entries a replica may be behind and still counts as caught up."""
     timeout: Limit = 5.0
     """Limit of each question."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.handshake_first and self.client_tls is None:
+            raise ValueError("handshake_first: nothing begins with TLS without client_tls")
+        return self

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from gapless.config.api_url import ApiTlsConfig
 from gapless.config.base import Section
 from gapless.config.quantities import Count, Limit, Names, Secret
 
@@ -40,6 +41,8 @@ class RedisConfig(Section):
     """User of Redis's access lists; default: the user named ``default``."""
     password: Secret | None = None
     """Where the password is read from."""
+    tls: ApiTlsConfig | None = None
+    """For servers that speak TLS where ``address`` is; {} for all defaults."""
     lag: Count = 1 << 20
     """Bytes of the replication stream that a replica may be behind and still counts as caught
     up. What is moved is never behind: a master hands over when its replica has got everything."""
@@ -60,6 +63,8 @@ class RedisSentinelConfig(RedisConfig):
     """User of the sentinel's access lists, as above."""
     sentinel_password: Secret | None = None
     """Where the sentinel's own password is read from, where it has one."""
+    sentinel_tls: ApiTlsConfig | None = None
+    """For sentinels that speak TLS; {} for all defaults."""
 
 
 class RedisClusterConfig(RedisConfig):

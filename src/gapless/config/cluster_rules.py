@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gapless.config.references import Finding, Path
 from gapless.config.services import ServiceConfig
+from gapless.config.slots import differs
 
 FOLLOWERS_FIRST = "followers-first"
 _OWN_ORDER = {"canary": 0, "groups": (), "spread": "none"}
@@ -23,6 +24,11 @@ def check_cluster(path: Path, service: ServiceConfig) -> Iterator[Finding]:
     if service.strategy != FOLLOWERS_FIRST:
         text = f"{service.strategy}: members of a cluster are restarted {FOLLOWERS_FIRST}"
         yield Finding((*place, "strategy"), text, f"leave strategy out, or {FOLLOWERS_FIRST}")
+    if service.process is not None and not differs(service.process.name or ""):
+        text = "process: a flip would start a second member beside the first, on the same data"
+        yield Finding(
+            (*path, "process"), text, "name: NAME-{slot}: one ends before the next starts"
+        )
     for key, none in _OWN_ORDER.items():
         if getattr(rollout, key) != none:
             text = f"{key}: the cluster itself says which member goes next"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import model_validator
 
@@ -10,6 +10,7 @@ from gapless.config.base import Section
 from gapless.config.cluster_command import CommandClusterConfig
 from gapless.config.cluster_etcd import EtcdClusterConfig
 from gapless.config.cluster_http import ChronikConfig, HttpClusterConfig
+from gapless.config.cluster_kafka import KafkaConfig
 from gapless.config.cluster_nats import NatsClusterConfig
 from gapless.config.cluster_patroni import PatroniConfig
 from gapless.config.cluster_rabbitmq import RabbitClusterConfig
@@ -39,6 +40,8 @@ class ClusterConfig(Section):
     """A ZooKeeper ensemble; {} for all defaults."""
     rabbitmq: RabbitClusterConfig | None = None
     """RabbitMQ with the management plugin."""
+    kafka: KafkaConfig | None = None
+    """Kafka in KRaft mode; {} for all defaults."""
     chronik: ChronikConfig | None = None
     """Chronik; {} for all defaults."""
     http: HttpClusterConfig | None = None
@@ -60,8 +63,15 @@ class ClusterConfig(Section):
     rejoin: Limit = 30.0
     """How long a member that was restarted may come no nearer to the others; while it catches up it
     is waited for."""
+    neighbours: Literal["evacuate", "leave"] = "evacuate"
+    """Other clusters of this file that have members on the same hosts, as etcd under Patroni.
+    evacuate: each of them has to let its member there be stopped, too, and what that leads is moved
+    away before the stop. leave: a stop here touches nothing of theirs, so they are not asked."""
     views: Positive = 3
     """How many times in a row all members have to report it back before the next one is touched."""
+    clock_skew: Limit = 0.5
+    """How far the clocks of the members' hosts may be apart before one is stopped. Clocks that are
+    kept by NTP are apart by milliseconds; leases and timestamps suffer long before elections do."""
 
     @property
     def kind(self) -> str:
@@ -90,6 +100,7 @@ KINDS = (
     "nats",
     "zookeeper",
     "rabbitmq",
+    "kafka",
     "chronik",
     "http",
     "command",

@@ -133,7 +133,7 @@ def _urls(entry: HealthConfig) -> Iterator[tuple[str, str]]:
         yield from (
             ("endpoints", c.url) for c in (entry.endpoints.checks if entry.endpoints else ())
         )
-        for kind in ("openapi", "prometheus", "graphite", "elasticsearch", "loki"):
+        for kind in ("openapi", "level", "prometheus", "graphite", "elasticsearch", "loki"):
             section = getattr(entry, kind)
             if section is not None:
                 yield kind, section.spec if kind == "openapi" else section.url

@@ -11,6 +11,7 @@ from typing import Any
 
 from gapless.config.groups import groups_of, hosts_on
 from gapless.config.hosts import HostConfig
+from gapless.config.neighbours import neighbours_in
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
 from gapless.config.source import Loaded
@@ -18,9 +19,10 @@ from gapless.plans import Plan
 
 
 def to_definitions(loaded: Loaded, services: Iterable[str]) -> dict[str, Any]:
-    """Plain data of the services, their balancers, and all hosts of both."""
+    """Plain data of the services, of other clusters on their hosts, of the balancers of all, and
+    of all their hosts."""
     project = loaded.project
-    wanted = {name: project.services[name] for name in services}
+    wanted = _with_neighbours(project, {name: project.services[name] for name in services})
     balancers = {
         name: project.balancers[name] for service in wanted.values() for name in service.balancer
     }
@@ -49,6 +51,13 @@ def with_services(
         **definitions,
         "project": {**project, "services": {**project["services"], **dumped}},
     }
+
+
+def _with_neighbours(
+    project: ProjectConfig, services: Mapping[str, ServiceConfig]
+) -> dict[str, ServiceConfig]:
+    found = [name for names in neighbours_in(project, services).values() for name in names]
+    return {**services, **{name: project.services[name] for name in found}}
 
 
 def _involved(part: ProjectConfig, project: ProjectConfig) -> frozenset[str]:

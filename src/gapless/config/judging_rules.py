@@ -18,9 +18,9 @@ def check_patience(
         return
     limit = defaults.host_deadline
     for name, service in services.items():
-        judges = [entry.judge for entry in service.verify if entry.judge is not None]
-        longest = max((judge.extend for judge in judges), default=0.0)
         soak = defaults.soak if service.soak is None else service.soak
+        judges = [*_extends(service, soak)]
+        longest = max(judges, default=0.0)
         held = service.rollout.held
         watched = soak + longest + held
         if limit and watched >= limit:
@@ -34,3 +34,12 @@ def check_patience(
             )
             hint = f"lower {parts[-1]} or raise defaults.host_deadline"
             yield Finding(("services", name, "verify" if judges else "soak"), text, hint)
+
+
+def _extends(service: ServiceConfig, soak: float) -> Iterator[float]:
+    """How much longer than its soak an instance may be watched, by each entry."""
+    for entry in service.verify:
+        if entry.judge is not None:
+            yield entry.judge.extend
+        if entry.level is not None:
+            yield max(0.0, entry.level.grace - soak) + entry.level.extend

@@ -15,6 +15,9 @@ from gapless.config.services import DefaultsConfig, ServiceConfig
 from gapless.config.variables import HostGroupConfig, Secrets, Variables
 from gapless.config.workload import WorkloadConfig
 
+SINK_KINDS = ("jsonl", "compat", "command", "webhook", "prometheus_textfile")
+"""Keys of ``events``, one for each kind of receiver."""
+
 
 class WebhookConfig(Section):
     """POSTs each event as JSON, signed."""
@@ -38,14 +41,18 @@ class SinkConfig(Section):
     """Program that gets the event on its standard input."""
     webhook: WebhookConfig | None = None
     """URL that gets each event."""
+    prometheus_textfile: Annotated[str, Field(pattern=r"\.prom$")] | None = None
+    """File of metrics for node_exporter's textfile collector, which reads those that end in .prom.
+    It takes all types."""
     types: Names = ()
     """Event types or prefixes (``rollout.``); default: all."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        kinds = [k for k in ("jsonl", "compat", "command", "webhook") if getattr(self, k)]
-        if len(kinds) != 1:
-            raise ValueError("give exactly one of jsonl, compat, command, webhook")
+        if sum(bool(getattr(self, kind)) for kind in SINK_KINDS) != 1:
+            raise ValueError(f"give exactly one of {', '.join(SINK_KINDS)}")
+        if self.prometheus_textfile and self.types:
+            raise ValueError("types: metrics are counted from all of them; leave it out")
         return self
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from gapless.config.problems import did_you_mean
 from gapless.config.references import Finding, Path
 
-_DECLARED = ("chronik", "http")
-_LOGGED_IN = ("etcd", "redis_sentinel", "redis_cluster", "patroni", "nats")
+_DECLARED = ("chronik", "http", "command")
+_LOGGED_IN = ("etcd", "redis_sentinel", "redis_cluster", "patroni", "nats", "rabbitmq")
+_SECURED = ("etcd", "redis_sentinel", "redis_cluster", "nats", "rabbitmq", "zookeeper")
 _ONLY = {
-    "tls": ("etcd", *_DECLARED),
+    "tls": (*_SECURED, *_DECLARED),
     "user": _LOGGED_IN,
     "password": _LOGGED_IN,
     "database": ("patroni",),
@@ -21,8 +22,8 @@ _ONLY = {
 }
 """Keys that not every client has a use for."""
 _TOGETHER = {
-    "user": ("etcd", "nats", "redis_sentinel", "redis_cluster"),
-    "password": ("etcd", "nats"),
+    "user": ("etcd", "nats", "rabbitmq", "redis_sentinel", "redis_cluster"),
+    "password": ("etcd", "nats", "rabbitmq"),
 }
 """Who gives one of these has to give the other: Redis has a password without a user, too, and
 PostgreSQL a user without a password."""
@@ -44,6 +45,9 @@ def check_workloads(data: dict[str, Any]) -> Iterator[Finding]:
                 text = f"{key}: a client of {kinds[0]} has no use for it"
                 yield Finding((*path, key), text, "leave it out")
         yield from _login(path, kinds, _table(client))
+        if "command" in kinds and "write" in _table(client) and "addresses" not in _table(client):
+            text = "write: a client of command needs addresses, too"
+            yield Finding((*path, "write"), text, "give URLs of the members")
 
 
 def _login(path: Path, kinds: list[str], client: dict[str, Any]) -> Iterator[Finding]:

@@ -107,6 +107,9 @@ class CommandRuntimeConfig(Section):
     """Exits 0 while it runs and prints an identity that changes when it is replaced."""
     reload: Argv | None = None
     """Makes it read its configuration again; without it, it is stopped and started."""
+    log: Annotated[str, Field(repr=False)] = ""  # no other program for that: see its fingerprint
+    """File on the host that it writes its log to: its last lines are shown when it fails, after
+    what the commands themselves wrote."""
     timeout: Limit = 60.0
     """Limit of each command."""
 

@@ -39,6 +39,7 @@ from gapless.config.shift_rules import check_shifting
 from gapless.config.system_folders import STATE
 from gapless.config.template_rules import check_files, check_groups, check_owners
 from gapless.config.tree import Entry, Node, Scalar, Table, locate, parse, to_data
+from gapless.config.unfilled import check_unfilled
 from gapless.config.written import written_out
 from gapless.errors import ConfigError, Problem, UsageError
 from gapless.places import places_on
@@ -191,6 +192,7 @@ def _project(tree: Table, findings: Findings) -> ProjectConfig | None:
     found += check_order(data, names)
     found += addresses.check_addresses(data)
     found += check_workloads(data)
+    found += check_unfilled(data)
     found += _combinations(data, names)
     for finding in found:
         key, value, node = locate(tree, finding.path)

@@ -10,6 +10,8 @@ from gapless.config.base import Section
 from gapless.config.health import HealthConfig, HttpCheck
 from gapless.config.judging import JudgeConfig
 from gapless.config.quantities import Secret
+from gapless.config.server import ServerUrl
+from gapless.config.verify_levels import LevelConfig
 from gapless.config.verify_rates import (
     RATE_KINDS,
     BalancerErrorsConfig,
@@ -18,7 +20,6 @@ from gapless.config.verify_rates import (
     LogsConfig,
     LokiConfig,
     PrometheusConfig,
-    ServerUrl,
 )
 
 
@@ -95,7 +96,7 @@ class OpenapiConfig(Section):
         return self.spec.startswith(("http://", "https://"))
 
 
-KINDS = ("endpoints", "openapi", *RATE_KINDS)
+KINDS = ("endpoints", "openapi", "level", *RATE_KINDS)
 """Keys of a verify entry besides those of health."""
 
 
@@ -120,6 +121,8 @@ class VerifyConfig(HealthConfig):
     """Lines in Loki."""
     balancer_errors: BalancerErrorsConfig | None = None
     """5xx answers as the balancers count them."""
+    level: LevelConfig | None = None
+    """A number that has to come back to what it was, as a latency or a lag."""
 
     @field_validator("endpoints", mode="before")
     @classmethod

@@ -14,7 +14,9 @@ from gapless.config.hosts import HostConfig
 from gapless.config.judging import JudgeConfig
 from gapless.config.releases import ReleaseConfig
 from gapless.config.services import ServiceConfig
+from gapless.config.verify_levels import LevelConfig
 from gapless.drivers.balancers.base import Balancer
+from gapless.drivers.checks.levels import LevelSource
 from gapless.drivers.checks.rates import RateSource
 from gapless.drivers.checks.reach import Reach
 from gapless.drivers.clusters.base import Cluster
@@ -59,6 +61,7 @@ CLUSTERS: Mapping[str, str] = {
     "nats": "gapless.drivers.clusters.nats:NatsCluster",
     "zookeeper": "gapless.drivers.clusters.zookeeper:ZooKeeper",
     "rabbitmq": "gapless.drivers.clusters.rabbitmq:RabbitCluster",
+    "kafka": "gapless.drivers.clusters.kafka:KafkaCluster",
     "chronik": "gapless.drivers.clusters.http_cluster:Chronik",
     "http": "gapless.drivers.clusters.http_cluster:HttpCluster",
     "command": "gapless.drivers.clusters.command:CommandCluster",
@@ -71,6 +74,9 @@ RELEASES: Mapping[str, str] = {
     "directory": "gapless.drivers.releases.directory:DirectoryRelease",
     "git": "gapless.drivers.releases.git:GitRelease",
     "archive": "gapless.drivers.releases.archive:ArchiveRelease",
+}
+LEVELS: Mapping[str, str] = {
+    "level": "gapless.drivers.checks.prometheus_level:PrometheusLevel",
 }
 RATES: Mapping[str, str] = {
     "logs": "gapless.drivers.checks.logs:make_sources",
@@ -211,6 +217,15 @@ def rates(config: ServiceConfig, reach: Reach) -> tuple[tuple[JudgeConfig, RateS
         for entry in config.verify
         if entry.judge is not None
         for source in _driver(RATES, entry.kind)(getattr(entry, entry.kind), reach)
+    )
+
+
+def levels(config: ServiceConfig, reach: Reach) -> tuple[tuple[LevelConfig, LevelSource], ...]:
+    """What has to be back after each instance of a service, and who knows it."""
+    return tuple(
+        (entry.level, _driver(LEVELS, entry.kind)(entry.level, reach))
+        for entry in config.verify
+        if entry.level is not None
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gapless.config.judging import JudgeConfig
 from gapless.config.services import ServiceConfig
+from gapless.config.verify_levels import LevelConfig
 from gapless.drivers.balancers.base import Balancer
+from gapless.drivers.checks.levels import LevelSource
 from gapless.drivers.checks.rates import RateSource
 from gapless.drivers.clusters.base import Cluster
 from gapless.drivers.config_files.files import ConfigFiles
@@ -58,6 +60,10 @@ class Assembly(Protocol):
         """The cluster that its instances are members of."""
         ...
 
+    def neighbours(self, service: str) -> Mapping[str, tuple[str, ...]]:
+        """Other services that are clusters and have members on its hosts; where these are."""
+        ...
+
     def health(self, instance: Instance, release: str) -> Sequence[Probe]:
         """Its health checks as asked on its host; ``release`` is the name of what it is to have."""
         ...
@@ -73,6 +79,10 @@ class Assembly(Protocol):
     def rates(self, service: str) -> tuple[tuple[JudgeConfig, RateSource], ...]:
         """What counts its errors from the switch on, and how the counts are judged; each source is
         made once, because it keeps what it read before the first change."""
+        ...
+
+    def levels(self, service: str) -> tuple[tuple[LevelConfig, LevelSource], ...]:
+        """What has to be back after each of its instances, and who knows it."""
         ...
 
     def reconnect_limit(self, host: str) -> float:

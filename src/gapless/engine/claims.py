@@ -2,16 +2,18 @@
 
 The fence a host grants is compared there in the same call that acts, so a second laptop, a zombie
 controller or a stale retry cannot act. Where a host has several instances, each is claimed: what
-the host remembers is of one of them.
+the host remembers is of one of them. Clusters on the same hosts are claimed, too
+(``gapless.engine.claims_beside``).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 
 from gapless.drivers.transports.base import Claim, Claimed
+from gapless.engine.claims_beside import Place, claimed_in_turn, places_beside
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.journal import LockRecord, RolloutState, lock_held
 from gapless.engine.left_out import tell_left_out
@@ -37,10 +39,20 @@ async def claim_all(ctx: RolloutContext) -> None:
     ctx.left = {
         (lock.service, lock.host): lock.rollout for lock in ctx.journal.locks() if lock.host
     }
-    places = [(service, host) for service in ctx.plan.services for host in _places(ctx, service)]
+    own = [Place(s.name, host, s) for s in ctx.plan.services for host in _places(ctx, s)]
+    places = [*own, *places_beside(ctx, {place.key for place in own})]
+    reached = {place.key: asyncio.ensure_future(_reach(ctx, place)) for place in places}
+    in_turn = claimed_in_turn(ctx)
+    ordered = sorted((p for p in places if p.name in in_turn), key=lambda place: place.key)
+    others = (place for place in places if place.name not in in_turn)
     results = await asyncio.gather(
-        *(_claim(ctx, service, host) for service, host in places), return_exceptions=True
+        _claim_in_turn(ctx, ordered, reached),
+        *(_claim(ctx, place, reached[place.key]) for place in others),
+        return_exceptions=True,
     )
+    for task in reached.values():  # one that was refused asks for no more
+        task.cancel()
+    await asyncio.gather(*reached.values(), return_exceptions=True)
     refusals = [result for result in results if isinstance(result, LockHeld)]
     if refusals:
         raise refusals[0]
@@ -49,6 +61,15 @@ async def claim_all(ctx: RolloutContext) -> None:
             raise result
     for service in ctx.plan.services:
         _tell_apart(ctx, service)
+
+
+async def _claim_in_turn(
+    ctx: RolloutContext,
+    places: Sequence[Place],
+    reached: Mapping[tuple[str, str], Awaitable[None]],
+) -> None:
+    for place in places:
+        await _claim(ctx, place, reached[place.key])
 
 
 def _tell_apart(ctx: RolloutContext, service: ServicePlan) -> None:
@@ -88,52 +109,66 @@ def _places(ctx: RolloutContext, service: ServicePlan) -> list[str]:
     return list(dict.fromkeys([*service.hosts, *service.absent, *nodes]))
 
 
-async def _claim(ctx: RolloutContext, service: ServicePlan, host: str) -> None:
+async def _claim(ctx: RolloutContext, place: Place, reached: Awaitable[None]) -> None:
+    """As soon as its host is ``reached``."""
+    name, host, service = place.name, place.host, place.service
     record, doubtful = ctx.record, ctx.again
     claim = Claim(
-        claim_name(ctx.plan.project, service.name, host),
+        claim_name(ctx.plan.project, name, host),
         ctx.claimant,
         record.actor,
         record.controller,
         record.pid,
         record.started,
-        record.reason,
+        _reason(ctx, place),
     )
     transport = ctx.assembly.transport(host)
     try:
-        await _reach(ctx, service, host)
+        await reached
         doubtful = True  # from here on it may have been granted without our hearing of it
         claimed = await transport.claim(claim)
         if claimed.holder is not None and _is_over(ctx, claimed.holder.rollout):
-            claimed = await _take_over(ctx, service.name, host, claim, claimed.holder)
+            claimed = await _take_over(ctx, name, host, claim, claimed.holder)
     except TransportError as error:
         if doubtful:
-            ctx.doubtful.add((service.name, host))
+            ctx.doubtful.add(place.key)
+        if place.beside:
+            return
         if host not in service.hosts and host not in service.absent:
             raise
         if ctx.plan.verb is not Verb.DRAIN:  # what is gone can be taken out of traffic
-            ctx.lost[service.name, host] = error
+            ctx.lost[place.key] = error
         return
     if claimed.fence is None:
-        raise _refusal(service.name, host, claimed)
-    ctx.fences[service.name, host] = claimed.fence
-    ctx.places[service.name, host] = claimed.place
-    if (service.name, host) in ctx.left:
+        raise _refusal(place, claimed)
+    ctx.fences[place.key] = claimed.fence
+    if place.beside:
+        return
+    ctx.places[place.key] = claimed.place
+    if place.key in ctx.left:
         with suppress(TransportError):  # then the next rollout has to know it, too
             await tell_left_out(InstanceContext(ctx, service, host))
             ctx.journal.forget_left(service.name, host)
 
 
-async def _reach(ctx: RolloutContext, service: ServicePlan, host: str) -> None:
+def _reason(ctx: RolloutContext, place: Place) -> str:
+    """Who finds a service claimed that this rollout does not restart reads why."""
+    if not place.beside:
+        return ctx.record.reason
+    why = f"{ctx.plan.verb.value} of {place.service.name}, which is on the same hosts"
+    return f"{why}: {ctx.record.reason}" if ctx.record.reason else why
+
+
+async def _reach(ctx: RolloutContext, place: Place) -> None:
     """Connect; where an earlier controller began something the host is waited for."""
-    transport = ctx.assembly.transport(host)
+    transport = ctx.assembly.transport(place.host)
     try:
         await transport.connect()
     except (Unreachable, LostContact, DeadlineExceeded) as error:
-        instance = InstanceContext(ctx, service, host)
-        if not instance.begun:
+        instance = InstanceContext(ctx, place.service, place.host)
+        if place.beside or not instance.begun:
             raise
-        lost = LostContact(error.what, where=host, evidence=error.evidence)
+        lost = LostContact(error.what, where=place.host, evidence=error.evidence)
         await reconnect(instance, lost)
 
 
@@ -169,8 +204,8 @@ async def _granted(ctx: RolloutContext, service: str, host: str) -> Fence | None
     return fence if fence is not None and fence.rollout == ctx.claimant else None
 
 
-def _refusal(service: str, host: str, claimed: Claimed) -> LockHeld:
-    holder = claimed.holder
+def _refusal(place: Place, claimed: Claimed) -> LockHeld:
+    service, holder = place.name, claimed.holder
     assert holder is not None, "a host that refuses names the holder"
     owner = LockRecord(
         service, holder.rollout, holder.owner, holder.controller, holder.pid, holder.since,
@@ -181,7 +216,10 @@ def _refusal(service: str, host: str, claimed: Claimed) -> LockHeld:
     state = f"owns it, {where}"
     next_ = f"on {holder.controller}: gapless status   or   gapless lock break {service}"
     error = lock_held(owner, state, next_)
-    error.where = host
+    error.where = place.host
+    if place.beside:
+        why = f"{place.service.name} is on the same hosts: what stops one may stop the other"
+        error.evidence = f"{error.evidence}\n{why}"
     return error
 
 

@@ -198,6 +198,10 @@ class InstanceContext:
             return self.service.step_key(self.host, step)
         return f"{self.service.key_prefix}/{self.host}/{self.service.name}/{step}"
 
+    def action_key(self, key: str, attempt: int) -> str:
+        """The idempotency key that hosts know an action by."""
+        return f"{self.rollout.record.id}/{key}#{attempt}"
+
     def event(self, type: str, step: str = "", **data: Any) -> Event:  # noqa: A002
         """An event about it."""
         return self.rollout.event(

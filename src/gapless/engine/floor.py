@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gapless.errors import FloorBroken
 
-_MEND = "mend them first, or raise rollout.max_unavailable"
+_MEND = "mend what is broken first, or raise rollout.max_unavailable"
+_NAMED = 20
+"""Hosts that the next command names; of more, it asks all."""
 
 
 class Floor:
     """Counts who serves. An instance asks before it is taken out and waits while others are out;
     broken and unreachable instances count as out for good. So do those that a person drained:
-    whatever becomes of them, clients do not reach them."""
+    whatever becomes of them, clients do not reach them. Of a ``cluster`` nobody is told to let more
+    go: its data are not safe with fewer."""
 
-    def __init__(self, service: str, hosts: Iterable[str], least: int) -> None:
+    def __init__(
+        self, service: str, hosts: Iterable[str], least: int, *, cluster: bool = False
+    ) -> None:
         self.service = service
         self.hosts = frozenset(hosts)
         self.least = least
+        self.cluster = cluster
         self.broken: set[str] = set()
         self.by_hand: dict[str, str] = {}
         """Those of the broken that a person drained: by whom, and why."""
@@ -51,7 +57,7 @@ class Floor:
 
     def without(self, hosts: Iterable[str]) -> Floor:
         """The same as it would be with these out, too."""
-        floor = Floor(self.service, self.hosts, self.least)
+        floor = Floor(self.service, self.hosts, self.least, cluster=self.cluster)
         floor.broken |= self.broken
         floor.by_hand |= self.by_hand
         floor.out |= {*self.out, *hosts}
@@ -79,10 +85,18 @@ class Floor:
         """What makes room: letting in what a person drained, mending what is broken."""
         drained = sorted(host for host in self.by_hand if host != leaving)
         admit = f"gapless admit {' '.join(f'{self.service}@{host}' for host in drained)}"
-        if self.broken.difference(self.by_hand):
-            mend = "mend what is broken first, or raise rollout.max_unavailable"
-            return f"{admit}; {mend}" if drained else _MEND
-        return admit if drained else _MEND
+        broken = sorted(self.broken.difference(self.by_hand))
+        mend = self._repair(broken) if self.cluster and broken else _MEND
+        if not drained:
+            return mend
+        return f"{admit}; {mend}" if broken else admit
+
+    def _repair(self, broken: Sequence[str]) -> str:
+        """What to do about members of a cluster, and the command that shows what they are."""
+        first = broken[0] if len(broken) == 1 else "what is broken"
+        only = f" --hosts {','.join(broken)}" if len(broken) <= _NAMED else ""
+        what = "it" if len(broken) == 1 else "each"
+        return f"repair {first} first: gapless doctor{only} shows what is wrong with {what}"
 
     async def back(self, host: str, *, serves: bool) -> None:
         """``host`` is done: it serves again, or it is broken."""

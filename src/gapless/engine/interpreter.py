@@ -31,6 +31,7 @@ from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.gatekeeper import Gatekeeper
 from gapless.engine.header_secrets import read_secrets
 from gapless.engine.journal import RolloutState
+from gapless.engine.margins import tell_margins
 from gapless.engine.moving_back import move_back
 from gapless.engine.opening import examine_again, examine_all
 from gapless.engine.outcome import Ending, ending_of
@@ -272,6 +273,7 @@ async def _close(
     ending = ending_of(ctx, gate, results)
     if ending.outcome == "restored" and await look_again(ctx, results):
         ending = ending_of(ctx, gate, results)
+    await tell_margins(ctx, results)
     if ending.state is RolloutState.ENDED:
         await release_all(ctx)
         ctx.emit("lock.released")

@@ -14,12 +14,14 @@ from gapless.clusters.topology import Topology
 from gapless.drivers.clusters.base import Cluster, Moved
 from gapless.engine.begun import closed
 from gapless.engine.context import InstanceContext
+from gapless.engine.standstill import leads_on
 from gapless.errors import ClusterError, GaplessError
 from gapless.plans import StepKind
 
 SETTLES = 3.0
 """Seconds for what is against it to be over by itself."""
 _LOOK = 0.5
+_LINES = 6
 
 
 def cluster_of(ctx: InstanceContext) -> Cluster:
@@ -35,12 +37,21 @@ def member_on(topology: Topology, cluster: Cluster, host: str) -> Member:
     if member is not None:
         return member
     known = ", ".join(sorted(one.host or one.id for one in topology.members.values()))
+    unknown = f"no member of {_named(cluster)} is known on {host}"
+    told = [f"its members: {known or 'none that answers'}"]
+    told += [f"{one.code}: {one}" for one in topology.findings]
+    causes = topology.findings[:1]
+    steps = [*(one.next for one in causes if one.next), f"gapless doctor --hosts {host}"]
     raise ClusterError(
-        f"no member of {cluster.kind} {cluster.name} runs on {host}",
+        ": ".join([unknown, *map(str, causes)]),
         where=f"{cluster.name}@{host}",
-        evidence=f"its members: {known or 'none that answers'}",
-        next=f"gapless doctor --hosts {host}",
+        evidence="\n".join(told[:_LINES]),
+        next="\n".join(steps),
     )
+
+
+def _named(cluster: Cluster) -> str:
+    return cluster.kind if cluster.kind == cluster.name else f"{cluster.kind} {cluster.name}"
 
 
 async def unsafe(
@@ -54,22 +65,35 @@ async def unsafe(
 
 
 async def objections(
-    cluster: Cluster, clock: Clock, rounds: Iterable[Sequence[str]], *, reserve: int = 1
+    cluster: Cluster,
+    clock: Clock,
+    rounds: Iterable[Sequence[str]],
+    *,
+    reserve: int = 1,
+    strangers: bool = False,
+    settles: float = SETTLES,
 ) -> tuple[Topology, tuple[Finding, ...]]:
     """What speaks against stopping the members on these hosts, those of a round together and each
     round by itself, said once. A follower may be behind for a moment, and an election under way:
-    what is over soon is nothing."""
+    what is over within ``settles`` seconds is nothing. ``strangers``: hosts may have no member
+    yet."""
     asked = [tuple(hosts) for hosts in rounds]
-    until = clock.monotonic() + SETTLES
+    until = clock.monotonic() + settles
     while True:
         topology = await cluster.topology()
         found: dict[Finding, None] = {}
         for hosts in asked:
-            members = [member_on(topology, cluster, host).id for host in hosts]
+            known = [h for h in hosts if not strangers or topology.on(h) is not None]
+            members = [member_on(topology, cluster, host).id for host in known]
             found.update(dict.fromkeys(await unsafe(cluster, topology, members, reserve=reserve)))
         if not found or clock.monotonic() >= until:
             return topology, tuple(found)
         await clock.sleep(_LOOK)
+
+
+def silent(cluster: Cluster, error: GaplessError) -> Finding:
+    """Of one that could not be asked."""
+    return Finding("silent", cluster.kind, error.what, error.evidence, error.next)
 
 
 def refusing(found: Sequence[Finding], *, force: bool) -> tuple[Finding, ...]:
@@ -84,16 +108,42 @@ async def evacuate(ctx: InstanceContext, topology: Topology, member: str) -> Seq
     config = ctx.config.cluster
     assert config is not None
     to = wanted(topology, member, restarted(ctx, topology), leaving=beside(ctx, topology))
+    return await move_away(ctx, cluster, topology, member, to, within=config.transfer)
+
+
+async def move_away(
+    ctx: InstanceContext,
+    cluster: Cluster,
+    topology: Topology,
+    member: str,
+    to: Sequence[str],
+    *,
+    within: float,
+) -> Sequence[Moved]:
+    """What it leads in a cluster, in that of the service or a neighbour's. A leadership that had
+    left and is back was moved by somebody else: while there is time it is moved again. Raises
+    ClusterError."""
+    clock = ctx.rollout.clock
+    until = clock.monotonic() + within
+    every: list[Moved] = []
     try:
-        moved = await cluster.evacuate(member, to, config.transfer, ctx.fence)
-        finding = still_leads(await cluster.topology(), member)
-        if finding is not None and not ctx.rollout.plan.force:
-            raise _leads_on(ctx, finding, moved)
+        while True:
+            moved = await cluster.evacuate(member, to, until - clock.monotonic(), ctx.fence)
+            every += moved
+            if cluster.name == ctx.service.name:
+                _tell_moved(ctx, topology, moved)
+            topology = await cluster.topology()
+            finding = still_leads(topology, member)
+            if finding is None or ctx.rollout.plan.force:
+                return every
+            stuck = any(not one.left for one in moved)
+            if stuck or clock.monotonic() + _LOOK >= until:
+                raise leads_on(ctx, cluster, topology, member, finding, moved)
+            await clock.sleep(_LOOK)
     except GaplessError:
         with contextlib.suppress(GaplessError):
             await cluster.restore(member, ctx.fence)
         raise
-    return moved
 
 
 def round_of(ctx: InstanceContext) -> tuple[str, ...]:
@@ -112,56 +162,53 @@ def beside(ctx: InstanceContext, topology: Topology) -> frozenset[str]:
 
 def restarted(ctx: InstanceContext, topology: Topology) -> frozenset[str]:
     """Members that this rollout is done with."""
-    prefix, name = ctx.service.key_prefix, ctx.service.name
-    hosts = {
-        host
-        for host in ctx.service.hosts
-        if (record := ctx.rollout.steps.get(f"{prefix}/{host}/{name}/outcome")) and record.good
-    }
+    hosts = restarted_on(ctx)
     return frozenset(one.id for one in topology.members.values() if one.host in hosts)
 
 
+def restarted_on(ctx: InstanceContext) -> frozenset[str]:
+    """Hosts of the service that this rollout is done with."""
+    prefix, name = ctx.service.key_prefix, ctx.service.name
+    return frozenset(
+        host
+        for host in ctx.service.hosts
+        if (record := ctx.rollout.steps.get(f"{prefix}/{host}/{name}/outcome")) and record.good
+    )
+
+
 async def evacuate_again(ctx: InstanceContext) -> None:
-    """Right before it is stopped: what it led was moved, and may have come back since; and another
-    one may be gone that a quorum cannot spare with it. Raises ClusterError."""
-    member = ctx.facts.get(StepKind.EVACUATE, {}).get("member")
+    """Right before it is stopped: what it led was moved, and may have come back since; followers
+    may not be back yet behind the new leader; and another one may be gone. Raises ClusterError."""
+    evacuated = ctx.facts.get(StepKind.EVACUATE, {})
+    member = evacuated.get("member")
     if member is None or ctx.key(StepKind.SWITCH) in ctx.rollout.steps:
         return
-    topology = await cluster_of(ctx).topology()
-    found = refusals(topology, (member, *beside(ctx, topology)))
-    if holding := [one for one in found if one.absolute]:
-        raise ClusterError(
-            f"it was not stopped: {holding[0]}",
-            where=str(ctx.instance),
-            evidence="\n".join(map(str, holding)),
-            next=holding[0].next,
-        )
+    config = ctx.config.cluster
+    assert config is not None
+    topology = await _fit_to_stop(ctx, member, config.transfer if evacuated["moved"] else SETTLES)
     if still_leads(topology, member) is not None:
         await evacuate(ctx, topology, member)
 
 
-async def evacuate_to_go_back(ctx: InstanceContext) -> None:
-    """What has rejoined may lead again, and may be the one that a quorum needs: then its way back
-    would be worse than what it is taken back from. Raises ClusterError. A cluster that cannot be
-    asked, or does not know it, is none that it serves."""
-    if ctx.key(StepKind.EVACUATE) not in ctx.rollout.steps:
-        return
-    cluster = cluster_of(ctx)
-    try:
+async def _fit_to_stop(ctx: InstanceContext, member: str, within: float) -> Topology:
+    """As soon as the gates hold again. Raises ClusterError."""
+    clock, cluster, force = ctx.rollout.clock, cluster_of(ctx), bool(ctx.rollout.plan.force)
+    until = clock.monotonic() + within
+    while True:
         topology = await cluster.topology()
-        member = member_on(topology, cluster, ctx.host)
-    except ClusterError:
-        return
-    found = await unsafe(cluster, topology, (member.id,))
-    if holding := [one for one in found if one.absolute]:
-        raise ClusterError(
-            f"it may not be stopped to go back: {holding[0]}",
-            where=str(ctx.instance),
-            evidence="\n".join(map(str, holding)),
-            next=holding[0].next,
-        )
-    if still_leads(topology, member.id) is not None:
-        await evacuate(ctx, topology, member.id)
+        stopping = (member, *beside(ctx, topology))
+        found = refusals(topology, stopping, reserve=ctx.service.reserve)
+        holding = sorted(refusing(found, force=force), key=lambda one: not one.absolute)
+        if not holding:
+            return topology
+        if clock.monotonic() >= until:
+            raise ClusterError(
+                f"it was not stopped: {holding[0]}",
+                where=str(ctx.instance),
+                evidence="\n".join(map(str, holding)),
+                next=holding[0].next,
+            )
+        await clock.sleep(_LOOK / 5)
 
 
 async def restore_member(ctx: InstanceContext) -> None:
@@ -177,12 +224,10 @@ async def restore_member(ctx: InstanceContext) -> None:
         await cluster.restore(member, ctx.fence)
 
 
-def _leads_on(ctx: InstanceContext, finding: Finding, moved: Sequence[Moved]) -> ClusterError:
-    told = [f"{one.group}: {one.why or f'moved to {one.to}'}" for one in moved]
-    return ClusterError(
-        f"it was not stopped: {finding.what}",
-        where=str(ctx.instance),
-        evidence="\n".join(told),
-        next=f"{finding.next}\ngapless {ctx.rollout.plan.verb.value} {ctx.service.name} "
-        f'--hosts {ctx.host} --force --reason "..." stops it all the same',
-    )
+def _tell_moved(ctx: InstanceContext, topology: Topology, moved: Sequence[Moved]) -> None:
+    """How many leaderships left it, and how many did not that were told to."""
+    stayed = [topology.groups.get(one.group) for one in moved if not one.left]
+    failed = sum(group is None or group.movable for group in stayed)
+    left = sum(one.left for one in moved)
+    if left or failed:
+        ctx.emit("leaders.moved", StepKind.EVACUATE, moved=left, failed=failed)

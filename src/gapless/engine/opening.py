@@ -13,7 +13,7 @@ from gapless.engine.floor import Floor
 from gapless.engine.going_without import going_without
 from gapless.engine.left_out import drained_by_hand, who_drained
 from gapless.engine.opening_balancers import ask_balancers
-from gapless.engine.opening_clusters import ask_clusters
+from gapless.engine.opening_clusters import ask_clusters, begin_all
 from gapless.engine.steps.health import tell, worst
 from gapless.engine.steps.preflight import examine, forced, hinders, unfit
 from gapless.errors import GaplessError, PreflightFailed
@@ -151,7 +151,8 @@ def floor_of(ctx: RolloutContext, service: ServicePlan) -> Floor:
     """The service's floor, made at first use."""
     if service.name not in ctx.floors:
         hosts = {*ctx.assembly.hosts_of(service.name), *service.hosts, *service.absent}
-        ctx.floors[service.name] = Floor(service.name, hosts, service.floor)
+        cluster = StepKind.EVACUATE in service.steps
+        ctx.floors[service.name] = Floor(service.name, hosts, service.floor, cluster=cluster)
     return ctx.floors[service.name]
 
 
@@ -218,9 +219,16 @@ def _refusal(
     service, host, first = every[0]
     hosts = list(dict.fromkeys(host for _, host, _ in every))
     doctor = "gapless doctor" + (f" --hosts {','.join(hosts)}" if len(hosts) <= _NAMED else "")
-    if len(hosts) <= _NAMED and all(getattr(error, "forcible", False) for *_, error in every):
+    down = [
+        service.name
+        for service, unfit_here in unfit_of
+        if StepKind.EVACUATE in service.steps and 1 < service.total == len(unfit_here)
+    ]
+    forcible = not down and all(getattr(error, "forcible", False) for *_, error in every)
+    if len(hosts) <= _NAMED and forcible:
         names_of = dict.fromkeys(service.name for service, _, _ in every)
         doctor += f"   or   {forced(wish, list(names_of), hosts)}"
+    doctor = "\n".join([doctor, *map(begin_all, down)])
     if len(every) == 1:
         return PreflightFailed(
             f"{service.name} on {host} is not fit to be touched: {first.what}",

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from gapless.engine.context import InstanceContext
 from gapless.engine.journal import StepRecord, StepState
+from gapless.engine.last_words import last_words
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import (
     ActionFailed,
@@ -59,7 +60,7 @@ async def perform(step: Step, ctx: InstanceContext, key: str | None = None) -> F
             raise
         except GaplessError as error:
             if not await _going_down(ctx, error):
-                raise _fail(step, ctx, key, error, await _log(step, ctx, error)) from None
+                raise _fail(step, ctx, key, error, await last_words(step, ctx, error)) from None
             lost = LostContact("the host is going down", where=ctx.host, evidence=error.what)
         try:
             patience.check(lost)
@@ -108,7 +109,7 @@ async def _attempt(step: Step, ctx: InstanceContext, key: str) -> Facts:
     record = rollout.steps.get(key)
     attempt = record.attempt if record else 0
     if record is not None and not record.closed:
-        recovering = step.recover(ctx, record, action_key(ctx, key, attempt))
+        recovering = step.recover(ctx, record, ctx.action_key(key, attempt))
         facts = await (_cut_short(ctx, recovering) if step.cut_short else recovering)
         if facts is not None:
             _succeed(step, ctx, key, attempt, StepState.OBSERVED, facts)
@@ -118,7 +119,7 @@ async def _attempt(step: Step, ctx: InstanceContext, key: str) -> Facts:
     started = rollout.clock.monotonic()
     event = ctx.event("step.started", step.kind, attempt=attempt)
     rollout.begin(key, attempt, before, event, durable=step.critical)
-    acting = step.act(ctx, before, action_key(ctx, key, attempt))
+    acting = step.act(ctx, before, ctx.action_key(key, attempt))
     facts = await (_cut_short(ctx, acting) if step.cut_short else acting)
     seconds = round(rollout.clock.monotonic() - started, 3)
     _succeed(step, ctx, key, attempt, StepState.DONE, facts, seconds)
@@ -133,7 +134,7 @@ async def close_open(step: Step, ctx: InstanceContext) -> None:
     if record is None or record.closed:
         return
     try:
-        facts = await step.recover(ctx, record, action_key(ctx, key, record.attempt))
+        facts = await step.recover(ctx, record, ctx.action_key(key, record.attempt))
     except TransportError:
         raise
     except GaplessError as error:
@@ -141,11 +142,6 @@ async def close_open(step: Step, ctx: InstanceContext) -> None:
         return
     if facts is not None:
         _succeed(step, ctx, key, record.attempt, StepState.OBSERVED, facts)
-
-
-def action_key(ctx: InstanceContext, key: str, attempt: int) -> str:
-    """The idempotency key hosts know an action by."""
-    return f"{ctx.rollout.record.id}/{key}#{attempt}"
 
 
 async def _cut_short(ctx: InstanceContext, work: Any) -> Any:
@@ -228,39 +224,6 @@ def failed_before(ctx: InstanceContext, record: StepRecord) -> StepError:
         where=str(ctx.instance),
         evidence=data.get("evidence", ""),
     )
-
-
-_LOGGED = frozenset(
-    (StepKind.SWITCH, StepKind.READY, StepKind.SHIFT, StepKind.SOAK, StepKind.VERIFY)
-)
-
-
-async def _log(step: Step, ctx: InstanceContext, error: GaplessError) -> str:
-    """The last words of the new copy, fetched before it is removed; best effort."""
-    if isinstance(error, StepError) and error.log is not None:
-        return error.log
-    handed_over = step.kind is StepKind.ADMIT and ctx.config.handover is not None
-    if not (handed_over or step.kind in _LOGGED) or isinstance(error, TransportError):
-        return ""
-    try:
-        switched = ctx.key(StepKind.SWITCH)
-        began = switched if switched in ctx.rollout.steps else ctx.key(step.kind)
-        since = await _on_the_hosts_clock(ctx, began)
-        return await ctx.runtime.log(ctx.transport, since)
-    except GaplessError:
-        return ""
-
-
-async def _on_the_hosts_clock(ctx: InstanceContext, key: str) -> float:
-    """When a step was begun, as its host calls that moment: either clock may be wrong, and ours
-    may have been set since. After a crash only our wall clock is left to count by."""
-    record = ctx.rollout.steps.get(key)
-    if record is None:
-        return 0.0
-    here, clock = (await ctx.transport.facts()).clock, ctx.rollout.clock
-    began = ctx.rollout.began.get(key)
-    ago = clock.now() - record.begun if began is None else clock.monotonic() - began
-    return here - max(0.0, ago)
 
 
 async def reconnect(ctx: InstanceContext, lost: LostContact) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from gapless.clock import Clock
@@ -11,16 +11,20 @@ from gapless.config.groups import groups_of, hosts_on
 from gapless.config.health import HealthConfig
 from gapless.config.hosts import HostConfig
 from gapless.config.judging import JudgeConfig
+from gapless.config.neighbours import neighbours
 from gapless.config.project import ProjectConfig
 from gapless.config.services import ServiceConfig
 from gapless.config.template_names import references_for
+from gapless.config.verify_levels import LevelConfig
 from gapless.drivers import registry
 from gapless.drivers.balancers.base import Balancer
+from gapless.drivers.checks.levels import LevelSource
 from gapless.drivers.checks.probes import build_probes
 from gapless.drivers.checks.rates import RateSource
 from gapless.drivers.checks.reach import Reach
 from gapless.drivers.checks.secret_headers import KeptSecrets
 from gapless.drivers.clusters.base import Cluster
+from gapless.drivers.clusters.clocked import ClockedCluster
 from gapless.drivers.config_files.files import ConfigFiles, ConfigSecrets
 from gapless.drivers.config_files.rendering import Written
 from gapless.drivers.releases.base import Release
@@ -135,15 +139,18 @@ class ProjectAssembly:
         if config is None:
             return None
         if service not in self._clusters:
-            self._clusters[service] = registry.cluster(
-                service,
-                config,
-                self.hosts_of(service),
-                self.transport,
-                self._clock,
-                address=self._address,
+            hosts = self.hosts_of(service)
+            driver = registry.cluster(
+                service, config, hosts, self.transport, self._clock, address=self._address
+            )
+            self._clusters[service] = ClockedCluster(
+                driver, hosts, self.transport, self._clock, config.clock_skew
             )
         return self._clusters[service]
+
+    def neighbours(self, service: str) -> Mapping[str, tuple[str, ...]]:
+        """Other services that are clusters and have members on its hosts; where these are."""
+        return neighbours(service, self.config.services, self.hosts_of)
 
     def _seat(self, service: str) -> tuple[Balancer, ...]:
         config = self.service(service).handover
@@ -186,6 +193,10 @@ class ProjectAssembly:
         if service not in self._rates:
             self._rates[service] = registry.rates(self.service(service), self._reach(service))
         return self._rates[service]
+
+    def levels(self, service: str) -> tuple[tuple[LevelConfig, LevelSource], ...]:
+        """What has to be back after each of its instances, and who knows it."""
+        return registry.levels(self.service(service), self._reach(service))
 
     def _reach(self, service: str) -> Reach:
         return Reach(

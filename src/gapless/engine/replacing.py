@@ -15,6 +15,7 @@ from gapless.engine.first_install import NOTHING_TO_ASK, removes, stay_out, was_
 from gapless.engine.held import Held, held_data, hold
 from gapless.engine.journal import StepState
 from gapless.engine.members import evacuate_again
+from gapless.engine.neighbour_members import evacuate_neighbours_again
 from gapless.engine.opening import OUT_OF_SERVICE
 from gapless.engine.perform import failure_data, perform
 from gapless.engine.steps.health import worst
@@ -209,6 +210,8 @@ async def _forward(ctx: InstanceContext, migrating: asyncio.Lock) -> None:
                     async with _no_part_of(limit):
                         await met[kind].arrive(ctx.host, ctx.rollout.interrupts)
                 if kind is StepKind.SWITCH:
+                    # its own cluster last: what is moved of others' takes time
+                    await evacuate_neighbours_again(ctx)
                     await evacuate_again(ctx)
                 if kind is StepKind.MIGRATE:
                     async with _no_part_of(limit):
@@ -251,7 +254,10 @@ async def _back(ctx: InstanceContext, error: GaplessError) -> Replaced:
         failed = await give_up(ctx, error)
         return Replaced(ctx.host, InstanceOutcome.BROKEN, _not_restored(failed, error), cancelled)
     try:
-        restored = await (undo_beside if replaces_beside(ctx) else undo_instance)(ctx)
+        if replaces_beside(ctx):
+            restored = await undo_beside(ctx)
+        else:
+            restored = await undo_instance(ctx, cancelled=cancelled)
     except NotRestored as failed:
         told = {**_not_restored(failed, error), **await _standing(ctx, touched=touched)}
         return Replaced(ctx.host, InstanceOutcome.BROKEN, told, cancelled)

@@ -180,7 +180,7 @@ def _child(
 def _same_floor(ctx: RolloutContext, service: ServicePlan) -> Floor:
     """What is broken stays broken: going back must not take more out than going forward."""
     known = floor_of(ctx, ctx.plan.service(service.name))
-    floor = Floor(service.name, known.hosts, service.floor)
+    floor = Floor(service.name, known.hosts, service.floor, cluster=known.cluster)
     floor.broken.update(known.broken)
     floor.by_hand.update(known.by_hand)
     return floor

@@ -18,7 +18,7 @@ from gapless.config.secrets import resolve_secrets
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.journal import StepRecord
 from gapless.engine.live_schema import live_version, question_of
-from gapless.engine.perform import action_key, close_open, failure_data
+from gapless.engine.perform import close_open, failure_data
 from gapless.engine.schema_way import (
     WayDown,
     can_be_bumped,
@@ -107,7 +107,7 @@ async def _go_down(
 ) -> bool:
     """Bring the data back; False when it is there. Raises what failed."""
     cwd = migrate.cwd or record.result.get("cwd")
-    key = action_key(ctx, ctx.key("migrate-down"), 1)
+    key = ctx.action_key(ctx.key("migrate-down"), 1)
     settled = await ctx.transport.settle(key)  # begun by a controller that is gone
     if settled.status is Settlement.NEVER:
         live = await _live(ctx, cwd)

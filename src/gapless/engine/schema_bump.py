@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.engine.live_schema import live_version, question_of
-from gapless.engine.perform import action_key, failure_data
+from gapless.engine.perform import failure_data
 from gapless.errors import FenceRefused, GaplessError, MigrationFailed
 from gapless.model import Command, CriticalAction
 from gapless.plans import ServicePlan, StepKind, Verb
@@ -74,7 +74,7 @@ async def _bump_live(ctx: InstanceContext) -> None:
     bump = await _bump(ctx, live) if live else None
     if bump is None:
         return
-    key = action_key(ctx, ctx.key("bump"), 1)
+    key = ctx.action_key(ctx.key("bump"), 1)
     settled = await ctx.transport.act(
         CriticalAction(key, (bump.command,), ctx.fence, BUMP_WITHIN + 5.0)
     )

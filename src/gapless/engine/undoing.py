@@ -2,7 +2,8 @@
 
 1. Nothing was switched yet, or the switch failed before it changed anything: admit again what was
    drained (it never stopped being healthy), remove what was staged.
-2. Otherwise: out of traffic if it is in it, leading nothing where it is a member of a cluster,
+2. Otherwise, unless a person cut short a restart that came through (``well_already``): out of
+   traffic if it is in it, leading nothing where it is a member of a cluster,
    restore unit files and release, start the old one.
 3. The old one passes the same checks, goes back into traffic and is watched like the new one.
    Where there was none before the new one is removed, and that is all.
@@ -25,11 +26,15 @@ from gapless.engine.first_install import stay_out, was_absent
 from gapless.engine.interrupts import Interrupts
 from gapless.engine.journal import StepState
 from gapless.engine.left_out import remember_again, remember_left_out
-from gapless.engine.members import evacuate_to_go_back, restore_member
-from gapless.engine.perform import action_key, close_open, failure_data, perform, reconnect
+from gapless.engine.member_back import StaysUp, evacuate_to_go_back
+from gapless.engine.members import restore_member
+from gapless.engine.neighbour_members import restore_neighbours
+from gapless.engine.neighbours_back import evacuate_neighbours_to_go_back
+from gapless.engine.perform import close_open, failure_data, perform, reconnect
 from gapless.engine.steps.lifecycle import STEPS
 from gapless.engine.steps.migrate import began_on
 from gapless.engine.steps.switch import Switch, release_commands
+from gapless.engine.well_already import well_already
 from gapless.errors import FenceRefused, GaplessError, LostContact, NotRestored
 from gapless.model import AS_IT_WAS, NO_RELEASE, NOT_INSTALLED
 from gapless.plans import StepKind, Verb
@@ -40,20 +45,25 @@ _SWITCH = Switch()
 _NOTHING_KEPT: Mapping[str, Any] = {"runtime": {}, "release": None}
 
 
-async def undo_instance(ctx: InstanceContext) -> str:
-    """Take the instance back; returns what was restored in words. Raises NotRestored."""
+async def undo_instance(ctx: InstanceContext, *, cancelled: bool = False) -> str:
+    """Take the instance back; returns what was restored in words. ``cancelled``: a person wants
+    that, and nothing failed. Raises NotRestored."""
     try:
         await settle_open(ctx)
     except GaplessError as error:
         raise await give_up(ctx, error) from error
     await restore_member(ctx)
+    await restore_neighbours(ctx)
     if not begun(ctx, StepKind.SWITCH) or await _came_to_nothing(ctx):
         return await leave_as_it_was(ctx)
     ctx.emit("rollback.started", "switch", hosts=[ctx.host])
     started = ctx.rollout.clock.monotonic()
     back = way_back(ctx)
     try:
-        await _restore(ctx, back)
+        if not cancelled or not await well_already(ctx, back):
+            await _switch_back(ctx, back)
+        if not was_absent(_snapshot(ctx)):
+            await _let_in(ctx, back)
     except FenceRefused:
         raise
     except GaplessError as error:
@@ -77,7 +87,7 @@ async def settle_open(ctx: InstanceContext) -> None:
     if record is None or record.closed:
         return
     for suffix in ("", "-fallback"):
-        key = action_key(ctx, record.key, record.attempt) + suffix
+        key = ctx.action_key(record.key, record.attempt) + suffix
         try:
             await ctx.transport.settle(key)
         except LostContact as lost:
@@ -208,14 +218,16 @@ def _snapshot(ctx: InstanceContext) -> Mapping[str, Any]:
     return ctx.facts.get(StepKind.SNAPSHOT, _NOTHING_KEPT)
 
 
-async def _restore(ctx: InstanceContext, back: InstanceContext) -> None:
+async def _switch_back(ctx: InstanceContext, back: InstanceContext) -> None:
     if StepKind.DRAIN in ctx.service.steps and begun(ctx, StepKind.ADMIT):
         await perform(STEPS[StepKind.DRAIN], back, ctx.key("undo-drain"))
     back.facts.pop(StepKind.STAGE, None)
     if ctx.key("undo-switch") not in ctx.rollout.steps:
+        await evacuate_neighbours_to_go_back(back)
         await evacuate_to_go_back(back)
     await perform(STEPS[StepKind.SWITCH], back, ctx.key("undo-switch"))
     if was_absent(_snapshot(ctx)):
+        await restore_neighbours(ctx)
         await stay_out(ctx)
         return
     back.facts[StepKind.READY] = await perform(
@@ -223,6 +235,9 @@ async def _restore(ctx: InstanceContext, back: InstanceContext) -> None:
     )  # fmt: skip
     if StepKind.REJOIN in ctx.service.steps:
         await perform(STEPS[StepKind.REJOIN], back, ctx.key("undo-rejoin"))
+
+
+async def _let_in(ctx: InstanceContext, back: InstanceContext) -> None:
     if StepKind.ADMIT in ctx.service.steps:
         await perform(STEPS[StepKind.ADMIT], back, ctx.key("undo-admit"))
     await perform(STEPS[StepKind.SOAK], back, ctx.key("undo-soak"))
@@ -241,8 +256,11 @@ def restored_to(ctx: InstanceContext) -> str:
 
 
 def tell_by_hand(ctx: InstanceContext, error: GaplessError) -> list[str]:
-    """Say that the way back failed, and the commands that take it by hand."""
+    """Say that the way back failed, and the commands that take it by hand; where nobody should
+    stop it now, either, the one that shows what is wrong with the others."""
     manual = [_admit(ctx)] if _only_drained(ctx) else _commands(ctx)
+    if isinstance(error, StaysUp):
+        manual = [f"gapless doctor --hosts {','.join(ctx.service.hosts)}"]
     ctx.emit("rollback.failed", "switch", **failure_data(error), manual=manual)
     return manual
 
@@ -280,6 +298,7 @@ async def give_up(ctx: InstanceContext, error: GaplessError) -> NotRestored:
     """The way back failed: leave the instance out of traffic, say so, and print the commands."""
     if ctx.rollout.plan.verb.by_hand:
         return _neither_in_nor_out(ctx, error)
+    await restore_neighbours(ctx)
     manual = tell_by_hand(ctx, error)
     if StepKind.DRAIN in ctx.service.steps:
         if _was_taken_out(ctx):

@@ -66,6 +66,8 @@ class Worker:
             "verb": plan.verb.value,
             "services": list(record.services),
             "expected": plan.expected,
+            "project": plan.project,
+            **({"environment": plan.environment} if plan.environment else {}),
         }
         event = Event(
             "rollout.planned", rollout=record.id, actor=actor, reason=reason, ts=now, data=data

@@ -15,7 +15,8 @@ from typing import Any
 VERSION = 1
 
 TYPES: Mapping[str, str] = {
-    "rollout.planned": "a plan was accepted and locks are being taken",
+    "rollout.planned": "a plan was accepted and locks are being taken; data.project,"
+    " data.environment",
     "rollout.started": "the first step may run",
     "rollout.paused": "no new instance is begun until resume, promote or abort",
     "rollout.resumed": "a paused or interrupted rollout goes on",
@@ -33,7 +34,10 @@ TYPES: Mapping[str, str] = {
     "batch.started": "instances of a batch are begun",
     "batch.succeeded": "all instances of a batch are done",
     "step.started": "intent recorded",
-    "step.succeeded": "outcome recorded",
+    "step.succeeded": "outcome recorded; data.stopped of a switch: seconds until it had stopped,"
+    " where they are known; of a rejoin data.members: by member the groups that it leads (leads),"
+    " is of (groups) and is in sync in (in_sync), data.again: how many it leads again as their"
+    " preferred leader, data.again_beside: the same of neighbours, by service",
     "step.observed": "found done already after a crash or a lost connection; not repeated",
     "step.failed": "did not reach its goal; data.kind says which way",
     "step.skipped": "not needed or not wanted; data.why",
@@ -43,6 +47,10 @@ TYPES: Mapping[str, str] = {
     "check.inconclusive": "a check could not tell; data.verdict",
     "contact.lost": "the connection broke; data.limit seconds for the host to come back",
     "contact.back": "it answers again; what was under way is put to it first",
+    "leaders.moved": "a member of a cluster was told to hand over what it leads; data.moved and"
+    " data.failed: how many leaderships left it, and how many did not",
+    "cluster.margin": "a member failed: how much more its cluster bears; data.least members may"
+    " fail before a group stands still (below 0: one does), data.lines",
     "drain.confirmed": "every balancer node reports the instance out of traffic",
     "shift.confirmed": "each node reports the weights of a share (data.share, data.seconds);"
     " data.anew: it was cut short before",

@@ -33,6 +33,7 @@ _NEEDS = (
     "output",
     "payload",
     "processes",
+    "program",
     "runner",
     "tree",
     "veil",

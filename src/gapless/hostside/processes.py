@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from gapless.hostside import identity, tree
+from gapless.hostside import identity, program, tree
 from gapless.hostside.children import CHILDREN
 from gapless.hostside.output import Output
 from gapless.hostside.wire import unpack_bytes
@@ -22,15 +22,21 @@ if TYPE_CHECKING:
 NOT_FOUND = 127
 CANNOT_RUN = 126
 _TICK = 0.1
+_WORDS = 4
+"""A program of ours is ``python -I -S -``, and then its words."""
 _SHORTEST_DOZE, _LONGEST_DOZE = 0.0002, 0.005
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
 
 
 class Execution:
-    """One command from start to end. ``spec`` is a Command as it travels."""
+    """One command from start to end. ``spec`` is a Command as it travels; ``forks`` says that this
+    process has one thread, so that a program of ours may run in a fork of it."""
 
-    def __init__(self, spec: dict[str, Any], cancelled: threading.Event) -> None:
+    def __init__(
+        self, spec: dict[str, Any], cancelled: threading.Event, *, forks: bool = False
+    ) -> None:
         self.spec = spec
+        self.forks = forks
         self.cancelled = cancelled
         self.marker = "GAPLESS_RUN=" + os.urandom(8).hex()
         self.timed_out = False
@@ -64,6 +70,10 @@ class Execution:
         environment.update(self.spec["env"])
         name, _, value = self.marker.partition("=")
         environment[name] = value
+        if self.forks and self._ours():
+            words = ["-", *self.spec["argv"][_WORDS:]]
+            text, self.spec["input"] = unpack_bytes(self.spec["input"]), ""
+            options["preexec_fn"] = program.becoming(text, words, environment)
         return CHILDREN.spawn(
             self._argv(),
             stdin=subprocess.PIPE if self.spec["input"] else subprocess.DEVNULL,
@@ -76,12 +86,15 @@ class Execution:
         )
 
     def _argv(self) -> list[str]:
-        # Our own Python, unless another user has to run it: ours may be in a home of ours.
         argv = list(self.spec["argv"])
-        user = self.spec["user"]
-        if self.spec.get("interpreted") and not (user and not identity.is_me(user)):
+        if self._ours():
             argv[0] = sys.executable or argv[0]
         return argv
+
+    def _ours(self) -> bool:
+        # Our own Python, unless another user has to run it: ours may be in a home of ours.
+        user = self.spec["user"]
+        return bool(self.spec.get("interpreted")) and (not user or identity.is_me(user))
 
     def _attend(self, process: subprocess.Popen[bytes]) -> None:
         # Until the command is over: feed it, read it, and end it when the time has come.

@@ -55,7 +55,7 @@ def run_all(commands: list[dict[str, Any]], timeout: float) -> list[dict[str, An
             completed.append(_not_begun(command, timeout))
             break
         limited = {**command, "timeout": min(command["timeout"], left)}
-        completed.append(Execution(limited, threading.Event()).run())
+        completed.append(Execution(limited, threading.Event(), forks=True).run())
         if command["check"] and not _succeeded(completed):
             break
     return completed

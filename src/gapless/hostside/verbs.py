@@ -18,6 +18,7 @@ _WHERE = {
     "ask": "soak",
     "watch": "soak",
     "exchange": "exchange",
+    "replace": "replacing",
     "claim": "claims",
     "release": "claims",
     "holder": "claims",

@@ -14,11 +14,16 @@ from dataclasses import replace
 from gapless.clusters.rounds import Round
 from gapless.clusters.topology import Topology
 from gapless.config.services import ServiceConfig
+from gapless.engine.opening_clusters import begin_all
 from gapless.engine.reordering import in_rounds, with_batches
 from gapless.planning.survey import SeenCluster
 from gapless.plans import ServicePlan, StepKind
 
 _SHOWN = 5
+_ASKED = (
+    "it has to let its members be stopped, too, what they lead is moved away before, and no other"
+    " rollout has it meanwhile"
+)
 
 
 def spared(
@@ -46,9 +51,11 @@ def with_cluster(service: ServicePlan, seen: SeenCluster | None, *, force: str) 
     rounds = tuple(_rounds(service, seen.topology))
     service = with_batches(service, 0, [one.members for one in rounds]) if rounds else service
     notes = [f"{service.name}: {note}" for note in _order_of(service, seen.topology, rounds)]
+    notes += [f"{service.name}: {name} is on the same hosts: {_ASKED}" for name in seen.neighbours]
     notes += [f"{service.name}: forced: {one}" for one in forced]
     unsafe = [f"{one}{f'; {one.next}' if one.next else ''}" for one in holding[:_SHOWN]]
     unsafe += [f"{len(holding) - _SHOWN} more"] if len(holding) > _SHOWN else []
+    unsafe += [begin_all(service.name)] if seen.topology is None and holding else []
     return replace(service, notes=(*service.notes, *notes), unsafe=tuple(unsafe))
 
 
@@ -72,12 +79,18 @@ def _order_of(
     last = [f"{host} leads {led[host]:,}" for host in service.hosts if led.get(host)]
     if last:
         more = f" and {len(last) - _SHOWN} more" if len(last) > _SHOWN else ""
-        yield (
-            f"followers first; {', '.join(last[-_SHOWN:])}{more} of {len(topology.groups):,} "
-            "groups: leaders move to members that were restarted already"
-        )
+        counted = f"{', '.join(last[-_SHOWN:])}{more} of {len(topology.groups):,} groups"
+        yield f"followers first; {counted}: {_how(topology)}"
     if service.at_once > 1:
         yield from _together(service, rounds)
+
+
+def _how(topology: Topology) -> str:
+    """How leaderships come to move."""
+    stay = sum(bool(group.leader) and not group.movable for group in topology.groups.values())
+    if not stay:
+        return "leaders move to members that were restarted already"
+    return f"{stay:,} of their leaders hand over only when they stop, any others move before"
 
 
 def _together(service: ServicePlan, rounds: Sequence[Round]) -> Iterator[str]:

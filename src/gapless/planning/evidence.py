@@ -38,6 +38,8 @@ def _asked(verify: Sequence[VerifyConfig]) -> Iterator[str]:
         yield f"asks {_and(told)}"
     if more := sum(not entry.kind and entry.http_check is None for entry in verify):
         yield f"runs {_plural(more, 'check')}"
+    if levels := [entry.level.title for entry in verify if entry.level]:
+        yield f"waits until {_and(levels)} {'is' if len(levels) == 1 else 'are'} back"
 
 
 def _watched(verify: Sequence[VerifyConfig], soak: float) -> Iterator[str]:

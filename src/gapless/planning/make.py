@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from gapless import schedule
 from gapless.config.definitions import to_definitions
+from gapless.config.neighbours import neighbours_in
 from gapless.config.services import ServiceConfig
 from gapless.config.source import Loaded
 from gapless.drivers.releases.base import ReleaseRef
@@ -309,6 +310,8 @@ def _tolerated(service: ServicePlan, wish: _Wish) -> str:
 def _in_order(planned: Sequence[ServicePlan], loaded: Loaded) -> tuple[ServicePlan, ...]:
     after = {name: service.after for name, service in loaded.project.services.items()}
     order = schedule.among([service.name for service in planned], after)
+    hosts = {service.name: service.hosts for service in planned}
+    order = schedule.apart(order, neighbours_in(loaded.project, order, hosts))
     wave = schedule.waves(order)
     placed = [replace(s, wave=wave[s.name], after=order[s.name]) for s in planned]
     return tuple(sorted(placed, key=lambda service: service.wave))

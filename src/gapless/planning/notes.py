@@ -46,6 +46,8 @@ def notes_of(
         pass  # the old copy serves until the new one does
     elif size.total == 1 and not installs:
         yield f"{name} has one instance: it is down during its restart"
+    elif service.cluster is not None and not force:
+        pass  # its own gates keep more than the floor
     elif size.floor == 0 and len(installs) < size.total:
         yield f"{name}: {_without_floor(size.total, most)}"
     if out:

@@ -117,6 +117,8 @@ class SeenCluster:
 
     topology: Topology | None
     findings: tuple[Finding, ...] = ()
+    neighbours: tuple[str, ...] = ()
+    """Other clusters that have members on the same hosts."""
 
 
 @dataclass(frozen=True, slots=True)

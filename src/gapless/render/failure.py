@@ -17,6 +17,7 @@ from gapless.render.words import back_to, clean, clock_time, hosts, in_order, pl
 from gapless.report.report import (
     Failure,
     LeftOut,
+    Margin,
     Report,
     SchemaBack,
     ServiceReport,
@@ -198,6 +199,13 @@ def warned(items: tuple[Warned, ...], width: int = WIDTH) -> Iterator[str]:
     for number, item in enumerate(items):
         text = f"{item.service} on {item.host}: {item.why}"
         yield from labelled("" if number else "warning", text, width)
+
+
+def margins(items: tuple[Margin, ...], width: int = WIDTH) -> Iterator[str]:
+    """How much more each cluster bears."""
+    lines = [f"{item.service}  {line}" for item in items for line in item.lines]
+    for number, line in enumerate(lines):
+        yield from labelled("" if number else "margin", line, width)
 
 
 def now(report: Report, width: int = WIDTH) -> Iterator[str]:

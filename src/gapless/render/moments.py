@@ -112,6 +112,8 @@ def _step_done(event: Event, data: Mapping[str, Any]) -> str:
         words = _STEP_WORDS["retire"]
     if event.step == "shift":
         words = _shifted(data)
+    if event.step == "evacuate" and data.get("keeps"):
+        words = "leads nothing that can be moved"
     if data.get("stays"):
         words = "stays in traffic until it ends"
     if data.get("handed_over"):
@@ -183,13 +185,24 @@ def _fact(step: str, data: Mapping[str, Any]) -> str:
     if step == "drain" and data.get("evidence"):
         left = int(data.get("left") or 0)
         return f"({str(data['evidence']).lower()}{f', {left} connections cut' if left else ''})"
-    if step == "evacuate" and data.get("moved"):
-        return f"({plural(int(data['moved']), 'leadership')})"
+    if step == "evacuate":
+        return _moved(data)
     if step == "warm" and data.get("missed"):
         return f"({data['missed']} of {data.get('asked')} requests were not answered well)"
     if step == "ready" and data.get("asked") is False:
         return "(no health asked)"
     return ""
+
+
+def _moved(data: Mapping[str, Any]) -> str:
+    """What it led, and what members of other clusters on its host did."""
+    own, beside = int(data.get("moved") or 0), data.get("beside") or {}
+    told = [plural(own, "leadership")] if own else []
+    keeps = int(data.get("keeps") or 0)
+    told += [f"{plural(keeps, 'leadership')} leaves when it stops"] if keeps == 1 else []
+    told += [f"{keeps:,} leaderships leave when it stops"] if keeps > 1 else []
+    told += [f"{plural(int(n), 'leadership')} of {name}" for name, n in beside.items()]
+    return f"({', '.join(told)})" if told else ""
 
 
 def _instance_done(event: Event, data: Mapping[str, Any]) -> str:
@@ -255,6 +268,10 @@ def _left_out(event: Event, data: Mapping[str, Any]) -> str:
 
 def _warned(event: Event, data: Mapping[str, Any]) -> str:
     return f"WARNING  {_where(event)}{_why(event, data)}"
+
+
+def _margin(event: Event, data: Mapping[str, Any]) -> str:
+    return f"{event.service}  {'; '.join(data.get('lines') or ())}"
 
 
 def _lock_taken_over(event: Event, data: Mapping[str, Any]) -> str:
@@ -334,6 +351,7 @@ _TELLERS: Mapping[str, _Teller] = {
     "instance.held": _held,
     "instance.left_out": _left_out,
     "instance.warned": _warned,
+    "cluster.margin": _margin,
     "shift.confirmed": _given,
     "shift.returned": _returned,
     "lock.taken_over": _lock_taken_over,

@@ -11,6 +11,7 @@ from gapless.planning.refusals import refusals
 from gapless.plans import Plan, ServicePlan, StepKind, Verb
 from gapless.render.batches import batch_lines
 from gapless.render.config_diff import config_lines
+from gapless.render.guarded import EVERY_GROUP, groups_keep, guarded
 from gapless.render.layout import INDENT, WIDTH, cut, following, screen, wrap
 from gapless.render.spelling import spelled
 from gapless.render.words import LISTED, about, hosts, plural, seconds
@@ -132,6 +133,8 @@ def _capacity(service: ServicePlan, plan: Plan) -> str:
         return f"≥ {_kept(service):,} of {service.total:,} serve" if service.floor > 0 else ""
     if _out(service) >= set(service.hosts):
         return "stays out of traffic"
+    if guarded(service, plan):
+        return EVERY_GROUP
     if service.strategy == "handover" and not _all_removed(service):
         return "hands over, one copy is always active"
     if _flips(service, plan):
@@ -156,19 +159,21 @@ def _out(service: ServicePlan) -> set[str]:
 
 def _flips(service: ServicePlan, plan: Plan) -> bool:
     """Whether its old copies serve until the new ones do; behind a balancer those of a flip are
-    taken out."""
+    taken out, and of a cluster the old one ends before the new one takes its data."""
     if service.start_first:
         return True
-    return _supervised(service, plan) and StepKind.DRAIN not in service.steps
+    return _copied(service, plan) and StepKind.DRAIN not in service.steps
+
+
+def _copied(service: ServicePlan, plan: Plan) -> bool:
+    """Whether a new copy runs beside the old one first."""
+    supervised = _definition(plan, service).get("process") is not None
+    return supervised and StepKind.EVACUATE not in service.steps
 
 
 def _doubtful(service: ServicePlan, plan: Plan) -> bool:
     """Whether some of it may not run, or is known not to."""
     return bool(plan.force or service.down or service.absent)
-
-
-def _supervised(service: ServicePlan, plan: Plan) -> bool:
-    return _definition(plan, service).get("process") is not None
 
 
 def _all_new(service: ServicePlan) -> bool:
@@ -319,14 +324,17 @@ def _least(plan: Plan) -> str:
     """The smallest shares first: those are what a reader has to know."""
     new = [service.name for service in plan.services if _all_new(service)]
     dead = [s.name for s in plan.services if len(s.down) >= s.total and s.name not in new]
-    flips = [s for s in plan.services if _flips(s, plan) and s.name not in (*new, *dead)]
+    alive = [s for s in plan.services if s.name not in (*new, *dead)]
+    groups = [service for service in alive if guarded(service, plan)]
+    flips = [s for s in alive if _flips(s, plan) and s not in groups]
     flip = [service.name for service in flips]
-    settled = {*new, *dead, *flip}
+    settled = {*new, *dead, *flip, *(service.name for service in groups)}
     kept = [s for s in plan.services if s.floor > 0 and s.name not in settled]
     ranked = sorted(kept, key=lambda service: _kept(service) / max(1, service.total))
     serve = [f"at least {_kept(s):,} of {s.total:,} {s.name} serve" for s in ranked[:3]]
     if len(ranked) > 3:
         serve.append(f"no smaller share of {len(ranked) - 3} others")
+    serve += groups_keep(groups)
     gone = [
         s.name for s in plan.services
         if s.floor <= 0 and _all_removed(s) and s.name not in settled
@@ -373,15 +381,15 @@ def _undo(plan: Plan) -> str:
     ways = {service.on_failure for service in plan.services}
     if plan.verb is Verb.ROLLBACK:
         return "what went back stays so and a person decides about the rest"
-    if ways == {"rollback"} and plan.verb is Verb.RESTART:
+    if plan.verb is Verb.RESTART and ways in ({"rollback"}, {"stop"}):
         kept = "it gets back the unit file it had" if _units(plan) else "it is started once more"
-        if all(service.start_first or _supervised(service, plan) for service in plan.services):
+        if all(s.start_first or _copied(s, plan) for s in plan.services):
             kept = "its old copy serves on"
         return f"{kept}; what is restarted already has nothing to undo"
     if ways == {"rollback"}:
         return "every instance it switched goes back and is checked again"
     if ways == {"stop"}:
-        return "everything stays as it is: going back is for you to decide"
+        return "what failed goes back; whether the others do is for you to decide"
     if ways == {"pause"}:
         return "it waits for you to promote or abort"
     return ", ".join(f"{s.name}: {s.on_failure}" for s in plan.services)

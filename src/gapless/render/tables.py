@@ -177,7 +177,7 @@ def render_locks(
 ) -> str:
     """Who owns what: as this controller knows, with the rollouts that wait for somebody, and as
     only hosts know, unless they are of ``neighbours``: other environments here, by rollout; and the
-    hosts that did not say."""
+    hosts that did not say. A rollout here owns clusters on the same hosts on these alone."""
     header = ("SERVICE", "OWNER", "WHERE", "SINCE", "ROLLOUT", "ALIVE", "REASON")
     owned = [*(_lock(row, now) for row in rows), *(_known(row, now) for row in on_hosts)]
     lines = table(header, owned) if owned else []
@@ -185,7 +185,8 @@ def render_locks(
         lines.append("Nothing is locked, as far as could be asked." if silent else _FREE)
     lines += [_LEFT_BEHIND] if any(row.host for row in rows) else []
     lines += (_of_neighbour(row) for row in neighbours.values())
-    strange = [row for row in on_hosts if row.rollout not in neighbours]
+    ours = {row.rollout for row in rows}
+    strange = [row for row in on_hosts if row.rollout not in (*neighbours, *ours)]
     if strange:
         where = ", ".join(dict.fromkeys(row.controller for row in strange))
         lines.append(f"What only hosts know is {where}'s: go on there, or break it.")

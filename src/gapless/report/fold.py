@@ -20,7 +20,7 @@ from gapless.report.parse import (
     undone_of,
 )
 from gapless.report.progress import TOUCHING, Progress, Stage
-from gapless.report.report import Undone, Warned, parse_verdict
+from gapless.report.report import Margin, Undone, Warned, parse_verdict
 
 
 def apply(progress: Progress, event: Event) -> None:
@@ -272,6 +272,11 @@ def _warned(progress: Progress, event: Event) -> None:
     progress.warned.append(told)
 
 
+def _margin(progress: Progress, event: Event) -> None:
+    lines = tuple(str(line) for line in event.data.get("lines", ()))
+    progress.margins[event.service] = Margin(event.service, lines)
+
+
 def _reading(progress: Progress, event: Event) -> None:
     progress.gap = gap_of(event.data)
 
@@ -316,6 +321,7 @@ HANDLERS: Mapping[str, Handler] = {
     "instance.held": _held,
     "instance.left_out": _left_out,
     "instance.warned": _warned,
+    "cluster.margin": _margin,
     "shift.confirmed": _shared,
     "prove.reading": _reading,
     "prove.finished": _reading,

@@ -13,7 +13,7 @@ from enum import StrEnum
 from gapless.events.event import Event
 from gapless.model import Verdict
 from gapless.plans import Plan
-from gapless.report.report import Failure, Gap, LeftOut, SchemaBack, Undone, Warned
+from gapless.report.report import Failure, Gap, LeftOut, Margin, SchemaBack, Undone, Warned
 
 TOUCHING = frozenset(
     ("drain", "evacuate", "switch", "ready", "rejoin", "warm", "admit", "soak", "verify", "commit")
@@ -91,6 +91,7 @@ class Progress:
     undone: dict[tuple[str, str], Undone] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     warned: list[Warned] = field(default_factory=list)
+    margins: dict[str, Margin] = field(default_factory=dict)
     schemas: list[SchemaBack] = field(default_factory=list)
     gap: Gap | None = None
     paused: str = ""

@@ -73,6 +73,14 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
+class Margin:
+    """How much more a cluster bore when a rollout of it did not end well, a line for each group."""
+
+    service: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Unjudged:
     """A rate that decided nothing on an instance which is new all the same: a person ``accepted``
     it so, else ``on_insufficient: pass`` let it through. ``why`` is the arithmetic."""
@@ -211,6 +219,7 @@ class Report:
     undone: tuple[Undone, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     warned: tuple[Warned, ...] = ()
+    margins: tuple[Margin, ...] = ()
     unjudged: tuple[Unjudged, ...] = ()
     unsure: tuple[Unsure, ...] = ()
     schemas: tuple[SchemaBack, ...] = ()
@@ -263,6 +272,7 @@ class Report:
         plain["undone"] = tuple(_load(Undone, u) for u in data.get("undone", ()))
         plain["left_out"] = tuple(_load(LeftOut, item) for item in data.get("left_out", ()))
         plain["warned"] = tuple(_load(Warned, item) for item in data.get("warned", ()))
+        plain["margins"] = tuple(_load(Margin, item) for item in data.get("margins", ()))
         plain["unjudged"] = tuple(_load(Unjudged, item) for item in data.get("unjudged", ()))
         plain["unsure"] = tuple(_load(Unsure, item) for item in data.get("unsure", ()))
         plain["schemas"] = tuple(_load(SchemaBack, item) for item in data.get("schemas", ()))

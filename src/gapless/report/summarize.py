@@ -42,6 +42,7 @@ def report_of(progress: Progress, sinks: tuple[str, ...] = ()) -> Report:
         undone=tuple(_named(undone, data) for undone in progress.undone.values()),
         left_out=tuple(progress.left_out),
         warned=tuple(progress.warned),
+        margins=tuple(progress.margins.values()),
         unjudged=tuple(_unjudged(progress)),
         unsure=tuple(_unsure(progress)),
         schemas=tuple(progress.schemas),

@@ -45,7 +45,7 @@ class ReturnCases(ClusterCases):
             await rig.start(host)
             await sound(rig, cluster)
 
-        self.play(case)
+        self.play(case, "restarts")
 
     def test_the_process_from_before_is_not_back(self) -> None:
         """A restart that was none."""
@@ -79,7 +79,7 @@ class ReturnCases(ClusterCases):
             again = await cluster.rejoined(member, before)
             assert again.done and not again.why
 
-        self.play(case)
+        self.play(case, "restarts")
 
     def test_a_member_that_cannot_catch_up_is_not_back(self) -> None:
         """It runs, and answers, as another process, and lacks what was written."""
@@ -100,7 +100,7 @@ class ReturnCases(ClusterCases):
             await _back(rig, cluster, member, before)
             assert await rig.caught_up(host)
 
-        self.play(case, "hold")
+        self.play(case, "restarts", "hold")
 
     def test_another_identity_is_never_back(self) -> None:
         """Its folder is lost: what comes up on its host is somebody else."""
@@ -119,7 +119,7 @@ class ReturnCases(ClusterCases):
                 assert not told.done and told.why
                 await asyncio.sleep(_EVERY)
 
-        self.play(case, "lose")
+        self.play(case, "restarts", "lose")
 
 
 async def _back(rig: ClusterRig, cluster: Cluster, member: str, before: Topology) -> None:

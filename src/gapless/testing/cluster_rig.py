@@ -29,8 +29,12 @@ class Unwritten(Exception):
 class ClusterRig(Protocol):
     """A cluster of three members or more, each on a host of its own, and the means to break it.
 
-    ``can``: choose (of a group more than one could take over), alone (who leads leads on when the
-    others of its groups are stopped), began (a member tells one process from the next); write,
+    ``can``: moves (who leads something can be told to hand it over; else there is a member that
+    leads nothing), quick (within a second or so:
+    cases that move something once more to vary it ask for that), choose (whom to is said with it,
+    and of a group more than one could take over), alone (who leads leads on when the others of its
+    groups are stopped), restarts (who is stopped is back within seconds of its start), began (a
+    member tells one process from the next); write,
     hold, silence, stranger, lose, fence, secret: see ``Special``.
     """
 
@@ -129,14 +133,20 @@ class ClusterCases:
         raise NotImplementedError
 
     def play(
-        self, case: Callable[[ClusterRig, Cluster], Coroutine[Any, Any, None]], *needs: str
+        self,
+        case: Callable[[ClusterRig, Cluster], Coroutine[Any, Any, None]],
+        *needs: str,
+        without: str = "",
     ) -> None:
-        """Run a case, or skip it when the rig lacks what it needs."""
+        """Run a case, or skip it when the rig lacks what it needs, or has what the case is about
+        the lack of."""
 
         async def scene() -> None:
             async with self.rig() as rig:
                 if lacking := set(needs) - rig.can:
                     raise SkipTest(f"this cluster has no {', '.join(sorted(lacking))}")
+                if without in rig.can:
+                    raise SkipTest(f"this cluster has {without}")
                 await rig.mend()
                 cluster = overheard(rig)
                 await sound(rig, cluster)

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from gapless.clusters.finding import Finding
 from gapless.clusters.group import Group, Kind, majority
 from gapless.clusters.member import Member
+from gapless.clusters.order import to_be_led
 from gapless.clusters.topology import Topology, by_id
 from gapless.drivers.clusters.base import Moved, Rejoined
 from gapless.model import Fence
 from gapless.testing.fake_unit import FakeUnit
 from gapless.testing.world import World
 
-_MOVING, _ELECTION = 0.05, 0.5
+_MOVING, _ELECTION, _GIVEN_BACK = 0.05, 0.5, 5.0
 _ORDERED = ("restart", "stop")
 _UNIT = 0.01
 """Seconds that one thing to catch up takes."""
@@ -42,6 +43,10 @@ class FakeMembers:
     """Hosts whose leaderships are not taken over, whatever is ordered."""
     behind: set[str] = field(default_factory=set)
     """Hosts that never catch up."""
+    bouncing: dict[str, int] = field(default_factory=dict)
+    """By group how often it comes back to whom it has just left."""
+    preferred: dict[str, str] = field(default_factory=dict)
+    """By group the host that is to lead it where it can."""
     paused: set[str] = field(default_factory=set)
     """Hosts for which something was ordered that has to be taken back."""
     moves: list[tuple[str, str]] = field(default_factory=list)
@@ -180,6 +185,9 @@ class FakeCluster:
         if to in self._members.in_sync and self._members.leaders[group] == member:
             self._members.leaders[group] = to
             self._members.moves.append((group, to))
+        if self._members.bouncing.get(group, 0) > 0:
+            self._members.bouncing[group] -= 1
+            self._members.leaders[group] = member
         return Moved(group, to, seconds=_MOVING)
 
     async def seal(self, member: str, fence: Fence | None) -> str:
@@ -206,6 +214,13 @@ class FakeCluster:
         await self._world.clock.sleep(self._world.latency)
         self._members.paused.discard(member)
 
+    async def prefer(self, member: str) -> tuple[Moved, ...]:
+        """Each group by itself, from whoever leads it."""
+        wanted = to_be_led(await self.topology(), member)
+        return tuple(
+            [await self._move(one.id, one.leader, [member], _GIVEN_BACK) for one in wanted]
+        )
+
     def _member(self, unit: FakeUnit) -> Member:
         return Member(
             unit.place,
@@ -224,4 +239,5 @@ class FakeCluster:
             self._members.leaders[group],
             self._members.in_sync.intersection(holders),
             majority(len(holders)),
+            preferred=self._members.preferred.get(group, ""),
         )

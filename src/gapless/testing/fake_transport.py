@@ -124,6 +124,23 @@ class FakeTransport:
 
         await self._simple("put", work, path)
 
+    async def replace(
+        self, path: str, old: str, content: bytes, fence: Fence | None = None
+    ) -> bool:
+        """Rename new content over a file."""
+
+        async def work() -> bool:
+            files = self._host.files
+            if fence is not None:
+                self._host.claims.admit(fence)
+            node = files.node(path)
+            if node is None or files.digest(path) != old:
+                return False
+            files.write(path, content, node.mode, node.owner)
+            return True
+
+        return await self._simple("replace", work, path)
+
     async def get(self, path: str, limit: int = 1 << 20) -> bytes | None:
         """A file's content."""
 

@@ -110,7 +110,7 @@ class FakeUnit:
         self.version = ""
         self.invocation = ""
         self.main_pid = self.restarts = self.exit_status = 0
-        self.entered = self.changed_at = 0.0
+        self.entered = self.changed_at = self.left = self.stopped = 0.0
         self.log: list[tuple[float, str, bytes]] = []
         """Its journal: the host's wall clock, the incarnation, a line as it was written."""
         self._timers: list[asyncio.TimerHandle] = []
@@ -279,6 +279,8 @@ class FakeUnit:
             "ActiveEnterTimestamp": _stamp(self.host.wall(self.entered)),
             "ActiveEnterTimestampMonotonic": _micros(self.entered),
             "StateChangeTimestampMonotonic": _micros(self.changed_at),
+            "ActiveExitTimestampMonotonic": _micros(self.left),
+            "InactiveEnterTimestampMonotonic": _micros(self.stopped),
             "FragmentPath": self.fragment if known else "",
             "DropInPaths": " ".join(dropins),
             "NeedDaemonReload": "yes" if on_disk != self.loaded and known else "no",
@@ -364,10 +366,12 @@ class FakeUnit:
         self._cancel_timers()
         self.healthy = False
         self._become("deactivating", "stop-sigterm")
+        self.left = self.changed_at
         await asyncio.sleep(min(self.behaviour.stop, self.timeout_stop))
         self.result = "timeout" if self.behaviour.stop > self.timeout_stop else "success"
         self.main_pid = 0
         self._become("inactive", "dead")
+        self.stopped = self.changed_at
 
     def _after_death(self) -> None:
         if not self.restart_always:

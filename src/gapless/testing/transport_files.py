@@ -26,7 +26,8 @@ def _line(at: float, text: str) -> bytes:
 
 
 class FileCases(TransportCases):
-    """Promises of ``put``, ``get``, ``digest``, ``push``, ``exchange``, ``ask`` and ``watch``."""
+    """Promises of ``put``, ``replace``, ``get``, ``digest``, ``push``, ``exchange``, ``ask`` and
+    ``watch``."""
 
     def test_what_is_put_can_be_got(self) -> None:
         """Any bytes, also over an older file."""
@@ -83,6 +84,40 @@ class FileCases(TransportCases):
             assert listed.stdout == "604 file\n"
 
         self.check(case, needs="shell")
+
+    def test_a_file_is_replaced_only_while_it_is_what_was_read(self) -> None:
+        """replace(): behind a link, with its mode; what somebody else wrote stays."""
+
+        async def case(host: Transport) -> None:
+            path, link = f"{self.folder}/file", f"{self.folder}/link"
+            await host.put(b"old", path, 0o604)
+            assert (await host.run(sh(f"ln -s file {link}"))).ok
+            read = (await host.digest([path]))[path]
+            assert await host.replace(link, read, b"new")
+            assert not await host.replace(link, read, b"late")
+            assert not await host.replace(f"{self.folder}/none", read, b"x")
+            assert await host.get(path) == b"new"
+            listed = await host.run(sh(f"cd {self.folder} && stat -c '%a %F %n' *"))
+            assert listed.stdout == "604 regular file file\n777 symbolic link link\n"
+
+        self.check(case, needs="shell")
+
+    def test_a_file_is_replaced_by_the_newest_rollout_alone(self) -> None:
+        """replace() with a fence."""
+
+        async def case(host: Transport) -> None:
+            path = f"{self.folder}/file"
+            await host.put(b"old", path)
+            read = (await host.digest([path]))[path]
+            old = fence_of(await host.claim(claim_of("r1")))
+            new = fence_of(await host.claim(claim_of("r1")))
+            with pytest.raises(FenceRefused):
+                await host.replace(path, read, b"zombie", old)
+            assert await host.get(path) == b"old"
+            assert await host.replace(path, read, b"new", new)
+            assert await host.get(path) == b"new"
+
+        self.check(case)
 
     def test_a_file_that_cannot_be_written_says_why(self) -> None:
         """The path and the reason."""

@@ -82,7 +82,7 @@ def test_with_a_member_down_no_other_is_touched() -> None:
     assert [one.code for one in found] == ["member-in-trouble", "not-in-sync", "no-reserve"]
     assert (found[0].where, found[0].what) == ("db4 (4)", "it does not answer")
     assert found[0].next.endswith("--hosts db4")
-    assert found[1].what == "4 of 5 members are in sync; 4 is not"
+    assert found[1].what == "4 of 5 members are in sync; db4 (4) is not"
 
 
 def test_the_member_in_trouble_itself_may_be_restarted() -> None:

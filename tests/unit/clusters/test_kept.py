@@ -11,7 +11,8 @@ from gapless.clusters.topology import Topology, by_id
 
 
 def test_it_comes_back_from_json_with_the_groups_of_the_member_alone() -> None:
-    members = [Member(one, host=f"h{one}", began=f"p{one}", role="replica") for one in "abc"]
+    members = [Member(one, host=f"h{one}", began=f"p{one}", role="replica") for one in "ab"]
+    members.append(Member("c", host="hc", trouble="does not answer"))
     shared = Group("g", Kind.REPLICAS, ("a", "b"), "a", frozenset("ab"), 1, movable=False)
     other = Group("other", Kind.QUORUM, ("b", "c"), "c", frozenset("bc"), 2)
     topology = Topology(by_id(members), {"g": shared, "other": other}, asked=("a", "b", "c"))

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from gapless.clusters.colouring import colouring
+from gapless.clusters.gates import refusals
 from gapless.clusters.greedy import greedy
 from gapless.clusters.group import Group, Kind
 from gapless.clusters.member import Member
@@ -316,3 +317,65 @@ def test_the_same_facts_give_the_same_rounds() -> None:
         )
         found = rounds(shuffled, names, at_once=None)
         assert found == plan(topology)
+
+
+def test_a_seat_that_goes_with_what_is_handed_over_keeps_nobody_apart() -> None:
+    """Three shards of a master and a replica: the replicas, and then those that were masters."""
+    shards = {
+        f"s{n}": Group(
+            f"s{n}", Kind.PRIMARY, (f"m{n}", f"r{n}"), f"m{n}", frozenset((f"m{n}", f"r{n}")), 1
+        )
+        for n in (1, 2, 3)
+    }
+    masters = ("m1", "m2", "m3")
+    seats = Group(
+        "masters",
+        Kind.QUORUM,
+        masters,
+        "",
+        frozenset(masters),
+        2,
+        movable=False,
+        led=False,
+        seats=True,
+    )
+    names = (*masters, "r1", "r2", "r3")
+    members = by_id(Member(name, host=name) for name in names)
+    whole = Topology(members, {**shards, "masters": seats}, asked=names)
+    planned = rounds(whole, names, at_once=3)
+    assert [one.members for one in planned.each] == [("r1", "r2", "r3"), masters]
+    assert refusals(whole, masters) == ()
+
+
+def test_a_seat_that_nobody_can_take_over_counts() -> None:
+    """m1 has no replica in sync."""
+    held = frozenset(("m1",))
+    shard = Group("s1", Kind.PRIMARY, ("m1", "r1"), "m1", held, 1)
+    masters = ("m1", "m2", "m3")
+    seats = Group(
+        "masters",
+        Kind.QUORUM,
+        masters,
+        "",
+        frozenset(("m1", "m2")),
+        2,
+        movable=False,
+        led=False,
+        seats=True,
+    )
+    members = by_id(Member(name, host=name) for name in (*masters, "r1"))
+    whole = Topology(members, {"s1": shard, "masters": seats}, asked=masters)
+    assert whole.costs(seats, ("m1",)) == held
+    assert whole.costs(seats, ("m2",)) == frozenset()
+    assert "quorum-lost" in {one.code for one in refusals(whole, ("m1",))}
+
+
+def test_who_waits_is_called_by_the_host_and_by_the_id_where_that_is_another_word() -> None:
+    members = by_id((Member("1", host="node1"), Member("node2", host="node2"), Member("3")))
+    group = Group("g", Kind.REPLICAS, ("1", "node2", "3"), "", frozenset(("1", "node2", "3")), 2)
+    planned = rounds(Topology(members, {"g": group}, asked=tuple(members)), members, at_once=2)
+    assert [one.wait for one in planned.each] == [
+        "3 waits: g can spare 1, and node1 (1) is of it",
+        "node2 waits: g can spare 1, and 3 is of it",
+        "",
+    ]

@@ -22,10 +22,10 @@ from tests.unit.config.shop import problems, service
         ({"health": "{http: 'http:///a'}"}, "8:20: http: 'http:///a' names no host"),
         ({"health": "{http: 'http://{host}:70000/'}"}, "8:20: http: there is no port 70000 in 'http://{host}:70000/' — a port is 1 to 65535"),
         ({"health": "{http: 'http://{host}:abc/'}"}, "8:20: http: 'abc' is not a port in 'http://{host}:abc/' — a port is 1 to 65535"),
-        ({"health": "{http: 'http://{adress}/'}"}, "8:20: unknown placeholder {adress} — did you mean '{address}'?"),
-        ({"health": "{http: {url: 'a:80', expect: {json: {v: '{relase}'}, body: 'a{x}', headers: {a: 'b{x}'}}}}"}, "8:26: http: 'a:80' has no scheme — write http://a:80|8:53: unknown placeholder {relase} — did you mean '{release}'?"),
-        ({"health": "{http: {url: 'http://a/', secrets: {A: 'env:{x}'}, expect: {json: {body: '{relase}', d: {headers: '{hosst}', secrets: '{nam}'}}}}}"}, "8:86: unknown placeholder {relase} — did you mean '{release}'?|8:111: unknown placeholder {hosst} — did you mean '{host}'?|8:131: unknown placeholder {nam} — did you mean '{name}'?"),
-        ({"health": "{command: [check, '{hosst}']}"}, "8:31: unknown placeholder {hosst} — did you mean '{host}'?"),
+        ({"health": "{http: 'http://{adress}/'}"}, "8:20: http: unknown placeholder {adress} — did you mean '{address}'?"),
+        ({"health": "{http: {url: 'a:80', expect: {json: {v: '{relase}'}, body: 'a{x}', headers: {a: 'b{x}'}}}}"}, "8:26: http: 'a:80' has no scheme — write http://a:80|8:53: v: unknown placeholder {relase} — did you mean '{release}'?"),
+        ({"health": "{http: {url: 'http://a/', secrets: {A: 'env:{x}'}, expect: {json: {body: '{relase}', d: {headers: '{hosst}', secrets: '{nam}'}}}}}"}, "8:86: body: unknown placeholder {relase} — did you mean '{release}'?|8:111: headers: unknown placeholder {hosst} — did you mean '{host}'?|8:131: secrets: unknown placeholder {nam} — did you mean '{name}'?"),
+        ({"health": "{command: [check, '{hosst}']}"}, "8:31: command: unknown placeholder {hosst} — did you mean '{host}'?"),
         ({"health": "{tcp: 127.0.1.1}"}, "8:19: tcp: '127.0.1.1' has no port — write 127.0.1.1:PORT"),
         ({"health": "{tcp: 'a:99999'}"}, "8:19: tcp: there is no port 99999 in 'a:99999' — a port is 1 to 65535"),
         ({"health": "{tcp: 'a:http'}"}, "8:19: tcp: 'http' is not a port in 'a:http' — a port is 1 to 65535"),
@@ -73,8 +73,8 @@ def test_prove_and_balancers_are_looked_at_too(tmp_path: Path) -> None:
     assert problems(tmp_path, text) == [
         "8:14: url: '127.0.1.1:3001' has no scheme — write http://127.0.1.1:3001",
         "10:25: socket: 'lb1' has no port — write lb1:PORT",
-        "10:52: unknown placeholder {nam} — did you mean '{name}'?",
-        "11:24: unknown placeholder {adress} — did you mean '{address}'?",
+        "10:52: server: unknown placeholder {nam} — did you mean '{name}'?",
+        "11:24: drain: unknown placeholder {adress} — did you mean '{address}'?",
     ]
 
 

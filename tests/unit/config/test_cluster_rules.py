@@ -87,3 +87,11 @@ def test_what_cannot_be_meant(tmp_path: Path, keys: str, told: str) -> None:
 def test_how_long_a_member_may_need_to_stop(tmp_path: Path, keys: str, seconds: float) -> None:
     cluster = store(tmp_path, f"    cluster: {{{keys}}}\n").cluster
     assert cluster is not None and cluster.stops == seconds
+
+
+def test_a_process_has_to_end_before_another_one_starts_on_the_same_data(tmp_path: Path) -> None:
+    flips = STORE.replace("systemd: db.service", "process: {command: [etcd]}")
+    (told,) = problems(tmp_path, f"{flips}    cluster: {{etcd: {{}}}}\n")
+    assert "a flip would start a second member beside the first" in str(told)
+    apart = flips.replace("[etcd]", "[etcd], name: 'etcd-{slot}'")
+    assert not problems(tmp_path, f"{apart}    cluster: {{etcd: {{}}}}\n")

@@ -89,7 +89,8 @@ def test_all_problems_of_a_file_at_once(tmp_path: Path) -> None:
         ({"health": "[{command: ''}]"}, "8:24: command: the command is empty"),
         ({"health": "[{ask_from: host}]"}, "8:15: unknown key 'ask_from' — did you mean 'from'?"),
         ({"verify": "{timeout: 3s}"}, "8:5: verify asks nothing — give one of http, tcp, unix, command, "
-            "endpoints, openapi, logs, prometheus, graphite, elasticsearch, loki, balancer_errors"),
+            "endpoints, openapi, level, logs, prometheus, graphite, elasticsearch, loki, "
+            "balancer_errors"),
         ({"on": "[]"}, "6:5: 'api' is on no host"),
         ({"on": "[web, dbb]"}, "6:15: unknown host or group 'dbb' — known: web, web1, web2, web3, web4"),
         ({"on": '["web[3:6]"]'}, "6:10: unknown host 'web5' in 'web[3:6]' — did you mean 'web4'?"),

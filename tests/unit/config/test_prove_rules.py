@@ -17,6 +17,10 @@ services:
   log: {on: [a, b, c], systemd: chronik, cluster: {chronik: {}}}
   cache: {on: [a, b, c], systemd: redis, cluster: {redis_sentinel: {master: x}}}
   pg: {on: [a, b, c], systemd: patroni, cluster: {patroni: {}}}
+  own: {on: [a, b, c], systemd: own, cluster: {command: {topology: [tell]}}}
+  zoo: {on: [a, b, c], systemd: zk, cluster: {zookeeper: {}}}
+  queue:
+    {on: [a, b, c], systemd: rabbit, cluster: {rabbitmq: {login: {user: x, password: env:X}}}}
 prove:
   workloads:
 """
@@ -35,6 +39,14 @@ _WRITE, _READ = "{path: /w, position: offset}", "{path: '/r?at={position}'}"
         ("log: {user: x}", "user: a client of chronik has no use for it — leave it out"),
         (f"log: {{write: {_WRITE}}}", "write and read: give both, or neither"),
         ("log: {remove: {path: /x}}", "remove: nothing is written without write and read"),
+        (
+            f"own: {{write: {_WRITE}, read: {_READ}}}",
+            "write: a client of command needs addresses, too — give URLs of the members",
+        ),
+        ("queue: {user: x}", "user: a client of rabbitmq needs password, too"),
+        ("zoo: {user: x}", "user: a client of zookeeper has no use for it — leave it out"),
+        ("pg: {tls: {}}", "tls: a client of patroni has no use for it — leave it out"),
+        ("zoo: {tls: {key: /k}}", "a key without a cert proves nothing; give both"),
         ("store: {rate: 0}", "rate: must be more than 0.0"),
         ("store: {place: 'A B'}", "place: 'A B'"),
         ("cache: {password: geheim}", "a secret is a reference"),
@@ -47,7 +59,8 @@ def test_one_problem(tmp_path: Path, line: str, told: str) -> None:
 
 def test_what_is_whole(tmp_path: Path) -> None:
     lines = f"    store: {{rate: 5}}\n    log: {{write: {_WRITE}, read: {_READ}}}\n"
-    lines += "    cache: {password: env:X}\n    pg: {user: x, database: d}\n"
+    lines += "    cache: {password: env:X, tls: {}}\n    pg: {user: x, database: d}\n"
+    lines += "    zoo: {tls: {ca: /a}}\n    queue: {tls: {cert: /c, key: /k}}\n"
     config = loaded(tmp_path, _STORE + lines).project.prove
     assert config is not None and not config.asks
     assert config.workloads["store"].rate == 5 and config.workloads["log"].write

@@ -14,6 +14,11 @@ from gapless.config.source import check_config, load_config
 from gapless.config.verify import VerifyConfig
 from gapless.plans import Plan
 
+LEVEL = {
+    "url": "http://p:9090",
+    "query": 'chronik_produce_latency_seconds{quantile="0.99",instance="{address}:1"}',
+    "most": 0.1,
+}
 PROMETHEUS = {"url": "http://p:9090/", "errors": 'errors_total{instance="{address}:1"}'}
 
 
@@ -44,6 +49,7 @@ GOOD: list[dict[str, Any]] = [
     {"endpoints": {"base": "http://{host}:1/", "ask": ["/a", "/b"]}, "retries": 1},
     {"openapi": "http://{host}:7231/?spec"},
     {"openapi": {"spec": "api.yaml", "base": "http://{host}:1", "secrets": {"A": "env:B"}}},
+    {"level": {**LEVEL, "times": 2, "floor": 0.01, "secrets": {"Authorization": "env:TOKEN"}}},
     {"logs": {"patterns": {"cassandra": "NoHostAvailable|([a-z]+[.])*Timeout"}, "alpha": 0.01}},
     {"logs": {"files": ["/var/log/{service}/*.log"], "level": "warning", "ignore": ["harmless"]}},
     {"prometheus": PROMETHEUS},
@@ -65,7 +71,7 @@ def test_every_kind_is_taken_and_travels_in_a_plan(tmp_path: Path) -> None:
     verify = from_definitions(again).services["api"].verify
     assert verify == loaded.project.services["api"].verify
     assert [entry.kind for entry in verify][:3] == ["", "endpoints", "endpoints"]
-    assert [entry.judge is not None for entry in verify] == [False] * 5 + [True] * 8
+    assert [entry.judge is not None for entry in verify] == [False] * 6 + [True] * 8
     assert verify[2].endpoints is not None
     assert [check.url for check in verify[2].endpoints.checks] == [
         "http://{host}:1/a",
@@ -74,6 +80,7 @@ def test_every_kind_is_taken_and_travels_in_a_plan(tmp_path: Path) -> None:
     assert verify[4].openapi is not None
     assert verify[4].openapi.spec == str(tmp_path / "api.yaml")
     assert verify[4].secret_references == ("env:B",)
+    assert verify[5].secret_references == ("env:TOKEN",)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +110,14 @@ def test_every_kind_is_taken_and_travels_in_a_plan(tmp_path: Path) -> None:
             {"prometheus": {**PROMETHEUS, "headers": {"A": "b"}, "secrets": {"a": "env:B"}}},
             "a is given in headers and in secrets",
         ),
+        ({"level": {"url": "http://p", "query": "lag"}}, "give most, times, or both"),
+        ({"level": {**LEVEL, "floor": 0.01}}, "give times, too"),
+        ({"level": {**LEVEL, "times": 2, "floor": 7}}, "floor is above most"),
+        ({"level": {**LEVEL, "times": 0.5}}, "times: must be 1.0 or more"),
+        ({"level": {**LEVEL, "query": 'a{i="{adress}"}'}}, "unknown placeholder {adress}"),
+        ({"level": {**LEVEL, "url": "http://u:pw@p"}}, "the URL holds a password"),
+        ({"level": {**LEVEL, "extend": "1h"}}, "defaults.host_deadline ends all steps"),
+        ({"level": LEVEL, "logs": {}}, "level and logs are two checks"),
         ({"elasticsearch": {"url": "http://e", "errors": "x"}}, "give total or alive"),
         ({"balancer_errors": {}}, "the service has no balancer"),
         ({"promtheus": PROMETHEUS}, "did you mean"),

@@ -24,7 +24,7 @@ PAGE = ROOT / "docs" / "reference" / "cluster-findings.md"
 SOURCE = ROOT / "src" / "gapless"
 CLUSTERS = "drivers/clusters/"
 ORIGINS: dict[str, tuple[str, ...]] = {
-    "Every cluster": ("clusters/gates.py", "cluster_answers.py"),
+    "Every cluster": ("clusters/gates.py", "clusters/clocks.py", "engine/members.py"),
     "etcd": (f"{CLUSTERS}etcd*.py",),
     "Redis with Sentinel": (f"{CLUSTERS}redis_sentinel*.py", f"{CLUSTERS}redis_findings.py"),
     "Redis Cluster": (f"{CLUSTERS}redis_cluster*.py", f"{CLUSTERS}redis_findings.py"),
@@ -32,6 +32,7 @@ ORIGINS: dict[str, tuple[str, ...]] = {
     "NATS with JetStream": (f"{CLUSTERS}nats*.py",),
     "RabbitMQ": (f"{CLUSTERS}rabbitmq*.py",),
     "ZooKeeper": (f"{CLUSTERS}zookeeper*.py",),
+    "Kafka": (f"{CLUSTERS}kafka*.py",),
     "Chronik, and anything that tells over HTTP": (f"{CLUSTERS}http*.py",),
     "A command of yours": (f"{CLUSTERS}command*.py",),
 }
@@ -124,7 +125,7 @@ def _has_findings(file: Path) -> bool:
     return any(
         isinstance(node, ast.ImportFrom)
         and node.module == "gapless.clusters.finding"
-        and any(alias.name == "Finding" for alias in node.names)
+        and any((alias.asname or alias.name) == "Finding" for alias in node.names)
         for node in ast.walk(_tree(file))
     )
 

@@ -10,6 +10,7 @@ import pytest
 
 from gapless.engine.begun import was_begun
 from gapless.engine.claims import _reach
+from gapless.engine.claims_beside import Place
 from gapless.engine.context import InstanceContext, RolloutContext
 from gapless.errors import Unreachable
 from gapless.plans import ServicePlan, StepKind
@@ -62,4 +63,4 @@ def test_begun_is_looked_up(key: str, begun: bool, known: bool) -> None:
 def test_reaching_a_host_reads_no_steps() -> None:
     """Nothing was begun there, so it is not waited for."""
     with pytest.raises(Unreachable):
-        run_virtual(_reach(rollout("wave1/web2/api/switch"), service(), "web1"))
+        run_virtual(_reach(rollout("wave1/web2/api/switch"), Place("api", "web1", service())))

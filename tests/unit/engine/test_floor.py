@@ -68,3 +68,33 @@ def test_one_who_waits_is_refused_when_the_other_breaks() -> None:
 
     with pytest.raises(FloorBroken):
         asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (("h1",), "repair h1 first: gapless doctor --hosts h1 shows what is wrong with it"),
+        (
+            ("h1", "h2"),
+            "repair what is broken first: gapless doctor --hosts h1,h2 shows what is wrong with"
+            " each",
+        ),
+    ],
+)
+def test_of_a_cluster_the_broken_member_is_to_be_repaired(
+    broken: tuple[str, ...], told: str
+) -> None:
+    """To let more of it go is no advice where data are kept."""
+    floor = Floor("etcd", ["h1", "h2", "h3"], 2, cluster=True)
+    floor.broken.update(broken)
+    assert floor.refusal("h3").next == told
+    assert floor.without(["h1"]).refusal("h3").next == told
+    floor.drained_by_hand("h4", "anna")
+    assert floor.refusal("h3").next == f"gapless admit etcd@h4; {told}"
+
+
+def test_of_others_more_may_go_where_that_is_wanted() -> None:
+    floor = Floor("api", ["w1", "w2"], 1)
+    floor.broken.add("w1")
+    told = "mend what is broken first, or raise rollout.max_unavailable"
+    assert floor.refusal("w2").next == told

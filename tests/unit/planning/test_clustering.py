@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from gapless.clusters.finding import Finding
@@ -109,4 +110,12 @@ def test_a_cluster_that_cannot_be_asked_leaves_the_order_and_is_refused(tmp_path
     silent = SeenCluster(None, (Finding("silent", "etcd", "nobody answers", next="look"),))
     service = planned(tmp_path, batch=2, seen=silent)
     assert hosts(service) == [("h1", "h2"), ("h3", "h4"), ("h5", "h6")]
-    assert service.unsafe == ("etcd: nobody answers; look",)
+    first, begin = service.unsafe
+    assert first == "etcd: nobody answers; look"
+    assert begin.startswith("where no member of store runs: start it on all its hosts")
+
+
+def test_other_clusters_on_the_same_hosts_are_named(tmp_path: Path) -> None:
+    seen = replace(ring(), neighbours=("etcd",))
+    told = " ".join(planned(tmp_path, batch=1, seen=seen).notes)
+    assert "store: etcd is on the same hosts: it has to let its members be stopped, too" in told

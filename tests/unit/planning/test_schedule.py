@@ -27,6 +27,13 @@ def test_order_holds_through_services_that_are_not_chosen() -> None:
     assert schedule.among(["web", "db"], after) == {"web": ("db",), "db": ()}
 
 
+def test_those_that_must_be_apart_go_one_after_the_other_in_the_order_there_is() -> None:
+    after = {"web": ["api"], "api": [], "db": []}
+    apart = schedule.apart(after, {"web": ["db"], "api": ["web"]})
+    assert apart == {"web": ("api", "db"), "api": (), "db": ()}
+    assert schedule.apart(after, {}) == {"web": ("api",), "api": (), "db": ()}
+
+
 def test_the_critical_path() -> None:
     seconds = {"a": 10.0, "b": 1.0, "c": 5.0, "d": 1.0}
     after = {"c": ["a"], "d": ["b"]}

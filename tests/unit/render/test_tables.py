@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gapless.engine.journal import LockRecord, RolloutRecord, RolloutState
 from gapless.finding import Finding
+from gapless.lockholders import HostLock
 from gapless.model import Verdict, VerdictStatus
 from gapless.render.tables import (
     render_check,
@@ -69,6 +70,21 @@ def test_locks() -> None:
     waits = _rollout("rtoudvw-6e21", "", state=RolloutState.INTERRUPTED)
     goldens.check("locks", render_locks([live, dead], streams.T0 + 61, [waits]))
     assert render_locks([], NOW) == "Nothing is locked.\n"
+
+
+def test_a_cluster_that_a_rollout_here_owns_beside_its_own_is_none_of_a_stranger() -> None:
+    """Only the hosts know it: the journal has what the rollout restarts."""
+    own = LockRecord("etcd", "rtouehn-7f3a", "alice", "deploy1", 4711, streams.T0, "", 3, True)
+    why = "restart of etcd, which is on the same hosts"
+    beside = HostLock(
+        "patroni", "rtouehn-7f3a", "alice", "deploy1", 4711, streams.T0, why, True, ("db1", "db2")
+    )
+    text = render_locks([own], streams.T0 + 61, (), [beside])
+    assert why in text
+    assert "What only hosts know" not in text
+    assert "lock break" not in text
+    other = replace(beside, rollout="rtoudvw-6e21", controller="laptop")
+    assert "What only hosts know is laptop's" in render_locks([own], NOW, (), [other])
 
 
 def test_doctor() -> None:

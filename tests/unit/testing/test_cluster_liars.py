@@ -16,7 +16,7 @@ from gapless.testing.cluster_suite import ClusterRig
 from gapless.testing.fake_cluster import FakeCluster
 
 from . import test_fake_cluster
-from .test_fake_cluster import FakeRig
+from .test_fake_cluster import FakeRig, StayingRig, Stays
 
 SECRET = "open-sesame"
 
@@ -36,6 +36,33 @@ class Hopes(FakeCluster):
 
     async def rejoined(self, member: str, before: Topology) -> Rejoined:
         return Rejoined(done=True)
+
+
+class Silent(Stays):
+    """Of what it cannot move."""
+
+    async def evacuate(
+        self, member: str, targets: Sequence[str], within: float, fence: Fence | None
+    ) -> tuple[Moved, ...]:
+        return ()
+
+
+class Moves(Stays):
+    """What it says that nobody can."""
+
+    async def evacuate(
+        self, member: str, targets: Sequence[str], within: float, fence: Fence | None
+    ) -> tuple[Moved, ...]:
+        told = await super().evacuate(member, targets, within, fence)
+        await FakeCluster.evacuate(self, member, targets, within, fence)
+        return told
+
+
+class Waits(Stays):
+    """For a leader that nobody can move."""
+
+    async def topology(self) -> Topology:
+        return await FakeCluster.topology(self)
 
 
 class Deaf(FakeCluster):
@@ -69,6 +96,7 @@ class Talks(FakeCluster):
 
 LIARS = [
     (Believes, "test_who_was_evacuated_leads_nothing_and_all_name_its_successors"),
+    (Believes, "test_evacuating_and_restoring_twice_is_harmless"),
     (Believes, "test_a_move_that_cannot_happen_says_why_and_the_member_leads_on"),
     (Hopes, "test_the_process_from_before_is_not_back"),
     (Hopes, "test_a_member_is_back_when_it_has_caught_up_and_not_before"),
@@ -79,9 +107,22 @@ LIARS = [
 ]
 
 
+_STAYS = "test_what_cannot_be_moved_is_told_and_nothing_is_changed"
+LIARS_ABOUT_WHAT_STAYS = [(Silent, _STAYS), (Moves, _STAYS), (Waits, _STAYS)]
+
+
 @pytest.mark.parametrize(("liar", "case"), LIARS)
 def test_a_liar_is_noticed(liar: type[FakeCluster], case: str) -> None:
-    class Rig(FakeRig):
+    _noticed(FakeRig, liar, case)
+
+
+@pytest.mark.parametrize(("liar", "case"), LIARS_ABOUT_WHAT_STAYS)
+def test_a_liar_about_what_stays_is_noticed(liar: type[Stays], case: str) -> None:
+    _noticed(StayingRig, liar, case)
+
+
+def _noticed(kind: type[FakeRig], liar: type[FakeCluster], case: str) -> None:
+    class Rig(kind):  # type: ignore[misc, valid-type]
         secrets = (SECRET,)
 
         def cluster(self) -> FakeCluster:

@@ -136,7 +136,7 @@ class EnvoyNode:
         if self._name(instance) not in endpoints.places:
             return  # it is going
         new = endpoints.with_status(self._name(instance), DRAINING)
-        await self._file.write("drain", endpoints.text, new, instance, fence)
+        await self._file.write(endpoints.text, new, fence)
 
     async def put_in(
         self, instance: Instance, sight: Sight, fence: Fence | None, *, fresh: bool
@@ -144,7 +144,7 @@ class EnvoyNode:
         """HEALTHY, once no check of a replaced instance fails: Envoy checks what it drains. One
         that comes is added: Envoy asks its check before it sends anything."""
         if self._name(instance) not in (await self._endpoints()).places:
-            await self._add("admit", instance, fence, HEALTHY)
+            await self._add(instance, fence, HEALTHY)
             return
         if fresh:
             _, host = await self.host(instance)
@@ -152,14 +152,14 @@ class EnvoyNode:
                 return
         endpoints = await self._endpoints_with(instance)
         new = endpoints.with_status(self._name(instance), HEALTHY)
-        await self._file.write("admit", endpoints.text, new, instance, fence)
+        await self._file.write(endpoints.text, new, fence)
 
     async def add(self, instance: Instance, fence: Fence | None) -> None:
         """An endpoint that is DRAINING from the beginning."""
         if self._name(instance) not in (await self._endpoints()).places:
-            await self._add("add", instance, fence, DRAINING)
+            await self._add(instance, fence, DRAINING)
 
-    async def _add(self, verb: str, instance: Instance, fence: Fence | None, status: str) -> None:
+    async def _add(self, instance: Instance, fence: Fence | None, status: str) -> None:
         if not self._config.dynamic:
             await self._endpoints_with(instance)
         endpoints, name = await self._endpoints(), self._name(instance)
@@ -173,7 +173,7 @@ class EnvoyNode:
                 next="give the cluster a locality with the list lb_endpoints, which may be empty, "
                 "and 'server' in gapless.yaml the form {address}:3001",
             ) from None
-        await self._file.write(verb, endpoints.text, new, instance, fence)
+        await self._file.write(endpoints.text, new, fence)
 
     async def remove(self, instance: Instance, fence: Fence | None) -> None:
         """UNHEALTHY, and out of the file when Envoy has seen that."""
@@ -183,7 +183,7 @@ class EnvoyNode:
         _, host = await self.host(instance)
         gone = host is None or host.told == UNHEALTHY
         new = endpoints.without(name) if gone else endpoints.with_status(name, UNHEALTHY)
-        await self._file.write("remove", endpoints.text, new, instance, fence)
+        await self._file.write(endpoints.text, new, fence)
 
     async def weigh(self, instance: Instance, weight: int, fence: Fence | None) -> None:
         """``load_balancing_weight`` of its endpoint."""
@@ -195,7 +195,7 @@ class EnvoyNode:
             )
         endpoints = await self._endpoints_with(instance)
         new = endpoints.with_weight(self._name(instance), weight)
-        await self._file.write("weight", endpoints.text, new, instance, fence)
+        await self._file.write(endpoints.text, new, fence)
 
     async def _endpoints(self) -> Endpoints:
         text = await self._file.read()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from gapless.clock import Clock
 from gapless.drivers.balancers.node_host import NodeHost
-from gapless.drivers.balancers.node_orders import NodeOrders
-from gapless.drivers.balancers.steered_file import CHANGED, swap
-from gapless.errors import TrafficError
-from gapless.model import Fence, Instance
+from gapless.drivers.transports.base import Transport
+from gapless.errors import HostFault, TrafficError
+from gapless.model import Fence
 
 _LARGEST = 8 << 20
 
@@ -21,7 +22,6 @@ class NodeFile:
         self._clock = clock
         self._again = again
         self._due = 0.0
-        self._orders = NodeOrders(host)
         self.path = path
         self.place = f"{path} on {host.label}"
         """Which file, and where, for people."""
@@ -42,24 +42,30 @@ class NodeFile:
             )
         return content.decode(errors="surrogateescape")
 
-    async def write(
-        self, verb: str, old: str, new: str, instance: Instance, fence: Fence | None
-    ) -> None:
+    async def write(self, old: str, new: str, fence: Fence | None) -> None:
         """Rename the new content over the old one. Where somebody else was faster nothing happens:
         the next look shows it, and the order is given again."""
         if old == new and self._clock.monotonic() < self._due:
             return
         before, after = (text.encode(errors="surrogateescape") for text in (old, new))
-        command = swap(self.path, before, after)
-        completed = await self._orders.order(verb, command, instance, fence)
-        if completed.ok:
-            self._due = self._clock.monotonic() + self._again
-        if completed.ok or completed.status == CHANGED:
-            return
-        late = "it did not end in time" if completed.timed_out else f"status {completed.status}"
-        raise TrafficError(
-            f"{self.place} could not be written",
-            where=self._host.balancer,
-            evidence=completed.evidence() or late,
-            next="its folder has to be writable there, with flock, sha256sum and sync at hand",
+        read = hashlib.sha256(before).hexdigest()
+        done = await self._host.talk(
+            lambda transport: self._replace(transport, read, after, fence),
+            what=f"nobody knows whether {self.place} was written",
+            hint="gapless doctor",
         )
+        if done:
+            self._due = self._clock.monotonic() + self._again
+
+    async def _replace(
+        self, transport: Transport, read: str, content: bytes, fence: Fence | None
+    ) -> bool:
+        try:
+            return await transport.replace(self.path, read, content, fence)
+        except HostFault as error:
+            raise TrafficError(
+                f"{self.place} could not be written",
+                where=self._host.balancer,
+                evidence="\n".join(filter(None, (str(error), error.evidence))),
+                next="its folder has to be writable there",
+            ) from error

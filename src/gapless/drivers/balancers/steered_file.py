@@ -1,10 +1,11 @@
-"""A file on a node that steers its balancer, replaced as a whole and never half.
+"""A file on a node that steers its balancer by a program that may refuse it (nginx), replaced as a
+whole and never half. Where there is no such program, ``Transport.replace`` does the same.
 
 1. Whoever wants to change it says which content was read. It is compared under a lock that every
    rollout takes (of the file's folder): what somebody else wrote meanwhile is never lost.
 2. The new content is written beside the file, with its mode and owner, compared with what was
    sent, synced and renamed over it: a reader sees the old file or the new one.
-3. A program may refuse the new file; then the old one is put back the same way.
+3. Where the program refuses the new file, the old one is put back the same way.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from gapless.model import Command
 CHANGED, REFUSED = 75, 65
 """Statuses: somebody else changed the file after it was read, or is at it; the program refused
 it."""
-_TIMEOUT, _LOCK = 20.0, ("-w", "10", "-E", str(CHANGED))
+_LOCK = ("-w", "10", "-E", str(CHANGED))
 
 # $1 the file, $2 and $3 sha256 of the old and the new content, $4 how many of the words after it
 # are the program that may refuse the file; the new content on standard input.
@@ -42,10 +43,7 @@ cat > "$file.gapless-new"
 cp -p -- "$file" "$file.gapless-old"
 sync -- "$file.gapless-new" "$file.gapless-old"
 mv -f -- "$file.gapless-new" "$file"
-if [ "$words" != 0 ] && ! (first "$@"); then
-    mv -f -- "$file.gapless-old" "$file"
-    exit 65
-fi
+(first "$@") || { mv -f -- "$file.gapless-old" "$file"; exit 65; }
 shift "$words"
 """
 
@@ -61,14 +59,14 @@ def swap(
     old: bytes,
     new: bytes,
     *,
-    accept: Sequence[str] = (),
-    then: str = "",
-    words: Sequence[str] = (),
-    timeout: float = _TIMEOUT,
+    accept: Sequence[str],
+    then: str,
+    words: Sequence[str],
+    timeout: float,
 ) -> Command:
-    """Replace the file's content, also by the same: some only look again when a file is renamed.
-    ``accept`` is the program that may refuse it; ``then`` is more of the script, run when all of
-    this went well, with ``words`` as its arguments."""
+    """Replace the file's content, also by the same. ``accept`` is the program that may refuse it;
+    ``then`` is more of the script, run when all of this went well, with ``words`` as its
+    arguments."""
     digests = [hashlib.sha256(content).hexdigest() for content in (old, new)]
     script = ("sh", "-c", _SWAP + then, "sh", path, *digests, str(len(accept)), *accept, *words)
     return Command(locked(path, script), timeout=timeout, input=new)

@@ -12,7 +12,7 @@ from gapless.drivers.balancers import traefik_view
 from gapless.drivers.balancers.http_answer import HttpAnswer
 from gapless.drivers.balancers.http_api import Ask, HttpApi
 from gapless.drivers.balancers.node_host import NodeHost
-from gapless.drivers.balancers.sight import NoAnswer
+from gapless.drivers.balancers.sight import NoAnswer, together
 from gapless.drivers.balancers.traefik_view import Process, Service
 from gapless.errors import TrafficError
 
@@ -73,12 +73,12 @@ class TraefikApi:
             await self._clock.sleep(_AGAIN)
 
     async def _found(self) -> View | TrafficError:
-        answer = await self._api.ask(_VERSION)
-        if answer.status == 404:
-            raise self._silent(answer)
-        date = answer.headers.get("Date")
-        begun = self._read(_VERSION, answer, lambda: traefik_view.process(answer.json(), date))
-        answer = await self._api.ask(self._ask_service)
+        asked = [self._api.ask(_VERSION), self._api.ask(self._ask_service)]
+        process, answer = await together(asked)
+        if process.status == 404:
+            raise self._silent(process)
+        date = process.headers.get("Date")
+        begun = self._read(_VERSION, process, lambda: traefik_view.process(process.json(), date))
         if answer.status == 404:
             return self._absent(answer, begun)
         service = self._read(self._ask_service, answer, lambda: traefik_view.service(answer.json()))

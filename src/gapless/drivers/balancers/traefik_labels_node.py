@@ -97,7 +97,8 @@ class TraefikLabelsNode:
             out=out,
             idle=idle,
             shut=not up,
-            accepted=up and told,
+            # Traefik may list for a moment more what the engine does not find healthy any more
+            accepted=up and told and one is not None and one.health in ("healthy", ""),
             counted=False,
             life=listed.life,
             others=listed.others,

@@ -140,7 +140,7 @@ class TraefikNode:
 
     async def put_out(self, instance: Instance, fence: Fence | None) -> None:
         """A weight below 0: no new requests; those in flight end in peace."""
-        await self._write("drain", instance, fence, self._out)
+        await self._write(instance, fence, self._out)
 
     async def put_in(
         self, instance: Instance, sight: Sight, fence: Fence | None, *, fresh: bool
@@ -154,7 +154,7 @@ class TraefikNode:
                 return
             if server is None or server.status == "DOWN" or view.young:
                 return
-        await self._write("admit", instance, fence, self._in)
+        await self._write(instance, fence, self._in)
 
     async def _put_new_in(self, instance: Instance, view: View, fence: Fence | None) -> None:
         """Once it passes the check that Traefik will ask; it is asked again until the limit."""
@@ -170,7 +170,7 @@ class TraefikNode:
                 self._refused[url] = f"{verdict.asked}: {verdict.answer}"
                 return
         self._refused.pop(url, None)
-        await self._write("admit", instance, fence, self._in)
+        await self._write(instance, fence, self._in)
 
     def _out(self, servers: Servers, url: str) -> str:
         gone = url not in servers.places and self._config.dynamic
@@ -183,11 +183,11 @@ class TraefikNode:
 
     async def add(self, instance: Instance, fence: Fence | None) -> None:
         """A server with a weight below 0."""
-        await self._write("add", instance, fence, lambda servers, url: servers.with_added(url, -1))
+        await self._write(instance, fence, lambda servers, url: servers.with_added(url, -1))
 
     async def remove(self, instance: Instance, fence: Fence | None) -> None:
         """Not in the file any more."""
-        await self._write("remove", instance, fence, Servers.without)
+        await self._write(instance, fence, Servers.without)
 
     async def weigh(self, instance: Instance, weight: int, fence: Fence | None) -> None:
         """Its weight, in or out."""
@@ -197,9 +197,7 @@ class TraefikNode:
                 where=self._balancer,
                 next=f"gapless drain {instance} takes it out",
             )
-        await self._write(
-            "weight", instance, fence, lambda servers, url: self._weighed(servers, url, weight)
-        )
+        await self._write(instance, fence, lambda servers, url: self._weighed(servers, url, weight))
 
     def _weighed(self, servers: Servers, url: str, weight: int) -> str:
         if url not in servers.places:
@@ -208,7 +206,6 @@ class TraefikNode:
 
     async def _write(
         self,
-        verb: str,
         instance: Instance,
         fence: Fence | None,
         change: Callable[[Servers, str], str],
@@ -222,7 +219,7 @@ class TraefikNode:
             new = change(servers, url)
         except UnreadableError as error:
             raise self._unreadable(servers.text, error) from None
-        await self._file.write(verb, servers.text, new, instance, fence)
+        await self._file.write(servers.text, new, fence)
         until = self._clock.monotonic() + _MISSED + (view.service.window or 0.0)
         down = [one.url for one in view.service.servers.values() if one.status == "DOWN"]
         self._doubted |= dict.fromkeys(down, until)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gapless.clock import within
-from gapless.config.verify_rates import SourceConfig
+from gapless.config.server import ServerConfig
 from gapless.drivers.checks.reach import Reach
 from gapless.drivers.secret_forms import secret_forms
 from gapless.errors import SourceUnavailable, UsageError
@@ -30,7 +30,7 @@ NO_FIELDS: Mapping[str, str] = {}
 class HttpSource:
     """One server. ``product`` is what it is called in errors."""
 
-    def __init__(self, product: str, config: SourceConfig, reach: Reach) -> None:
+    def __init__(self, product: str, config: ServerConfig, reach: Reach) -> None:
         self._product = product
         self._config = config
         self._reach = reach

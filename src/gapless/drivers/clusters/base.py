@@ -4,7 +4,10 @@
 2. What was ordered is never believed: it holds when the cluster reports it.
 3. Whatever an order changes for the time of a restart (a pause, a mode of maintenance) ends by
    itself, or ``restore`` takes it back, also after the controller was killed.
-4. A fence is that of the member's own host. Hosts count their rollouts apart: an order for another
+4. Where a group has a preferred leader, that one leads it again after its restart, so that leaders
+   do not pile up on those that were restarted first. Nobody is undone for a leadership that does
+   not come back.
+5. A fence is that of the member's own host. Hosts count their rollouts apart: an order for another
    host is given without one, after the member's host has admitted it.
 """
 
@@ -12,11 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gapless.clusters.finding import Finding
 from gapless.clusters.topology import Topology
 from gapless.model import Fence
+
+GIVEN_BACK = 10.0
+"""Seconds for the leaderships that a member gets back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +94,16 @@ class Cluster(Protocol):
 
     async def restore(self, member: str, fence: Fence | None) -> None:
         """Takes back what was ordered for the time of its restart; harmless where nothing was."""
+        ...
+
+
+@runtime_checkable
+class PrefersLeaders(Protocol):
+    """What a driver can do besides where groups have preferred leaders."""
+
+    async def prefer(self, member: str) -> tuple[Moved, ...]:
+        """A member that is back leads again what it is the preferred leader of, where it is in
+        sync. What became of each that it did not lead: ``why`` is "" where another one than before
+        leads it now. Its own host has admitted the rollout just before: the orders are for hosts
+        of others."""
         ...

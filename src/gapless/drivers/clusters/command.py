@@ -2,7 +2,7 @@
 
 1. The command is run for every member on its own host, all at once. What it has to print is
    ``command_view``; what is not that is none, and its member is silent.
-2. Leaderships are moved by ``transfer`` (``command_move``). Without it they are not movable: who
+2. Leaderships are moved by ``transfer`` (``ordered_move``). Without it they are not movable: who
    leads is restarted last, and hands over when it stops.
 3. ``seal`` runs before a member is stopped, ``restore`` after it has rejoined, and where a restart
    is given up.
@@ -18,20 +18,26 @@ from functools import partial
 
 from gapless.clock import Clock
 from gapless.clusters.finding import Finding
+from gapless.clusters.order import to_be_led
 from gapless.clusters.topology import Topology, by_id
 from gapless.config.cluster_command import ClusterOrderConfig, CommandClusterConfig
 from gapless.drivers.balancers.sight import together
-from gapless.drivers.clusters.base import Moved, Rejoined
+from gapless.drivers.clusters.base import GIVEN_BACK, Moved, Rejoined
 from gapless.drivers.clusters.command_findings import findings
 from gapless.drivers.clusters.command_host import CommandHost
-from gapless.drivers.clusters.command_move import CommandMove
 from gapless.drivers.clusters.command_return import left_to_catch_up, missing
 from gapless.drivers.clusters.command_round import Round
+from gapless.drivers.clusters.ordered_move import OrderedMove, by_leader
 from gapless.drivers.clusters.places import Places
+from gapless.drivers.clusters.silence import nobody_tells
 from gapless.drivers.fill import own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import ClusterError
 from gapless.model import Fence
+
+_AT_ONCE = 4
+_LOOK = 0.25
+"""Seconds between two looks: each is a process on every host."""
 
 
 class CommandCluster:
@@ -66,14 +72,7 @@ class CommandCluster:
         tells."""
         seen = await self._look()
         if not seen.views:
-            raise ClusterError(
-                f"none of {len(seen.sights)} hosts tells of its cluster",
-                where=self._name,
-                evidence="\n".join(
-                    f"{one.host}: {one.why}\n{one.evidence}".strip() for one in seen.sights
-                ),
-                next=next((one.next for one in seen.sights if one.next), ""),
-            )
+            raise nobody_tells(self._name, seen.sights, "of its cluster")
         return Topology(
             members=by_id(seen.members()),
             groups=seen.groups(),
@@ -97,8 +96,7 @@ class CommandCluster:
         stuck = [Moved(group.id, why=self._why_not()) for group in led if not group.movable]
         if not able:
             return tuple(stuck)
-        order = partial(self._transfer, await self._host_of(member), member, fence)
-        move = CommandMove(self._clock, member, self._look, order)
+        move = await self._move(member, fence)
         left = max(0.0, until - self._clock.monotonic())
         return (*await move.run(able, targets, left), *stuck)
 
@@ -122,6 +120,20 @@ class CommandCluster:
         if self._config.restore is not None:
             await self._run("restore", self._config.restore, member, fence)
 
+    async def prefer(self, member: str) -> tuple[Moved, ...]:
+        """All that another one leads and that prefers it, asked at who leads it."""
+        if self._config.transfer is None:
+            return ()
+        moved: list[Moved] = []
+        for leader, groups in by_leader(to_be_led(await self.topology(), member)).items():
+            move = await self._move(leader, None)
+            moved += await move.give(groups, member, GIVEN_BACK)
+        return tuple(moved)
+
+    async def _move(self, member: str, fence: Fence | None) -> OrderedMove:
+        order = partial(self._transfer, await self._host_of(member), member, fence)
+        return OrderedMove(self._clock, member, self._look, order, at_once=_AT_ONCE, pause=_LOOK)
+
     async def _run(
         self, verb: str, order: ClusterOrderConfig, member: str, fence: Fence | None
     ) -> str:
@@ -137,9 +149,14 @@ class CommandCluster:
         to: str,
         within: float,
     ) -> str:
+        """Why it was refused; "" where it was taken."""
         assert self._config.transfer is not None
         words = {"member": member, "group": group, "to": to}
-        return await host.order("transfer", self._config.transfer, words, fence, within)
+        try:
+            await host.order("transfer", self._config.transfer, words, fence, within)
+        except ClusterError as error:
+            return "\n".join(filter(None, (error.what, error.evidence)))
+        return ""
 
     async def _host_of(self, member: str) -> CommandHost:
         """Raises ClusterError for one that runs on no host of ours."""

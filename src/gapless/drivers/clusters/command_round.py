@@ -64,6 +64,10 @@ class Round:
         named = {one.leader for one in self.told.get(group, {}).values()}
         return named.pop() if len(named) == 1 else ""
 
+    def answers(self, member: str) -> bool:
+        """Whether it tells anything itself."""
+        return member in self.views
+
     def trouble(self, name: str) -> str:
         """Why a member is not well; "" for one that is."""
         view = self.views.get(name)
@@ -116,6 +120,7 @@ class Round:
     def _group(self, name: str) -> Group:
         told = tuple(self.told[name].values())
         position: dict[str, int] = {}
+        preferred = {one.preferred for one in told}
         for one in told:
             for member, place in one.position.items():
                 position[member] = max(place, position.get(member, 0))
@@ -129,6 +134,7 @@ class Round:
             position=position,
             movable=self.movable and all(one.movable for one in told),
             led=any(one.led for one in told),
+            preferred=preferred.pop() if len(preferred) == 1 else "",
         )
 
     def _in_sync(self, told: tuple[Group, ...], position: Mapping[str, int]) -> frozenset[str]:

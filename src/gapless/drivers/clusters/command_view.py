@@ -26,7 +26,7 @@ VERSION = 1
 _KINDS = {kind.value: kind for kind in Kind}
 _CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _OF_MEMBERS = ("address", "zone", "role", "version", "began", "trouble")
-_OF_GROUPS = ("kind", "minimum", "position", "movable", "led")
+_OF_GROUPS = ("kind", "minimum", "position", "movable", "led", "preferred")
 _OF_FINDINGS = ("evidence", "next", "absolute", "member")
 
 
@@ -90,6 +90,7 @@ def _group(one: Place, known: Collection[str]) -> Group:
         raise one.at("members").refused("there is none")
     kind = _KINDS[one.at("kind").one_of(_KINDS)] if one.has("kind") else Kind.QUORUM
     leader = one.at("leader")
+    preferred = one.at("preferred") if one.has("preferred") else None
     return Group(
         id=one.at("id").name(),
         kind=kind,
@@ -100,6 +101,7 @@ def _group(one: Place, known: Collection[str]) -> Group:
         position=dict(_positions(one, members)),
         movable=one.at("movable").flag() if one.has("movable") else True,
         led=one.at("led").flag() if one.has("led") else True,
+        preferred=_known(preferred, members) if preferred and preferred.text() else "",
     )
 
 

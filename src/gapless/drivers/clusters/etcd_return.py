@@ -18,16 +18,17 @@ def missing(seen: Round, was: Member, before: Topology) -> str:
         why = f": {there.why}" if there is not None and there.why else ""
         return f"{was.id} does not answer{why}"
     return (
-        _same_process(was.began, seen.answers[was.id].sight.began)
+        _same_process(was, seen.answers[was.id].sight.began)
         or _other_voters(frozenset(seen.voters), frozenset(before.groups[GROUP].members))
         or _named(was.id, seen.trouble(was.id))
     )
 
 
-def _same_process(was: str, now: str) -> str:
-    if not was or not now:
+def _same_process(was: Member, now: str) -> str:
+    """One that was down before told nothing then, and it is another one that answers."""
+    if not now or (not was.began and was.well):
         return "nobody can tell whether it is another process: /metrics has no start time"
-    return f"it is still the process that began at {was}" if was == now else ""
+    return f"it is still the process that began at {now}" if was.began == now else ""
 
 
 def _other_voters(now: frozenset[str], were: frozenset[str]) -> str:

@@ -1,9 +1,8 @@
 """Any cluster that tells over HTTP who leads what, as gapless.yaml says where.
 
 1. Every member is asked at once, each from its own host: whether it is well, and for its groups.
-2. Leaderships are moved one request a group, several groups at a time, each to the best of those
-   that were asked for, and once more to the next best. What is answered there is not believed: a
-   group has moved when all that answer name another leader.
+2. Leaderships are moved one request a group, several groups at a time (``ordered_move``). Without a
+   request for it who leads hands over when it is told to stop.
 3. A member is back when it is well, has the id of before, is another process where that can be
    told, and is in sync in all of its groups. Then a canary is written, where there is one, and
    everything has to be so still: one that has just begun may call everybody in sync.
@@ -12,18 +11,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from gapless.clock import Clock
 from gapless.clusters.finding import Finding
+from gapless.clusters.order import to_be_led
 from gapless.clusters.topology import Topology, by_id
 from gapless.config.cluster_http import ChronikConfig, HttpCallConfig, HttpClusterConfig
 from gapless.drivers.balancers.http_api import Ask
+from gapless.drivers.balancers.sight import together
 from gapless.drivers.clusters import http_view
-from gapless.drivers.clusters.base import Moved, Rejoined
+from gapless.drivers.clusters.base import GIVEN_BACK, Moved, Rejoined
+from gapless.drivers.clusters.http_return import left_to_catch_up, missing
 from gapless.drivers.clusters.http_view import Round, Sight
 from gapless.drivers.clusters.member_api import MemberApi
+from gapless.drivers.clusters.ordered_move import OrderedMove, by_leader
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import ClusterError
@@ -31,7 +34,7 @@ from gapless.model import Fence, Instance
 
 _AT_ONCE = 10
 _LOOK = 0.1
-_ATTEMPTS = 2
+_NO_TRANSFER = "no transfer is given; it hands over when it stops"
 
 
 class HttpCluster:
@@ -90,66 +93,34 @@ class HttpCluster:
     async def evacuate(
         self, member: str, targets: Sequence[str], within: float, fence: Fence | None
     ) -> tuple[Moved, ...]:
-        """One group after the other, ten at a time."""
+        """Ten groups at a time, where a transfer is given."""
         until = self._clock.monotonic() + within
-        topology = await self.topology()
-        call, gate = self._config.transfer, asyncio.Semaphore(_AT_ONCE)
-        led = topology.led_by(member) if call is not None else ()
+        led = (await self.topology()).led_by(member)
+        if self._config.transfer is None:
+            return tuple(Moved(group.id, why=_NO_TRANSFER) for group in led)
+        left = max(0.0, until - self._clock.monotonic())
+        return await self._move(member, self._config.transfer, fence).run(led, targets, left)
 
-        async def one(group: str) -> Moved:
-            assert call is not None
-            able = _best(topology, group, member, targets)
-            async with gate:
-                return await self._move(call, group, member, able, until, fence)
-
-        return tuple(await asyncio.gather(*(one(group.id) for group in led)))
-
-    async def _move(
-        self,
-        call: HttpCallConfig,
-        group: str,
-        member: str,
-        able: Sequence[str],
-        until: float,
-        fence: Fence | None,
-    ) -> Moved:
-        began, why = self._clock.monotonic(), "no follower is in sync"
-        for turn, to in enumerate(able[:_ATTEMPTS]):
-            now = self._clock.monotonic()
-            ends = now + max(0.0, until - now) / (_ATTEMPTS - turn)
-            why = await self._order(call, group, member, to, fence)
-            # one that was refused may have moved by itself
-            if new := await self._taken_over(group, member, now if why else ends):
-                return Moved(group, new, seconds=self._clock.monotonic() - began)
-            why = why or f"{member} still leads, though {to} was to take over"
-        return Moved(group, why=why, seconds=self._clock.monotonic() - began)
-
-    async def _taken_over(self, group: str, member: str, ends: float) -> str:
-        """Who leads instead, as soon as all say so; "" where nobody does in time."""
-        while True:
-            new = await self._leader(group)
-            if new and new != member:
-                return new
-            if self._clock.monotonic() >= ends:
-                return ""
-            await self._clock.sleep(_LOOK)
+    def _move(self, member: str, call: HttpCallConfig, fence: Fence | None) -> OrderedMove:
+        order = partial(self._order, call, member, fence)
+        return OrderedMove(self._clock, member, self._look, order, at_once=_AT_ONCE, pause=_LOOK)
 
     async def _order(
-        self, call: HttpCallConfig, group: str, member: str, to: str, fence: Fence | None
+        self,
+        call: HttpCallConfig,
+        member: str,
+        fence: Fence | None,
+        group: str,
+        to: str,
+        within: float,
     ) -> str:
-        """Why it was refused; "" where it was taken."""
+        """Why it was refused; "" where it was taken. Each question has its own limit."""
         ask = _filled(call, group, to)
         try:
             answer = await (await self._api_of(member)).ask(ask, fence)
         except ClusterError as error:
             return error.what
         return "" if answer.ok else f"{ask} → {answer}"
-
-    async def _leader(self, group: str) -> str:
-        """Whom all that answer name, "" where they do not agree."""
-        seen = await self._look()
-        named = {told[group].leader for told in seen.answering.values() if group in told}
-        return named.pop() if len(named) == 1 else ""
 
     async def seal(self, member: str, fence: Fence | None) -> str:
         """Its orderly stop does that."""
@@ -160,19 +131,19 @@ class HttpCluster:
         why, lag = await self._missing(member, before)
         if why or self._config.canary is None:
             return Rejoined(not why, why, lag)
-        for group in before.groups:
-            if refused := await self._written(self._config.canary, group):
+        for group in before.groups_of(member):
+            if refused := await self._written(self._config.canary, group.id):
                 return Rejoined(False, refused, lag)
         why, lag = await self._missing(member, before)
         return Rejoined(not why, why, lag)
 
     async def _missing(self, member: str, before: Topology) -> tuple[str, int | None]:
         now = await self.topology()
-        return next(_not_as_before(now, before, member), ""), _behind(now, before, member)
+        return missing(now, before, member), left_to_catch_up(now, before, member)
 
     async def _written(self, call: HttpCallConfig, group: str) -> str:
         """Why a canary was not taken; "" where it was."""
-        leader = await self._leader(group)
+        leader = (await self._look()).leader(group)
         if not leader:
             return f"{group}: nobody leads it"
         ask = _filled(call, group, leader)
@@ -181,6 +152,18 @@ class HttpCluster:
 
     async def restore(self, member: str, fence: Fence | None) -> None:
         """Nothing was ordered that lasts."""
+
+    async def prefer(self, member: str) -> tuple[Moved, ...]:
+        """As any transfer, asked at who leads instead."""
+        call = self._config.transfer
+        if call is None or not self._config.groups.preferred:
+            return ()
+        wanted = by_leader(to_be_led(await self.topology(), member))
+        moved = await together(
+            self._move(leader, call, None).give(groups, member, GIVEN_BACK)
+            for leader, groups in wanted.items()
+        )
+        return tuple(one for each in moved for one in each)
 
     async def _api_of(self, member: str) -> MemberApi:
         """Raises ClusterError for one that runs on no host of ours."""
@@ -246,36 +229,3 @@ def _filled(call: HttpCallConfig, group: str, to: str) -> Ask:
 
     raw = fill_in(call.body).encode() if call.method != "GET" else None
     return Ask(call.method, fill_in(call.path), raw=raw)
-
-
-def _best(topology: Topology, group: str, member: str, targets: Sequence[str]) -> list[str]:
-    """In sync, those that were asked for first, and of each who has got furthest."""
-    found = topology.groups[group]
-    able = sorted(found.in_sync - {member})
-    return sorted(able, key=lambda one: (one not in targets, -found.position.get(one, 0)))
-
-
-def _not_as_before(now: Topology, before: Topology, member: str) -> Iterator[str]:
-    found, was = now.members.get(member), before.members.get(member)
-    if found is None or was is None:
-        yield f"{member} is no member"
-        return
-    if not found.well:
-        yield f"{member} {found.trouble}"
-    if found.host != was.host:
-        yield f"{member} runs on {found.host or 'no host of ours'} now, and ran on {was.host}"
-    if found.began and found.began == was.began:
-        yield "it is the process from before"
-    for name in before.groups:
-        group = now.groups.get(name)
-        if group is None or member not in group.in_sync:
-            yield f"{name}: {member} is not in sync"
-
-
-def _behind(now: Topology, before: Topology, member: str) -> int | None:
-    """What it still has to catch up, over all of its groups; None where positions are not told."""
-    groups = [group for name in before.groups if (group := now.groups.get(name)) is not None]
-    if not any(group.position for group in groups):
-        return None
-    places = (group.position for group in groups if group.position)
-    return sum(max(one.values()) - one.get(member, 0) for one in places)

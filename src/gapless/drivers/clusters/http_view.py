@@ -34,6 +34,7 @@ class Told:
     members: tuple[str, ...] | None
     in_sync: frozenset[str]
     position: Mapping[str, int]
+    preferred: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,13 @@ def _told(one: Any, config: HttpGroupsConfig) -> Told:
     if not isinstance(in_sync, list) or not isinstance(members, list | None):
         raise ValueError(f"a group has no lists {config.in_sync} and {config.members}")
     leader = str(at(one, config.leader))
+    preferred = str(at(one, config.preferred)) if config.preferred else ""
     return Told(
         leader="" if leader in _NOBODY else leader,
         members=None if members is None else tuple(map(str, members)),
         in_sync=frozenset(map(str, in_sync)),
         position={str(k): int(v) for k, v in position.items()} if position else {},
+        preferred="" if preferred in _NOBODY else preferred,
     )
 
 
@@ -115,6 +118,15 @@ class Round:
     def answering(self) -> dict[str, Mapping[str, Told]]:
         """By id what each tells, of those that tell."""
         return {self.ids[s.host]: s.groups for s in self.sights if s.groups is not None}
+
+    def leader(self, group: str) -> str:
+        """Whom all that know it name; "" where they do not agree."""
+        named = {told[group].leader for told in self.answering.values() if group in told}
+        return named.pop() if len(named) == 1 else ""
+
+    def answers(self, member: str) -> bool:
+        """Whether it tells of its groups itself."""
+        return member in self.answering
 
     def members(self) -> Iterator[Member]:
         """All that are known."""
@@ -163,7 +175,7 @@ class Round:
         for one in told:
             for member, place in one.position.items():
                 position[member] = max(place, position.get(member, 0))
-        minimum = self.config.minimum
+        minimum, preferred = self.config.minimum, {one.preferred for one in told}
         return Group(
             name,
             Kind.QUORUM if minimum == "majority" else Kind.REPLICAS,
@@ -173,6 +185,7 @@ class Round:
             majority(len(members)) if minimum == "majority" else minimum,
             position,
             movable=self.movable,
+            preferred=preferred.pop() if len(preferred) == 1 else "",
         )
 
     def _in_sync(self, told: Sequence[Told], position: Mapping[str, int]) -> Iterator[str]:

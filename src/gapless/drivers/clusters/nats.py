@@ -106,6 +106,7 @@ class NatsCluster:
         led = [group for group, leader in seen.leaders.items() if leader == member]
         able = [group for group in led if seen.group(group).movable]
         stuck = [Moved(one, why=self._doors.no_login(one)) for one in led if one not in able]
+        stuck += [Moved(one, why=seen.contested(one)) for one in seen.claimed(member)]
         if not able:
             return tuple(stuck)
         if member not in seen.servers:

@@ -39,7 +39,7 @@ class Doors:
         transports: Callable[[str], Transport],
     ) -> None:
         self._talks = {
-            host: NatsTalk(cluster, host, address, partial(transports, host), config.timeout)
+            host: NatsTalk(cluster, host, address, partial(transports, host), config)
             for host, address in addresses.items()
         }
         accounts = {_GLOBAL: None, **config.accounts}

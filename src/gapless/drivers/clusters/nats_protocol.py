@@ -19,6 +19,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+OFFERS_TLS = r'^INFO \{.*"tls_(required|available)"\s*:\s*true'
+"""What INFO looks like where TLS may begin right after it."""
 _INBOX = "_INBOX.gapless"
 _END = b"\r\n"
 _BYE = b"-ERR 'gapless has asked all it wanted to know'\r\n"

@@ -90,6 +90,20 @@ class Round:
                 found[group] = view.place
         return found
 
+    def claimed(self, member: str) -> tuple[str, ...]:
+        """Groups that nobody leads for sure, and somebody says that this one does."""
+        return tuple(
+            group
+            for group, views in self.views.items()
+            if not self.leaders[group] and any(view.leader == member for view in views.values())
+        )
+
+    def contested(self, group: str) -> str:
+        """Who names whom, of a group that nobody leads for sure."""
+        views = self.views[group]
+        named = ", ".join(f"{name} names {view.leader or 'nobody'}" for name, view in views.items())
+        return f"no majority of {self.size(group)} names one leader: {named}"
+
     def size(self, group: str) -> int:
         """How many members it is to have, or has."""
         told = (view.size for view in self.views[group].values())

@@ -7,19 +7,30 @@
    which may pass. The password is in none of them.
 3. After a lost connection it is said once more: a leader that has handed over already is told to by
    nobody, for only the leader listens.
+4. With ``client_tls`` everything of ours goes over TLS, which begins when the server's INFO has
+   offered it, or before that (``handshake_first``). Who is not vouched for, and who offers none, is
+   told nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from gapless.config.cluster_nats import NatsLoginConfig
+from gapless.config.cluster_nats import NatsClusterConfig, NatsLoginConfig
 from gapless.drivers.clusters.member_api import Silent
-from gapless.drivers.clusters.nats_protocol import NonsenseError, Order, Said, question, read
+from gapless.drivers.clusters.nats_protocol import (
+    OFFERS_TLS,
+    NonsenseError,
+    Order,
+    Said,
+    question,
+    read,
+)
 from gapless.drivers.clusters.password import Password
 from gapless.drivers.secret_forms import secret_forms
-from gapless.drivers.transports.base import Transport
+from gapless.drivers.speaking_tls import tls_to
+from gapless.drivers.transports.base import Tls, Transport
 from gapless.errors import ClusterError, FenceRefused, LostContact, TransportError
 from gapless.hostside.veil import veil
 from gapless.model import Fence
@@ -29,8 +40,15 @@ class ShutOut(ClusterError):
     """The server does not let us in."""
 
 
+@dataclass(frozen=True, slots=True)
+class OfferedTls(Tls):
+    """It begins when the other side's first line, said in the clear, matches ``offer``."""
+
+    offer: str = OFFERS_TLS
+
+
 class NatsTalk:
-    """``address`` as the host reaches it; ``timeout`` in seconds bounds each question."""
+    """``address`` as the host reaches it."""
 
     def __init__(
         self,
@@ -38,14 +56,15 @@ class NatsTalk:
         host: str,
         address: str,
         transport: Callable[[], Transport],
-        timeout: float,
+        config: NatsClusterConfig,
     ) -> None:
         self.label = f"NATS on {host or 'localhost'}"
         """What answers, and where, for people."""
         self.address = address
         self._cluster = cluster
         self._transport = transport
-        self._timeout = timeout
+        self._timeout = config.timeout
+        self._tls = _tls(address, config)
 
     async def say(self, login: NatsLogin, *orders: Order, fence: Fence | None = None) -> Said:
         """All of it taken. Raises ShutOut, Silent, ClusterError for what is not NATS, FenceRefused
@@ -65,9 +84,10 @@ class NatsTalk:
             hint = f"is it a client port of NATS, {self.address}?"
             raise self._error(f"{self.label} answers nonsense", evidence, hint) from None
         said = replace(said, errors=tuple(veiled(one.encode()) for one in said.errors))
-        if said.info.get("tls_required") is True:
-            what = f"{self.label} wants TLS on its client port, which is not spoken here"
-            raise ShutOut(what, where=self._cluster, evidence=evidence, next=_LAME)
+        if self._tls is None and said.info.get("tls_required") is True:
+            what = f"{self.label} wants TLS on its client port"
+            hint = "set 'client_tls' of the cluster in gapless.yaml"
+            raise ShutOut(what, where=self._cluster, evidence=evidence, next=hint)
         if said.shut_out:
             login.forget()
             what = f"{self.label} does not let in {login.called}: {said.shut_out}"
@@ -78,7 +98,7 @@ class NatsTalk:
                 f"{self.label} closed without a whole answer",
                 where=self._cluster,
                 evidence=evidence,
-                next="look at the server's log there",
+                next=_LOG if came or self._tls else f"{_LOG}; {_FIRST}",
             )
         return said
 
@@ -86,19 +106,26 @@ class NatsTalk:
         transport = self._transport()
         try:
             try:
-                return await transport.exchange(self.address, data, self._timeout, fence)
+                return await self._once(transport, data, fence)
             except LostContact:
                 await transport.connect()
-                return await transport.exchange(self.address, data, self._timeout, fence)
+                return await self._once(transport, data, fence)
         except FenceRefused:
             raise
         except TransportError as error:
+            evidence = "\n".join(filter(None, (str(error), error.evidence)))
+            if error.what.startswith("no TLS"):
+                what = f"{self.label} is told nothing on its client port: {error.what}"
+                raise ShutOut(what, where=self._cluster, evidence=evidence, next=_TLS) from error
             raise Silent(
                 f"{self.label} takes no clients on {self.address}",
                 where=self._cluster,
-                evidence="\n".join(filter(None, (str(error), error.evidence))),
+                evidence=evidence,
                 next=error.next or "see that it listens there, and is not in lame duck mode",
             ) from error
+
+    async def _once(self, transport: Transport, data: bytes, fence: Fence | None) -> bytes:
+        return await transport.exchange(self.address, data, self._timeout, fence, self._tls)
 
     def _error(self, what: str, evidence: str, hint: str) -> ClusterError:
         return ClusterError(what, where=self._cluster, evidence=evidence, next=hint)
@@ -124,4 +151,16 @@ class NatsLogin:
         self._password.forget()
 
 
-_LAME = "stop its servers by lame duck mode, and restart them with --force --reason TEXT"
+def _tls(address: str, config: NatsClusterConfig) -> Tls | None:
+    tls = tls_to(address, config.client_tls)
+    if tls is None or config.handshake_first:
+        return tls
+    return OfferedTls(tls.name, tls.ca, tls.cert, tls.key)
+
+
+_LOG = "look at the server's log there"
+_FIRST = "where it begins with TLS, set 'client_tls' and 'handshake_first' of the cluster"
+_TLS = (
+    "compare 'client_tls' and 'handshake_first' of the cluster in gapless.yaml with 'tls' of the"
+    " server's configuration"
+)

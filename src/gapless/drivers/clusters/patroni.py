@@ -36,9 +36,9 @@ from gapless.drivers.clusters.patroni_places import places
 from gapless.drivers.clusters.patroni_return import missing
 from gapless.drivers.clusters.patroni_round import Round
 from gapless.drivers.clusters.patroni_sight import Sight
+from gapless.drivers.clusters.silence import nobody_tells
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
-from gapless.errors import ClusterError
 from gapless.model import Fence, Instance
 
 _LOOK = 0.2
@@ -195,13 +195,7 @@ class PatroniCluster:
 def _check(cluster: str, seen: Round) -> None:
     if seen.listed:
         return
-    told = [f"{sight.host}: {sight.why}\n{sight.evidence}".strip() for sight in seen.sights]
-    raise ClusterError(
-        f"none of {len(seen.sights)} hosts tells who its members are",
-        where=cluster,
-        evidence="\n".join(told),
-        next=next((sight.next for sight in seen.sights if sight.next), ""),
-    )
+    raise nobody_tells(cluster, seen.sights, "who its members are")
 
 
 def _leads(seen: Round, member: str) -> bool:

@@ -35,6 +35,7 @@ from gapless.drivers.clusters.rabbitmq_move import RabbitMove, led_by
 from gapless.drivers.clusters.rabbitmq_orders import RabbitOrders
 from gapless.drivers.clusters.rabbitmq_return import left_to_rejoin, missing
 from gapless.drivers.clusters.rabbitmq_round import Round
+from gapless.drivers.clusters.silence import nobody_tells
 from gapless.drivers.fill import fill, filled, own_name
 from gapless.drivers.transports.base import Transport
 from gapless.errors import ClusterError
@@ -81,6 +82,9 @@ class RabbitCluster:
         """All nodes and groups, and what is wrong. Raises ClusterError where none answers."""
         seen = await self._look()
         _check(self._name, seen)
+        for member in seen.nodes:
+            if not seen.began[member]:  # else nobody could tell later that it is another process
+                seen = await self._told(seen, member)
         return Topology(
             members=by_id(seen.members()),
             groups={group: seen.group(group) for group in seen.views},
@@ -109,6 +113,10 @@ class RabbitCluster:
         if member not in seen.nodes and not (led and seen.runs(member) and member in seen.places):
             # In maintenance already, and leads nothing; or it is down, and can be told nothing.
             return tuple(Moved(one, why=f"{member} leads, and does not answer") for one in led)
+        if seen.names != (member,) and set(seen.nodes) <= {member}:
+            # What became of an order could not be seen.
+            why = f"none but {member} answers: nobody could tell who takes over"
+            return tuple(Moved(one, why=why) for one in led)
         self._drained[member] = seen.began.get(member, "")
         return await self._move(member, seen.places[member]).drain(seen, within, fence)
 
@@ -185,9 +193,4 @@ class RabbitCluster:
 def _check(cluster: str, seen: Round) -> None:
     if seen.nodes:
         return
-    raise ClusterError(
-        f"none of {len(seen.sights)} hosts tells of a cluster of RabbitMQ",
-        where=cluster,
-        evidence="\n".join(f"{one.host}: {one.why}\n{one.evidence}".strip() for one in seen.sights),
-        next=next((one.next for one in seen.sights if one.next), ""),
-    )
+    raise nobody_tells(cluster, seen.sights, "of a cluster of RabbitMQ")

@@ -18,9 +18,9 @@ def missing(seen: Round, was: Member, before: Topology) -> str:
     if unseen := [one for one in seen.nodes if one not in seen.nodes[was.id].sees]:
         return f"{was.id} does not see {', '.join(unseen)} run"
     began = seen.began.get(was.id, "")
-    if not began or not was.began:
+    if not began or (not was.began and was.well):
         return "nobody can tell yet whether it is another process"
-    if same(was.began, began):
+    if was.began and same(was.began, began):
         return f"it is still the process {was.began}"
     return next((why for why in _lacking(seen, was.id, before)), "")
 

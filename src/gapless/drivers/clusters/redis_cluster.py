@@ -67,6 +67,7 @@ class RedisCluster:
             lambda host: fill(config.address, Instance(name, host), address),
             transports,
             password=password,
+            tls=config.tls,
             timeout=config.timeout,
         )
 

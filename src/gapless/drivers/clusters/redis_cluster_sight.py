@@ -173,6 +173,7 @@ def _masters(sight: Sight, well: frozenset[str]) -> Group:
         minimum=majority(len(members)),
         movable=False,
         led=False,
+        seats=True,
     )
 
 

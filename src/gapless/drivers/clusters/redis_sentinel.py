@@ -9,9 +9,9 @@
    without them.
 4. A server that was restarted is back when it is another process that follows the master, near its
    end, and every sentinel finds it well.
-5. What an order leaves behind shows by itself: a pause ends after fifteen seconds, a priority that
-   was changed is so high that nobody else can have set it. So ``restore`` needs to remember
-   nothing, and works for another controller, too.
+5. What an order leaves behind shows by itself: a pause ends after fifteen seconds, and a priority
+   or a sentinel's period that was changed has a value that nobody else would set. So ``restore``
+   needs to remember nothing, and works for another controller, too.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from gapless.drivers.clusters.redis_sentinel_sight import (
     topology,
     unpausable,
 )
+from gapless.drivers.clusters.redis_sentinel_timing import Timing
 from gapless.drivers.clusters.redis_sentinel_view import doors, questions, watch
 from gapless.drivers.clusters.redis_talk import talks
 from gapless.drivers.clusters.redis_view import QUESTIONS, server
@@ -88,6 +89,7 @@ class RedisSentinel:
             lambda host: fill(config.address, Instance(name, host), address),
             transports,
             password=password,
+            tls=config.tls,
             timeout=config.timeout,
         )
         self._sentinels = talks(
@@ -96,6 +98,7 @@ class RedisSentinel:
             lambda host: fill(config.sentinel, Instance(name, host), address),
             transports,
             password=guard,
+            tls=config.sentinel_tls,
             timeout=config.timeout,
             sentinel=True,
         )
@@ -158,7 +161,7 @@ class RedisSentinel:
         return rejoined(await self._look(), member, before, self._config)
 
     async def restore(self, member: str, fence: Fence | None) -> None:
-        """Takes back the pause of a master, and priorities that keep others from being chosen. An
+        """Takes back the pause of a master, and what was set for the time of a failover. An
         old master that sentinels have replaced meanwhile is made a replica first: it must not take
         a write that would be lost."""
         placed = await self._look()
@@ -169,6 +172,8 @@ class RedisSentinel:
             if found.priority >= SHUNNED:
                 talk = self._servers[placed.hosts[one]]
                 await welcomed(talk, found.priority % SHUNNED)
+        for host in placed.sight.watches:
+            await Timing(self._config.master, self._sentinels[host], self._clock).undo()
 
     async def _look(self) -> Placed:
         servers = await of_each(
@@ -210,9 +215,9 @@ class RedisSentinel:
         """To whom it went."""
         choice = chosen(placed, member, targets, slow, self._config.lag)
         talks = {one: self._servers[host] for one, host in placed.hosts.items()}
-        sentinel = self._sentinels[next(iter(placed.sight.watches))]
+        sentinels = {host: self._sentinels[host] for host in placed.sight.watches}
         master = self._config.master
-        move = RedisSentinelMove(master, choice, talks, sentinel, self._clock, fence)
+        move = RedisSentinelMove(master, choice, talks, sentinels, self._clock, fence)
         return await move.run(until)
 
     async def _settled(self, old: str, new: str, began: float, until: float) -> Moved:

@@ -4,18 +4,20 @@
 seconds, until a sentinel turns it into a replica: all of those are lost. So:
 
 1. Replicas that are not to be chosen are made the last choice, before anything stands still:
-   sentinels ask for priorities every ten seconds only. Mostly there are none.
+   sentinels ask for priorities every ten seconds only. Mostly there are none. Then the moment is
+   awaited in which a failover is shortest (``redis_sentinel_timing``).
 2. ``CLIENT PAUSE … WRITE``: the old master acknowledges no write any more. The pause ends by
    itself, whatever becomes of us.
 3. Wait until every replica that may be chosen has what the master had: which one sentinels take
    need not be known then, since none of them lacks anything. (To lower the priority of one instead
    would cost those ten seconds each time, with nothing gained.)
 4. ``SENTINEL FAILOVER``; wait until one of the replicas says itself that it is the master.
-5. At once, and before the pause can end, the old one is made its replica; only then is the pause
-   taken back and every client cut off, so that it asks the sentinels anew. That does not wait for
-   all sentinels to know: a client that is sent to the old one meanwhile is refused, and loses
-   nothing.
-6. Whatever goes wrong, the pause is taken back, and so are the priorities.
+5. Until sentinels name it to clients, which is not waited for longer than they usually take, the
+   old one still answers reads; whoever were cut off before would be sent to it again.
+6. Before the pause can end, the old one is made its replica; only then is the pause taken back and
+   every client cut off, so that it asks the sentinels anew. A client that is sent to the old one
+   all the same is refused, and loses nothing.
+7. Whatever goes wrong, the pause is taken back, and so are the priorities.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from gapless.drivers.clusters.redis_answers import of_each
 from gapless.drivers.clusters.redis_resp import Command, Refusal
 from gapless.drivers.clusters.redis_sentinel_choice import Choice
 from gapless.drivers.clusters.redis_sentinel_sight import SHUNNED
+from gapless.drivers.clusters.redis_sentinel_timing import Timing
 from gapless.drivers.clusters.redis_sentinel_view import Watch, named, questions, watch
 from gapless.drivers.clusters.redis_sentinel_view import name as name_in
 from gapless.drivers.clusters.redis_talk import RedisTalk
@@ -38,6 +41,8 @@ PAUSE = 15.0
 """Seconds after which the old master takes writes again by itself."""
 _MARGIN = 4.0
 """Of these, left for making it a replica."""
+_NAMED = 1.5
+"""Seconds for sentinels to name the new master: they ask it once a second for its role."""
 _HEARD = 12.0
 """Seconds for a sentinel to hear of a priority: it asks every ten."""
 _LOOK = 0.01
@@ -55,21 +60,24 @@ class TooSlow(ClusterError):
 
 
 class RedisSentinelMove:
-    """One attempt. ``servers``: by member; ``sentinel``: the one that is ordered."""
+    """One attempt. ``servers``: by member; ``sentinels``: those that answer, of which the first is
+    ordered."""
 
     def __init__(
         self,
         master: str,
         choice: Choice,
         servers: Mapping[str, RedisTalk],
-        sentinel: RedisTalk,
+        sentinels: Mapping[str, RedisTalk],
         clock: Clock,
         fence: Fence | None,
     ) -> None:
         self._master = master
         self._choice = choice
         self._servers = servers
-        self._sentinel = sentinel
+        self._sentinels = sentinels
+        self._sentinel = next(iter(sentinels.values()))
+        self._timing = Timing(master, self._sentinel, clock)
         self._clock = clock
         self._fence = fence
 
@@ -78,6 +86,7 @@ class RedisSentinelMove:
         await self._admitted()
         try:
             await self._shun(until)
+            await self._timing.come()
             return await self._hand_over(until)
         finally:
             await to_its_end(self._welcome())
@@ -127,6 +136,7 @@ class RedisSentinelMove:
         try:
             await self._fail_over()
             new = await self._promoted(over)
+            await self._named(new, over)
         except BaseException:
             await self._unpause(old)
             raise
@@ -176,6 +186,13 @@ class RedisSentinelMove:
 
         await self._until(one_is, until, _LOOK, "no replica became the master in time")
         return new
+
+    async def _named(self, new: str, over: float) -> None:
+        until = min(over, self._clock.monotonic() + _NAMED)
+        while await named_by_all(self._master, self._sentinels) != new:
+            if self._clock.monotonic() >= until:
+                return
+            await self._clock.sleep(_LOOK)
 
     async def _demote(self, old: RedisTalk, new: str) -> None:
         await old.ask(

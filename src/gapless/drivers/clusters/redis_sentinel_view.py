@@ -79,6 +79,15 @@ def watch(replies: tuple[Reply, ...]) -> Watch:
     )
 
 
+def ages(replicas: tuple[Reply, ...]) -> tuple[float, ...]:
+    """Of each replica how old, in seconds, the sentinel's last answer of it is. Raises
+    NonsenseError."""
+    try:
+        return tuple(int(pairs(one)["info-refresh"]) / 1000 for one in replicas)
+    except (KeyError, ValueError):
+        raise NonsenseError(str(replicas)[:200]) from None
+
+
 def doors(clients: Reply) -> frozenset[str]:
     """The addresses at which sentinels reached a server, out of its CLIENT LIST: those that
     sentinels call it by. () of a Redis before 6.2."""

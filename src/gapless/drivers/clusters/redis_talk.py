@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
+from gapless.config.api_url import ApiTlsConfig
 from gapless.drivers.clusters.password import Password
 from gapless.drivers.clusters.redis_resp import (
     Command,
@@ -27,6 +28,7 @@ from gapless.drivers.clusters.redis_resp import (
     written,
 )
 from gapless.drivers.secret_forms import secret_forms
+from gapless.drivers.speaking_tls import tls_to
 from gapless.drivers.transports.base import Transport
 from gapless.errors import ClusterError, FenceRefused, LostContact, TransportError
 from gapless.hostside.veil import veil
@@ -55,6 +57,7 @@ class RedisTalk:
         *,
         sentinel: bool = False,
         password: Password,
+        tls: ApiTlsConfig | None = None,
         timeout: float = 5.0,
     ) -> None:
         self.label = f"{'the sentinel' if sentinel else 'Redis'} on {host or 'localhost'}"
@@ -64,6 +67,7 @@ class RedisTalk:
         self._ending = _BROKEN if sentinel else _QUIT
         self._transport = transport
         self._password = password
+        self._tls = tls_to(address, tls)
         self._timeout = timeout
 
     async def ask(self, *commands: Command, fence: Fence | None = None) -> tuple[Reply, ...]:
@@ -109,10 +113,10 @@ class RedisTalk:
         transport = self._transport()
         try:
             try:
-                return await transport.exchange(self._address, data, self._timeout, fence)
+                return await self._once(transport, data, fence)
             except LostContact:
                 await transport.connect()
-                return await transport.exchange(self._address, data, self._timeout, fence)
+                return await self._once(transport, data, fence)
         except FenceRefused:
             raise
         except TransportError as error:
@@ -122,6 +126,9 @@ class RedisTalk:
                 evidence="\n".join(filter(None, (str(error), error.evidence))),
                 next=error.next or f"see that it runs there and listens on {self._address}",
             ) from error
+
+    async def _once(self, transport: Transport, data: bytes, fence: Fence | None) -> bytes:
+        return await transport.exchange(self._address, data, self._timeout, fence, self._tls)
 
     def _read(
         self, came: bytes, commands: tuple[Command, ...], login: tuple[str, ...]
@@ -172,6 +179,7 @@ def talks(
     transports: Callable[[str], Transport],
     *,
     password: Password,
+    tls: ApiTlsConfig | None,
     timeout: float,
     sentinel: bool = False,
 ) -> dict[str, RedisTalk]:
@@ -184,6 +192,7 @@ def talks(
             partial(transports, host),
             sentinel=sentinel,
             password=password,
+            tls=tls,
             timeout=timeout,
         )
         for host in hosts

@@ -16,6 +16,7 @@ QUESTIONS: tuple[Command, ...] = (
 )
 """What ``server`` reads the answers of; one CONFIG GET for each: several names in one are only
 understood since Redis 7.0."""
+_WRITES = ("aof_last_write_status", "rdb_last_bgsave_status")
 PAUSES = (6, 2)
 """Version since which writes alone can be paused."""
 
@@ -59,6 +60,8 @@ class Server:
     version: str
     replication: Replication
     loading: bool = False
+    unwritten: str = ""
+    """What it could not write to its disk the last time."""
     persistent: bool = True
     priority: int = 100
     quorum: int = 0
@@ -74,6 +77,8 @@ class Server:
         ``lag`` bytes; "" where it is."""
         if self.loading:
             return "it is still reading its data from disk"
+        if self.unwritten:  # as a master it refuses writes
+            return f"it cannot write to its disk: {self.unwritten}"
         own = self.replication
         if own.master:
             return ""
@@ -104,6 +109,7 @@ def server(replies: tuple[Reply, ...]) -> Server:
             version=facts["redis_version"],
             replication=_replication(facts),
             loading=facts.get("loading", "0") != "0",
+            unwritten=next((f"{name}:err" for name in _WRITES if facts.get(name) == "err"), ""),
             persistent=bool(save.strip()) or appending == "yes",
             priority=int(priority or 100),
             quorum=int(quorum or 0),

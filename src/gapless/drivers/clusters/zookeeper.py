@@ -23,6 +23,7 @@ from gapless.config.cluster_zookeeper import ZooKeeperConfig
 from gapless.drivers.balancers.sight import together
 from gapless.drivers.clusters.base import Moved, Rejoined
 from gapless.drivers.clusters.places import Places
+from gapless.drivers.clusters.silence import nobody_tells
 from gapless.drivers.clusters.zookeeper_findings import findings
 from gapless.drivers.clusters.zookeeper_return import left_to_catch_up, missing
 from gapless.drivers.clusters.zookeeper_round import ENSEMBLE, Round
@@ -30,7 +31,6 @@ from gapless.drivers.clusters.zookeeper_talk import ZooKeeperTalk
 from gapless.drivers.clusters.zookeeper_view import Ensemble
 from gapless.drivers.fill import fill, own_name
 from gapless.drivers.transports.base import Transport
-from gapless.errors import ClusterError
 from gapless.model import Fence, Instance
 
 
@@ -73,14 +73,7 @@ class ZooKeeper:
         """All servers, and what is wrong. Raises ClusterError where none ever told."""
         seen = await self._look()
         if not seen.names:
-            raise ClusterError(
-                f"none of {len(seen.sights)} hosts tells of an ensemble",
-                where=self._name,
-                evidence="\n".join(
-                    f"{one.host}: {one.why}\n{one.evidence}".strip() for one in seen.sights
-                ),
-                next=next((one.next for one in seen.sights if one.next), ""),
-            )
+            raise nobody_tells(self._name, seen.sights, "of an ensemble")
         return Topology(
             members=by_id(seen.members()),
             groups={ENSEMBLE: seen.group()},

@@ -56,13 +56,15 @@ class Replacement:
 
     ``manner``: reload, restart, install, remove, or keep (going back to a copy that was never
     stopped). ``fallback`` commands run as a second action
-    when the first manner fails (reload → restart).
+    when the first manner fails (reload → restart). ``stop`` are the words of the command that stops
+    it and does nothing else, where there is one.
     """
 
     manner: str
     commands: tuple[Command, ...]
     timeout: float
     fallback: tuple[Command, ...] = ()
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from gapless.config.services import CommandRuntimeConfig
 from gapless.drivers.fill import filled, own_name
@@ -21,6 +22,9 @@ from gapless.model import (
     Verdict,
     VerdictStatus,
 )
+
+_LINES = "50"
+_BRIEF = 10.0
 
 
 class CommandRuntime:
@@ -77,11 +81,13 @@ class CommandRuntime:
     ) -> Replacement:
         """Reload where there is a command for it, else stop and start."""
         host = transport.host
-        restart = (self._command(self.config.stop, host), self._command(self.config.start, host))
+        stop = self._command(self.config.stop, host)
+        restart = (stop, self._command(self.config.start, host))
         limit = 3 * self.config.timeout
         if reload_allowed and self.config.reload is not None:
-            return Replacement("reload", (self._command(self.config.reload, host),), limit, restart)
-        return Replacement("restart", restart, limit)
+            reload = (self._command(self.config.reload, host),)
+            return Replacement("reload", reload, limit, restart, stop.argv)
+        return Replacement("restart", restart, limit, stop=stop.argv)
 
     async def restoration(self, transport: Transport, snapshot: RuntimeSnapshot) -> Replacement:
         """Stop and start: the release link was put back in the same action."""
@@ -106,8 +112,12 @@ class CommandRuntime:
         return {}
 
     async def log(self, transport: Transport, since: float) -> str:
-        """Where it is, its own commands know."""
-        return ""
+        """The end of its file, where one is named; else its own commands know where it is."""
+        if not self.config.log:
+            return ""
+        tail = self._command(("tail", "-n", _LINES, "--", self.config.log), transport.host)
+        done = await transport.run(replace(tail, timeout=_BRIEF))
+        return done.stdout
 
     def manual(self, snapshot: RuntimeSnapshot) -> tuple[str, ...]:
         """The configured commands."""

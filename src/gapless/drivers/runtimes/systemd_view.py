@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from gapless.drivers.runtimes.stop_time import LEFT, STOPPED
 from gapless.drivers.runtimes.systemd_handover import is_ours
 from gapless.model import InstanceState, Observation
 
@@ -16,7 +17,7 @@ PROPERTIES = (
     "ActiveEnterTimestamp", "StateChangeTimestampMonotonic", "FragmentPath", "DropInPaths",
     "NeedDaemonReload", "Type", "TimeoutStartUSec", "TimeoutStopUSec", "CanReload", "Job",
     "WorkingDirectory", "ExecMainStatus", "UnitFileState", "Requires", "BindsTo", "Requisite",
-    "ExecStart", "RootDirectory",
+    "ExecStart", "RootDirectory", LEFT, STOPPED,
 )  # fmt: skip
 """Everything that is ever asked of the unit itself, in one question."""
 
@@ -39,7 +40,7 @@ _CANNOT_START = ("not-found", "masked", "error", "bad-setting")
 _SHOWN = (
     "LoadState", "ActiveState", "SubState", "Result", "NRestarts", "InvocationID", "MainPID",
     "StateChangeTimestampMonotonic", "FragmentPath", "WorkingDirectory", "Type", "ExecMainStatus",
-    "NeedDaemonReload", "UnitFileState",
+    "NeedDaemonReload", "UnitFileState", LEFT, STOPPED,
 )  # fmt: skip
 
 _SPAN_UNITS = {

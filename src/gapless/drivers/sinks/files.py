@@ -1,4 +1,4 @@
-"""Private files: 0600 in folders made 0700."""
+"""Private files: 0600 in folders made 0700, unless they are for others."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ def append_line(path: Path, line: str) -> None:
         os.close(handle)
 
 
-def replace_file(path: Path, content: str) -> None:
+def replace_file(path: Path, content: str, *, mode: int = 0o600) -> None:
     """Write the whole file in one rename."""
     private_folder(path.parent)
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(content)
+        os.fchmod(handle, mode)  # a umask would take from it
     fresh.replace(path)

@@ -10,6 +10,7 @@ from gapless.drivers.sinks.base import Sink
 from gapless.drivers.sinks.command import CommandSink
 from gapless.drivers.sinks.compat import CompatSink
 from gapless.drivers.sinks.jsonl import JsonlSink
+from gapless.drivers.sinks.prometheus_textfile import PrometheusTextfileSink
 
 
 def _webhook(config: WebhookConfig, clock: Clock) -> Sink:
@@ -23,6 +24,7 @@ SINKS: Mapping[str, Callable[..., Sink]] = {
     "compat": lambda path, clock: CompatSink(path),
     "command": lambda argv, clock: CommandSink(argv),
     "webhook": _webhook,
+    "prometheus_textfile": lambda path, clock: PrometheusTextfileSink(path),
 }
 """By key in gapless.yaml."""
 

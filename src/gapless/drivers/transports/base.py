@@ -135,6 +135,14 @@ class Transport(Protocol):
         """Write a file atomically (temp file, fsync, rename); needs privilege as ``run``."""
         ...
 
+    async def replace(
+        self, path: str, old: str, content: bytes, fence: Fence | None = None
+    ) -> bool:
+        """Rename new content over a file whose sha256 is ``old``, with its mode and owner; links
+        are followed. False, and nothing is changed, where it is another one by now or somebody
+        else is at it. With a fence as ``act``: raises FenceRefused."""
+        ...
+
     async def get(self, path: str, limit: int = 1 << 20) -> bytes | None:
         """A file's content, None when there is none."""
         ...

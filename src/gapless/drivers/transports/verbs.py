@@ -74,6 +74,18 @@ class HelperVerbs(ABC):
         args = {"content": pack_bytes(content), "path": path, "mode": mode, "owner": owner}
         await self._ask("put", args, FILES)
 
+    async def replace(
+        self, path: str, old: str, content: bytes, fence: Fence | None = None
+    ) -> bool:
+        """Rename new content over a file that is still the one that was read."""
+        args = {
+            "path": path,
+            "old": old,
+            "content": pack_bytes(content),
+            "fence": codec.fence_to_json(fence),
+        }
+        return bool(await self._ask("replace", args, FILES))
+
     async def get(self, path: str, limit: int = 1 << 20) -> bytes | None:
         """A file's content."""
         packed = await self._ask("get", {"path": path, "limit": limit}, FILES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from gapless.config.api_url import ApiTlsConfig
 from gapless.config.clusters import ClusterConfig
 from gapless.config.workload import WorkloadConfig
 from gapless.drivers.workloads.addresses import Addresses
@@ -66,6 +67,8 @@ def _redis_sentinel(wish: Wish) -> Workload:
         Login(wish.service, wish.client, config.user, config.password),
         Login(wish.service, WorkloadConfig(), config.sentinel_user, config.sentinel_password),
         wish.prefix,
+        tls=wish.client.tls or config.tls,
+        sentinel_tls=config.sentinel_tls and (wish.client.tls or config.sentinel_tls),
     )
 
 
@@ -75,7 +78,8 @@ def _redis_cluster(wish: Wish) -> Workload:
     config = wish.cluster.redis_cluster
     assert config is not None
     login = Login(wish.service, wish.client, config.user, config.password)
-    return RedisClusterWorkload(wish.reached(config.address), login, wish.prefix)
+    tls = wish.client.tls or config.tls
+    return RedisClusterWorkload(wish.reached(config.address), login, wish.prefix, tls)
 
 
 def _patroni(wish: Wish) -> Workload:
@@ -103,7 +107,28 @@ def _nats(wish: Wish) -> Workload:
         Login(wish.service, wish.client, *own),
         wish.name,
         wish.addresses.count(),
+        wish.client.tls or config.client_tls,
     )
+
+
+def _rabbitmq(wish: Wish) -> Workload:
+    from gapless.drivers.workloads.rabbitmq import RabbitWorkload
+
+    config = wish.cluster.rabbitmq
+    assert config is not None
+    own = (config.login.user, config.login.password)
+    login = Login(wish.service, wish.client, *own)
+    tls = wish.client.tls
+    port = 5672 if tls is None else 5671
+    return RabbitWorkload(wish.reached(f"{{address}}:{port}"), login, wish.name, tls)
+
+
+def _zookeeper(wish: Wish) -> Workload:
+    from gapless.drivers.workloads.zookeeper import ZooKeeperWorkload
+
+    config = wish.cluster.zookeeper
+    assert config is not None
+    return ZooKeeperWorkload(wish.reached(config.address), wish.name, wish.client.tls)
 
 
 def _http(wish: Wish) -> Workload | None:
@@ -124,13 +149,25 @@ def _http(wish: Wish) -> Workload | None:
     )
 
 
+def _command(wish: Wish) -> Workload | None:
+    from gapless.drivers.workloads.http import HttpWorkload
+
+    if wish.client.write is None:
+        return None
+    tls = wish.client.tls or ApiTlsConfig()
+    return HttpWorkload("command", wish.client.addresses, tls, {}, wish.client, wish.name)
+
+
 MAKERS: Mapping[str, Callable[[Wish], Workload | None]] = {
     "etcd": _etcd,
     "redis_sentinel": _redis_sentinel,
     "redis_cluster": _redis_cluster,
     "patroni": _patroni,
     "nats": _nats,
+    "rabbitmq": _rabbitmq,
+    "zookeeper": _zookeeper,
     "chronik": _http,
     "http": _http,
+    "command": _command,
 }
 """By kind of cluster; one that is not here has no client."""

@@ -10,12 +10,13 @@ it, and read from its leader.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from typing import Any
 
-from gapless.drivers.workloads.addresses import Turns
+from gapless.config.api_url import ApiTlsConfig
+from gapless.drivers.speaking_tls import tls_to
+from gapless.drivers.workloads.kept import Kept
 from gapless.drivers.workloads.login import Login
 from gapless.drivers.workloads.nats_client import NatsClient
 from gapless.prove.workload import NotDone
@@ -32,14 +33,18 @@ class NatsWorkload:
     kind = "nats"
     removes = True
 
-    def __init__(self, addresses: tuple[str, ...], login: Login, stream: str, members: int) -> None:
-        self._turns = Turns(addresses)
-        self._login = login
+    def __init__(
+        self,
+        addresses: tuple[str, ...],
+        login: Login,
+        stream: str,
+        members: int,
+        tls: ApiTlsConfig | None = None,
+    ) -> None:
+        self._kept: Kept[NatsClient] = Kept(addresses, self._opened)
+        self._login, self._tls = login, tls
         self._stream = stream
         self._replicas = 3 if members >= 3 else 1
-        self._client: NatsClient | None = None
-        self._former: list[NatsClient] = []
-        self._connecting = asyncio.Lock()
 
     @property
     def place(self) -> str:
@@ -49,7 +54,7 @@ class NatsWorkload:
     @property
     def addresses(self) -> str:
         """Where it goes."""
-        return str(self._turns)
+        return str(self._kept)
 
     async def prepare(self) -> None:
         """The stream; harmless where it is there with the same settings."""
@@ -90,41 +95,17 @@ class NatsWorkload:
 
     async def close(self) -> None:
         """The connections are closed."""
-        self._leave(self._client)
-        for client in self._former:
-            await client.close()
+        await self._kept.close()
 
     async def _ask(self, subject: str, data: Any) -> dict[str, Any]:
         return await self._said(subject, b"" if data is None else json.dumps(data).encode())
 
     async def _said(self, subject: str, data: bytes, header: bytes = b"") -> dict[str, Any]:
-        client = await self._connected()
-        try:
-            return await client.ask(subject, data, header)
-        except asyncio.CancelledError:
-            self._leave(client)  # it was silent for too long
-            raise
+        return await self._kept.asked(lambda client: client.ask(subject, data, header))
 
-    async def _connected(self) -> NatsClient:
-        """The connection, to the next server where there is none that takes anything new."""
-        async with self._connecting:
-            if self._client is not None and self._client.leaving:
-                self._leave(self._client)
-            if self._client is None:
-                address = self._turns.now
-                try:
-                    self._client = await NatsClient.of(address, await self._login.words())
-                except BaseException:
-                    self._turns.leave(address)
-                    raise
-            return self._client
-
-    def _leave(self, client: NatsClient | None) -> None:
-        """Nothing new is said there; what is under way may still be answered."""
-        if client is not None and self._client is client:
-            self._client = None
-            self._former.append(client)
-            self._turns.leave(self._turns.now)
+    async def _opened(self, address: str) -> NatsClient:
+        tls = tls_to(address, self._tls)
+        return await NatsClient.of(address, await self._login.words(), tls)
 
 
 def _is_gone(answer: dict[str, Any], *codes: int) -> bool:

@@ -1,7 +1,7 @@
 """One connection of a client of NATS: questions with answers, several under way at once.
 
-1. INFO comes first; what is said then is CONNECT, one inbox for all answers, and PING: PONG says
-   that the server lets us in.
+1. INFO comes first, in the clear; TLS begins right after it. What is said then is CONNECT, one
+   inbox for all answers, and PING: PONG says that the server lets us in.
 2. A server that is about to end says so in another INFO (``ldm``): the connection is not used for
    anything new then, as clients of NATS do.
 3. The end of the connection is the end of every question that is under way.
@@ -15,9 +15,11 @@ import asyncio
 import itertools
 import json
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
-from gapless.drivers.workloads.wire import connected
+from gapless.drivers.transports.base import Tls
+from gapless.drivers.workloads.wire import connected, secured
 from gapless.prove.workload import NotDone
 
 _END = b"\r\n"
@@ -37,11 +39,11 @@ class NatsClient:
         """Why nothing new is said here; "" where it may be."""
 
     @classmethod
-    async def of(cls, address: str, login: tuple[str, ...]) -> NatsClient:
+    async def of(cls, address: str, login: tuple[str, ...], tls: Tls | None = None) -> NatsClient:
         """Connected and let in. Raises NotDone, OSError."""
         client = cls(*await connected(address))
         try:
-            await client._enter(address, login)
+            await client._enter(address, login, tls)
         except BaseException:
             client._writer.transport.abort()
             raise
@@ -70,12 +72,11 @@ class NatsClient:
             await asyncio.gather(self._listening, return_exceptions=True)
         self._end("the connection is closed")
 
-    async def _enter(self, address: str, login: tuple[str, ...]) -> None:
+    async def _enter(self, address: str, login: tuple[str, ...], tls: Tls | None) -> None:
         info = await self._line()
         if not info.startswith("INFO "):
             raise NotDone(f"it is not NATS that listens on {address}")
-        if json.loads(info[5:]).get("tls_required"):
-            raise NotDone(f"NATS on {address} wants TLS, which is not spoken here")
+        await self._secure(address, json.loads(info[5:]), tls)
         options: dict[str, Any] = {
             "verbose": False,
             "pedantic": False,
@@ -93,6 +94,16 @@ class NatsClient:
         while (line := await self._line()) != "PONG":
             if line.startswith("-ERR"):
                 raise NotDone(f"NATS on {address} does not let us in: {line[5:]}")
+
+    async def _secure(self, address: str, info: Mapping[str, Any], tls: Tls | None) -> None:
+        """Nothing is said before in the clear."""
+        if tls is None:
+            if info.get("tls_required"):
+                raise NotDone(f"NATS on {address} wants TLS: say 'tls' of its workload")
+            return
+        if not info.get("tls_required") and not info.get("tls_available"):
+            raise NotDone(f"NATS on {address} speaks no TLS")
+        await secured(address, self._writer, tls)
 
     async def _listen(self) -> None:
         try:

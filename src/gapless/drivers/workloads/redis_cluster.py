@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from gapless.config.api_url import ApiTlsConfig
 from gapless.drivers.clusters.redis_resp import Command, Refusal, Reply
 from gapless.drivers.workloads.addresses import Turns
 from gapless.drivers.workloads.login import Login
@@ -25,9 +26,15 @@ class RedisClusterWorkload:
     kind = "redis_cluster"
     removes = True
 
-    def __init__(self, nodes: tuple[str, ...], login: Login, prefix: str) -> None:
+    def __init__(
+        self,
+        nodes: tuple[str, ...],
+        login: Login,
+        prefix: str,
+        tls: ApiTlsConfig | None = None,
+    ) -> None:
         self._nodes = Turns(nodes)
-        self._login = login
+        self._login, self._tls = login, tls
         self._prefix = prefix
         self._written: set[int] = set()
 
@@ -73,7 +80,7 @@ class RedisClusterWorkload:
         before: tuple[Command, ...] = ()
         try:
             for _ in range(_HOPS):
-                *_, reply = await said(node, self._login, *before, command)
+                *_, reply = await said(node, self._login, *before, command, tls=self._tls)
                 if (sent := _sent_on(reply, node)) is None:
                     return consent(reply, node)
                 node, before = sent

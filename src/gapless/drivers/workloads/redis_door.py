@@ -3,6 +3,7 @@ one piece with its login before it and QUIT behind it."""
 
 from __future__ import annotations
 
+from gapless.config.api_url import ApiTlsConfig
 from gapless.drivers.clusters.redis_resp import (
     Command,
     NonsenseError,
@@ -11,6 +12,7 @@ from gapless.drivers.clusters.redis_resp import (
     read,
     written,
 )
+from gapless.drivers.speaking_tls import tls_to
 from gapless.drivers.workloads.login import Login
 from gapless.drivers.workloads.wire import exchange
 from gapless.prove.workload import NotDone
@@ -23,13 +25,17 @@ _KEPT = 7 * 24 * 3600
 
 
 async def said(
-    address: str, login: Login, *commands: Command, sentinel: bool = False
+    address: str,
+    login: Login,
+    *commands: Command,
+    tls: ApiTlsConfig | None = None,
+    sentinel: bool = False,
 ) -> tuple[Reply, ...]:
     """One reply a command; an error is one, too. Raises NotDone, OSError."""
     words = await login.words()
     before: tuple[Command, ...] = (("AUTH", *words),) if words else ()
     ending = _BROKEN if sentinel else written((_QUIT,))
-    came = await exchange(address, written((*before, *commands)) + ending)
+    came = await exchange(address, written((*before, *commands)) + ending, tls_to(address, tls))
     try:
         replies = read(came)
     except NonsenseError:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from gapless.config.api_url import ApiTlsConfig
 from gapless.drivers.clusters.redis_resp import Command, Reply
 from gapless.drivers.workloads.addresses import Turns
 from gapless.drivers.workloads.login import Login
@@ -29,10 +30,14 @@ class SentinelWorkload:
         login: Login,
         sentinel_login: Login,
         prefix: str,
+        *,
+        tls: ApiTlsConfig | None = None,
+        sentinel_tls: ApiTlsConfig | None = None,
     ) -> None:
         self._sentinels = Turns(sentinels)
         self._name = master
         self._login, self._sentinel_login = login, sentinel_login
+        self._tls, self._sentinel_tls = tls, sentinel_tls
         self._prefix = prefix
         self._master = ""
         self._written: set[int] = set()
@@ -72,7 +77,7 @@ class SentinelWorkload:
     async def _told(self, command: Command) -> Reply:
         master = self._master or await self._named()
         try:
-            role, reply = await said(master, self._login, ("ROLE",), command)
+            role, reply = await said(master, self._login, ("ROLE",), command, tls=self._tls)
             found = consent(role, master)
             if not isinstance(found, tuple) or found[:1] != (_MASTER,):
                 raise NotDone(f"Redis on {master} is not the master")
@@ -88,7 +93,9 @@ class SentinelWorkload:
         asked = self._sentinels.now
         question = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._name)
         try:
-            (reply,) = await said(asked, self._sentinel_login, question, sentinel=True)
+            (reply,) = await said(
+                asked, self._sentinel_login, question, tls=self._sentinel_tls, sentinel=True
+            )
             found = consent(reply, asked)
         except BaseException:
             self._sentinels.leave(asked)

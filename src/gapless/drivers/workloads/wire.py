@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from gapless.drivers.transports.base import Tls
 from gapless.prove.workload import NotDone
@@ -16,16 +18,23 @@ async def connected(
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """To ``host:port`` or the path of a socket. Raises OSError, NotDone."""
     path = address.removeprefix("unix:")
-    if path.startswith("/"):
-        return await asyncio.open_unix_connection(path)
-    host, _, port = address.rpartition(":")
-    if not port.isdecimal():
-        raise NotDone(f"{address!r} is no address: write host:port")
-    context = None if tls is None else _context(tls)
+    context = None if tls is None else _context(address, tls)
     name = tls.name if tls else None
-    return await asyncio.open_connection(
-        host.strip("[]"), int(port), ssl=context, server_hostname=name
-    )
+    with _believed(address):
+        if path.startswith("/"):
+            return await asyncio.open_unix_connection(path, ssl=context, server_hostname=name)
+        host, _, port = address.rpartition(":")
+        if not port.isdecimal():
+            raise NotDone(f"{address!r} is no address: write host:port")
+        return await asyncio.open_connection(
+            host.strip("[]"), int(port), ssl=context, server_hostname=name
+        )
+
+
+async def secured(address: str, writer: asyncio.StreamWriter, tls: Tls) -> None:
+    """What is said on that connection from now on is said over TLS. Raises OSError, NotDone."""
+    with _believed(address):
+        await writer.start_tls(_context(address, tls), server_hostname=tls.name)
 
 
 async def exchange(address: str, data: bytes, tls: Tls | None = None) -> bytes:
@@ -43,8 +52,25 @@ async def exchange(address: str, data: bytes, tls: Tls | None = None) -> bytes:
         writer.transport.abort()
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls.ca or None)
-    if tls.cert:
-        context.load_cert_chain(tls.cert, tls.key or None)
+@contextmanager
+def _believed(address: str) -> Iterator[None]:
+    try:
+        yield
+    except ssl.SSLError as error:
+        why = getattr(error, "verify_message", "") or error.reason or str(error)
+        raise NotDone(f"no TLS with {address}: {why}") from None
+
+
+def _context(address: str, tls: Tls) -> ssl.SSLContext:
+    with _believed(address):
+        try:
+            context = ssl.create_default_context(cafile=tls.ca or None)
+        except FileNotFoundError:
+            raise NotDone(f"no TLS with {address}: there is no file {tls.ca}") from None
+        if tls.cert:
+            try:
+                context.load_cert_chain(tls.cert, tls.key or None)
+            except FileNotFoundError:
+                files = " or ".join(filter(None, (tls.cert, tls.key)))
+                raise NotDone(f"no TLS with {address}: there is no file {files}") from None
     return context

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from gapless.clusters.kept import kept
+from gapless.clusters.topology import Topology
 from gapless.engine.context import InstanceContext
 from gapless.engine.members import (
+    SETTLES,
     cluster_of,
     evacuate,
     member_on,
     objections,
     refusing,
+    restore_member,
     round_of,
+)
+from gapless.engine.neighbour_members import (
+    evacuate_neighbours,
+    members_beside,
+    objections_of_neighbours,
 )
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import ClusterError
@@ -24,17 +32,29 @@ class Evacuate(Step):
     taken back when the member has rejoined or the instance goes back."""
 
     kind = StepKind.EVACUATE
-    shown = ("member", "moved", "sealed")
+    shown = ("member", "moved", "keeps", "beside", "sealed")
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """The gates, the moves, and what it holds written down."""
         if ctx.host in ctx.service.installs:
             return {}  # it is no member yet
-        cluster = cluster_of(ctx)
+        cluster, config = cluster_of(ctx), ctx.config.cluster
+        assert config is not None
+        settles = SETTLES
+        if ctx.rollout.again:  # a move that was cut off in the middle is ended by the system itself
+            await restore_member(ctx)
+            settles = config.transfer
         topology, found = await objections(
-            cluster, ctx.rollout.clock, [round_of(ctx)], reserve=ctx.service.reserve
+            cluster,
+            ctx.rollout.clock,
+            [round_of(ctx)],
+            reserve=ctx.service.reserve,
+            settles=settles,
         )
         member = member_on(topology, cluster, ctx.host)
+        found += await objections_of_neighbours(
+            ctx.rollout.assembly, ctx.rollout.clock, ctx.service.name, [round_of(ctx)]
+        )
         if holding := refusing(found, force=bool(ctx.rollout.plan.force)):
             raise ClusterError(
                 f"it may not be stopped now: {holding[0]}",
@@ -42,11 +62,21 @@ class Evacuate(Step):
                 evidence="\n".join(f"{one.code}: {one}" for one in holding[:_LINES]),
                 next=holding[0].next,
             )
+        neighbours = await members_beside(ctx)
+        beside = await evacuate_neighbours(ctx)
         moved = await evacuate(ctx, topology, member.id)
         sealed = await cluster.seal(member.id, ctx.fence)
         return {
             "member": member.id,
             "moved": sum(one.left for one in moved),
+            **({"keeps": keeps} if (keeps := _kept_by_system(topology, member.id)) else {}),
+            **({"beside": beside} if beside else {}),
+            **({"neighbours": neighbours} if neighbours else {}),
             **({"sealed": sealed} if sealed else {}),
             "before": kept(topology, member.id),
         }
+
+
+def _kept_by_system(topology: Topology, member: str) -> int:
+    """How many groups it leads that nobody can move: they leave it when it stops."""
+    return sum(not group.movable for group in topology.led_by(member))

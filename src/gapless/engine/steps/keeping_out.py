@@ -4,12 +4,15 @@ the next copy in its slot may be elsewhere."""
 
 from __future__ import annotations
 
+import contextlib
+
 from gapless.drivers.balancers.base import AddsMembers, Balancer, MemberState
 from gapless.drivers.handover.base import SeatsCopies
 from gapless.engine.context import InstanceContext
 from gapless.engine.copies import new_of, replaces_beside
 from gapless.engine.in_balancers import taken_out
 from gapless.engine.steps.drain import guards
+from gapless.errors import GaplessError
 
 
 async def keep_out(ctx: InstanceContext) -> None:
@@ -52,6 +55,15 @@ async def forget_member(ctx: InstanceContext) -> None:
     """No member of a copy that is out of traffic, where members come and go."""
     for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
         await _forget(ctx, balancer)
+
+
+async def forget_early(ctx: InstanceContext) -> None:
+    """The same while the copy ends, which saves the time that balancers take. Who keeps a member
+    for as long as its copy lives has to be asked again after that, and so has who kept its seat."""
+    for balancer in ctx.rollout.assembly.balancers(ctx.service.name):
+        if not isinstance(balancer, SeatsCopies):
+            with contextlib.suppress(GaplessError):
+                await _forget(ctx, balancer)
 
 
 async def _forget(ctx: InstanceContext, balancer: Balancer) -> None:

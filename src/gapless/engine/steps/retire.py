@@ -1,17 +1,18 @@
 """retire: end the old copy, for good; the new one serves and has been watched.
 
-It is out of every balancer and idle by then. A balancer that had a member for it alone has none
-afterwards.
+It is out of every balancer and idle by then. A balancer that had a member for it alone takes that
+out while the copy ends, and has none afterwards.
 """
 
 from __future__ import annotations
 
+from gapless.drivers.balancers.sight import together
 from gapless.engine.context import InstanceContext
 from gapless.engine.copies import new_of
 from gapless.engine.journal import StepRecord
 from gapless.engine.remarks import tell_remarks
 from gapless.engine.steps.base import Facts, Step
-from gapless.engine.steps.keeping_out import forget_member
+from gapless.engine.steps.keeping_out import forget_early, forget_member
 from gapless.engine.steps.switch import refused_by_host
 from gapless.errors import ActionFailed, Unstable
 from gapless.model import CriticalAction, InstanceState, Settlement
@@ -42,7 +43,7 @@ class Retire(Step):
         if before.get("died"):
             why = f"the old copy had died by itself before it was ended: {before['died']}"
             ctx.emit("instance.warned", self.kind, why=why)
-        await end(ctx, key)
+        await together((end(ctx, key), forget_early(ctx)))
         await forget_member(ctx)
         return before
 

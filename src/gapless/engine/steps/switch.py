@@ -7,6 +7,7 @@ from typing import Any
 
 from gapless.drivers.releases.base import ReleaseRef
 from gapless.drivers.runtimes.base import Replacement, RuntimeSnapshot
+from gapless.drivers.runtimes.stop_time import stop_time
 from gapless.engine.config_change import (
     config_reached,
     config_untouched,
@@ -18,6 +19,7 @@ from gapless.engine.first_install import removes
 from gapless.engine.journal import StepRecord
 from gapless.engine.remarks import tell_remarks
 from gapless.engine.schema_bump import bump_before
+from gapless.engine.standstill import slow_stop, tell_slow_stop
 from gapless.engine.steps.base import Facts, Step
 from gapless.engine.steps.keeping_out import keep_out
 from gapless.errors import ActionFailed
@@ -40,7 +42,7 @@ class Switch(Step):
 
     kind = StepKind.SWITCH
     critical = True
-    shown = ("manner", "identity")
+    shown = ("manner", "identity", "stopped")
 
     async def observe(self, ctx: InstanceContext) -> Facts:
         """Identity before: what tells after a crash whether it was replaced."""
@@ -66,7 +68,13 @@ class Switch(Step):
             manner = "restart"
         if not settled.ok:
             raise refused_by_host(ctx, settled)
-        return await self._confirm(ctx, before, manner)
+        facts = await self._confirm(ctx, before, manner)
+        if manner != "restart" or not before:
+            return facts
+        then, now = (Observation.from_json(one["observation"]) for one in (before, facts))
+        stopped = stop_time(then, now, replacement, settled)
+        tell_slow_stop(ctx, stopped)
+        return facts if stopped is None else {**facts, "stopped": stopped}
 
     async def recover(self, ctx: InstanceContext, record: StepRecord, key: str) -> Facts | None:
         """Ask the host what became of the action; when it lost it, the identity tells."""
@@ -240,7 +248,7 @@ def refused_by_host(ctx: InstanceContext, settled: Settled) -> ActionFailed:
     return ActionFailed(
         f"{' '.join(last.argv)} {how}",
         where=str(ctx.instance),
-        evidence=last.evidence(10),
+        evidence=slow_stop(ctx, last.evidence(10)) if last.timed_out else last.evidence(10),
         next=f"journalctl -u {ctx.runtime.unit} -n 50" if ctx.runtime.unit else "",
     )
 

@@ -8,18 +8,24 @@ from pathlib import Path
 from typing import TypeVar
 
 from gapless.drivers.transports.base import Probe, Transport
-from gapless.model import Command, Completed, CriticalAction, Settled, Verdict
+from gapless.errors import HostFault
+from gapless.hostside.calls import Call
+from gapless.hostside.replacing import replace
+from gapless.hostside.wire import pack_bytes
+from gapless.model import Command, Completed, CriticalAction, Fence, Settled, Verdict
 
 from .local import Local, transport
 from .two_proxies import Proxy, TwoProxies
 
 
 class Watched(Local):
-    """This machine; remembers the commands run on it, and may refuse to write a file."""
+    """This machine; remembers the commands run on it and the fences of files that were replaced,
+    and may refuse to write a file."""
 
     def __init__(self, host: str) -> None:
         super().__init__(host)
         self.commands: list[Command] = []
+        self.replaced: list[Fence | None] = []
         self.refuses = False
 
     async def run(self, command: Command) -> Completed:
@@ -36,6 +42,15 @@ class Watched(Local):
         assert process.returncode is not None
         return Completed(command.argv, process.returncode, out.decode(), err.decode(), 0.0)
 
+    async def replace(
+        self, path: str, old: str, content: bytes, fence: Fence | None = None
+    ) -> bool:
+        self.replaced.append(fence)
+        if self.refuses:
+            raise HostFault(f"cannot replace: {path}: Read-only file system")
+        asked = {"path": path, "old": old, "content": pack_bytes(content), "fence": None}
+        return await asyncio.to_thread(replace, Call(0, "replace", asked))
+
 
 class At:
     """A host on which $NODE is its folder and every address that of its node."""
@@ -51,6 +66,11 @@ class At:
     async def get(self, path: str, limit: int = 1 << 20) -> bytes | None:
         file = Path(self._fill(path))
         return file.read_bytes() if file.exists() else None
+
+    async def replace(
+        self, path: str, old: str, content: bytes, fence: Fence | None = None
+    ) -> bool:
+        return await self._host.replace(self._fill(path), old, content, fence)
 
     async def exchange(self, address: str, data: bytes, *more: object) -> bytes:
         return await self._host.exchange(self._address, data)

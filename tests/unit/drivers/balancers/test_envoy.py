@@ -228,7 +228,7 @@ def test_a_check_passed_by_the_old_copy_is_not_the_new_ones(tmp_path: Path) -> N
         await rig.healthy(True)
         assert all(member.checked for member in await admit)
 
-    slow = {"interval": "0.5s", "no_traffic_interval": "0.5s"}
+    slow = {"interval": "2s", "no_traffic_interval": "2s"}  # a busy machine is slower than 0.5 s
     play(tmp_path, case, health_checks=[CHECKS[0] | slow])
 
 
@@ -275,7 +275,7 @@ def test_two_rollouts_that_change_one_file_lose_nothing(tmp_path: Path) -> None:
     play(tmp_path, case, common_lb_config=NO_PANIC)
 
 
-def test_every_order_is_a_critical_action_under_the_fence_of_its_host(tmp_path: Path) -> None:
+def test_every_order_goes_under_the_fence_of_its_host(tmp_path: Path) -> None:
     async def case(rig: EnvoyRig) -> None:
         fences = [Fence("shop.api", "r1", 3), Fence("shop.api", "r1", 8)]
         balancer = rig.balancer()
@@ -283,11 +283,9 @@ def test_every_order_is_a_critical_action_under_the_fence_of_its_host(tmp_path: 
         await balancer.admit(rig.instance, fences)
         await balancer.weights({rig.instance: 5}, fences)
         for local, fence in zip(rig.locals.values(), fences, strict=True):
-            assert [action.fence for action in local.actions] == [fence] * len(local.actions)
-            keys = [action.key for action in local.actions]
-            assert len(set(keys)) == len(keys) >= 3
-            ordered = [command for action in local.actions for command in action.commands]
-            assert local.commands == ordered
+            assert local.replaced == [fence] * len(local.replaced)
+            assert len(local.replaced) >= 3
+            assert not local.commands
             assert set(local.fences) == {None}, "questions carry none"
 
     play(tmp_path, case)

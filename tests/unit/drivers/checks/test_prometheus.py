@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from gapless.config.verify_levels import LevelConfig
 from gapless.config.verify_rates import PrometheusConfig
+from gapless.drivers.checks.levels import Level
 from gapless.drivers.checks.prometheus import PrometheusRate
+from gapless.drivers.checks.prometheus_level import PrometheusLevel
 from gapless.drivers.checks.rates import RateSource
 from gapless.errors import SourceUnavailable
 from gapless.testing.rate_source_suite import RateRig, RateSourceSuite, reached
@@ -291,3 +294,45 @@ def _told(answers: dict[str, dict[str, Any]], since: float, until: float) -> Any
 def test_only_a_counter_is_taken(wrong: str) -> None:
     with pytest.raises(ValueError, match="is not a counter"):
         PrometheusConfig(url="http://p:9090", errors=wrong)
+
+
+def test_a_level_is_as_it_was_scraped(shared: Shared) -> None:
+    """As high as the node says, as old as the scrape, and gone with the node."""
+    asyncio.run(_levels(shared))
+
+
+async def _levels(shared: Shared) -> None:
+    address, p99 = shared.address(), "0.02"
+    name = "chronik_produce_latency_seconds"
+    node = Answers(lambda *_: (200, f'{name}{{quantile="0.99"}} {p99}\n'))
+    selector = f'{name}{{quantile="0.99",instance=~"{{address}}:.*"}}'
+    plain, summed = (
+        PrometheusLevel(
+            LevelConfig(url=f"http://127.0.0.1:{shared.port}", query=query, most=0.1),
+            reach(address=lambda _: address),
+        )
+        for query in (selector, f"1000 * max({selector})")
+    )
+    began = time.time()
+    assert await plain.now("n1", began) is None
+
+    async def is_at(level: PrometheusLevel, value: float | None) -> Level | None:
+        found: list[Level | None] = []
+
+        async def holds() -> bool:
+            found[:] = [await level.now("n1", time.time())]
+            return (found[0].value if found[0] else None) == value
+
+        await until(holds, f"it is {value}")
+        return found[0]
+
+    await node.start(address, shared.exporting)
+    first = await is_at(plain, 0.02)
+    assert first is not None and began <= first.at < time.time()
+    p99 = "0.5"
+    later = await is_at(plain, 0.5)
+    assert later is not None and later.at > first.at
+    assert await is_at(summed, 500.0)
+    assert {0.02, 0.5} >= set(await plain.before("n1", time.time() - 30, time.time())) != set()
+    await node.stop()
+    await is_at(plain, None)

@@ -86,6 +86,12 @@ class World:
     stale: set[str] = field(default_factory=set)
     """Servers whose process sentinels have not heard of."""
     no_failover: str = ""
+    periods: dict[str, str] = field(default_factory=dict)
+    """Milliseconds after which a sentinel asks its servers again, where that is not ten seconds."""
+    age: str = "40"
+    """Milliseconds of its answers once that was set."""
+    untold: bool = False
+    """Sentinels are older than 7.0."""
     log: list[str] = field(default_factory=list)
     """All orders, in their order, with the host."""
 
@@ -114,10 +120,14 @@ class World:
         named = self.doctored.get(host, self.master)
         if words[1] == "GET-MASTER-ADDR-BY-NAME":
             return array(*named.split(":"))
+        if words[1] == "DEBUG":
+            return self._debug(host, words[2:])
         if words[1] == "MASTER":
             return self._watched(self.at(named))
         if words[1] == "REPLICAS":
-            others = [self._watched(s) for s in self.servers.values() if s.address != named]
+            age = self.age if host in self.periods else "5000"
+            replicas = (s for s in self.servers.values() if s.address != named)
+            others = [self._watched(one, "info-refresh", age) for one in replicas]
             return f"*{len(others)}\r\n{''.join(others)}"
         if words[1] == "SENTINELS":
             return "*2\r\n*0\r\n*0\r\n"
@@ -139,13 +149,23 @@ class World:
                 other.following = new.address
         return "+OK\r\n"
 
-    def _watched(self, server: Redis) -> str:
+    def _debug(self, host: str, words: tuple[str, ...]) -> str:
+        if self.untold:
+            return "-ERR unknown subcommand or wrong number of arguments for 'DEBUG'.\r\n"
+        if not words:
+            return array("INFO-PERIOD", self.periods.get(host, "10000"), "PING-PERIOD", "1000")
+        self.log.append(f"{host} SENTINEL DEBUG {' '.join(words)}")
+        self.periods[host] = words[1]
+        return "+OK\r\n"
+
+    def _watched(self, server: Redis, *more: str) -> str:
         ip, _, port = server.address.rpartition(":")
         flags = "slave" + ("," + self.flags[server.address] if server.address in self.flags else "")
         life = "" if server.address in self.stale else server.life
         return array(
             *("ip", ip, "port", port, "runid", life, "flags", flags),
             *("slave-priority", str(server.priority), "down-after-milliseconds", "600"),
+            *more,
         )
 
 

@@ -217,3 +217,46 @@ def test_where_no_process_is_named_the_runtime_has_to_do(world: World) -> None:
 def test_keys_that_mean_nothing_there(keys: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why.replace("{", r"\{")):
         CommandClusterConfig.model_validate(keys)
+
+
+def prefer(world: World, member: str = "1", **config: Any) -> list[tuple[str, str, str]]:
+    moved = run(world.driver(**config).prefer(member))
+    return [(one.group, one.to, one.why) for one in moved]
+
+
+def test_it_leads_again_what_prefers_it(world: World) -> None:
+    world.all_say("a", leader="3", preferred="1")
+    world.all_say("b", preferred="2")
+    assert prefer(world) == [("a", "1", "")]
+    ((host, argv, _),) = world.ran
+    assert (host, argv) == ("host-3", ("hand-over", "3", "a", "1", "host-3"))
+
+
+def test_one_that_is_not_in_sync_does_not_lead_again(world: World) -> None:
+    world.all_say("a", leader="3", preferred="1", in_sync=["2", "3"])
+    assert prefer(world) == [("a", "", "1 is not in sync")] and world.ran == []
+
+
+def test_what_does_not_come_back_goes_to_nobody_else(world: World) -> None:
+    world.all_say("a", leader="3", preferred="1")
+    world.obeys = False
+    ((_, _, why),) = prefer(world)
+    assert why == "3 still leads, though 1 was to take over"
+    assert {argv[3] for _, argv, _ in world.ran} == {"1"}
+
+
+def test_members_that_do_not_agree_on_it_prefer_nobody(world: World) -> None:
+    world.all_say("a", leader="3", preferred="1")
+    world.group("2", "a")["preferred"] = "2"
+    assert prefer(world) == [] == prefer(world, "2")
+
+
+def test_without_a_command_for_transfer_nothing_comes_back(world: World) -> None:
+    world.all_say("a", leader="3", preferred="1")
+    assert prefer(world, transfer=None) == []
+
+
+def test_a_preferred_leader_is_one_of_its_members(world: World) -> None:
+    world.group("1", "a")["preferred"] = "9"
+    topology = run(world.driver().topology())
+    assert 'preferred: "9" is none of its members' in str(topology.members["1"].trouble)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from gapless.clusters.finding import Finding
+from gapless.errors import HostFault
 from gapless.testing.virtual_time import run_virtual
 
-from .nats_words import World, single
+from .nats_words import Told, World, single
 
 SYSTEM = {"user": "sys", "password": "env:NATS_SYSTEM"}
 APP = {"user": "app", "password": "env:NATS_APP"}
@@ -53,6 +54,24 @@ def test_a_login_that_is_refused_speaks_against_it(world: World) -> None:
     assert "app-secret" not in repr(found)
     world.at("n3").shut = "Authorization Violation"
     assert unsafe(world, "n3") == {}, "it leads nothing, so it will be told nothing"
+
+
+def test_a_server_that_is_not_believed_speaks_against_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> bytes:
+        raise HostFault("no TLS with 127.0.0.1:4222: self-signed certificate", where="host-n1")
+
+    monkeypatch.setattr(Told, "_client", refuse)
+    found = unsafe(world, "n1", client_tls={})["login-refused"]
+    assert "self-signed certificate" in found.what and "'client_tls'" in found.next
+    assert unsafe(world, "n3", client_tls={}) == {}, "it leads nothing, so it will be told nothing"
+
+
+def test_a_server_that_wants_tls_speaks_against_it(world: World) -> None:
+    world.at("n1").info = {"tls_required": True}
+    assert "'client_tls'" in unsafe(world, "n1")["login-refused"].next
+    assert unsafe(world, "n1", client_tls={}) == {}
 
 
 def test_an_account_without_a_user_speaks_against_it(world: World) -> None:

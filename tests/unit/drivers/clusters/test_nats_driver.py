@@ -190,6 +190,19 @@ def test_a_leader_that_is_silent_cannot_be_told(world: World) -> None:
     assert evacuate(world)[STREAM].why == "n1 leads, and does not answer" and world.said == []
 
 
+def test_who_leads_by_its_own_word_alone_is_told_nothing(world: World) -> None:
+    world.down = {"host-n2", "host-n3"}
+    moved = evacuate(world, system=SYSTEM)
+    assert moved.keys() == {"meta", STREAM} and world.said == []
+    assert moved[STREAM].why == "no majority of 3 names one leader: n1 names n1"
+    assert evacuate(world, "n3") == {}, "nobody says that it leads anything"
+    world.down = set()
+    world.at("n2").leads[STREAM] = world.at("n3").leads[STREAM] = ""
+    moved = evacuate(world, system=SYSTEM)
+    assert moved["meta"].left and not moved[STREAM].left
+    assert "n1 names n1, n2 names nobody" in moved[STREAM].why
+
+
 def test_a_member_that_is_back(world: World) -> None:
     driver = world.driver()
     before = run(driver.topology())

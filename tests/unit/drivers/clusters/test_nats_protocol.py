@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from dataclasses import asdict
 from typing import Any, cast
 
 import pytest
 
-from gapless.config.cluster_nats import NatsLoginConfig
+from gapless.config.cluster_nats import NatsClusterConfig, NatsLoginConfig
 from gapless.drivers.clusters.member_api import Silent
-from gapless.drivers.clusters.nats_protocol import NonsenseError, Order, Said, question, read
+from gapless.drivers.clusters.nats_protocol import (
+    OFFERS_TLS,
+    NonsenseError,
+    Order,
+    Said,
+    question,
+    read,
+)
 from gapless.drivers.clusters.nats_talk import NatsLogin, NatsTalk, ShutOut
-from gapless.drivers.transports.base import Transport
-from gapless.errors import ClusterError, FenceRefused, LostContact
+from gapless.drivers.transports.base import Tls, Transport
+from gapless.errors import ClusterError, FenceRefused, HostFault, LostContact
 
 SECRET = "hunter2-and-more"
 INFO = b'INFO {"server_id":"A","version":"2.9.10"} \r\n'
@@ -75,12 +84,15 @@ class Scripted:
         self._answers = list(answers)
         self.said: list[bytes] = []
         self.connected = 0
+        self.tls: list[Tls | None] = []
+        """With which each was said."""
 
     async def connect(self) -> None:
         self.connected += 1
 
     async def exchange(self, address: str, data: bytes, *rest: Any) -> bytes:
         self.said.append(data)
+        self.tls.append(rest[-1])
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -92,8 +104,9 @@ def login(*, secret: bool = True) -> NatsLogin:
     return NatsLogin("bus", config if secret else None)
 
 
-def say(scripted: Scripted, one: NatsLogin) -> Said:
-    talk = NatsTalk("bus", "db1", "127.0.0.1:4222", lambda: cast(Transport, scripted), 5.0)
+def say(scripted: Scripted, one: NatsLogin, **keys: Any) -> Said:
+    config = NatsClusterConfig.model_validate(keys)
+    talk = NatsTalk("bus", "db1", "127.0.0.1:4222", lambda: cast(Transport, scripted), config)
     return asyncio.run(talk.say(one, Order("$JS.API.X")))
 
 
@@ -122,8 +135,64 @@ def test_a_login_that_was_refused_is_read_anew(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_port_that_wants_tls_says_so() -> None:
     came = b'INFO {"tls_required":true} \r\n'
-    with pytest.raises(ShutOut, match="wants TLS"):
+    with pytest.raises(ShutOut, match="wants TLS") as error:
         say(Scripted(came), login(secret=False))
+    assert "'client_tls'" in error.value.next
+    assert say(Scripted(came + b"PONG\r\n"), login(secret=False), client_tls={}).taken
+
+
+@pytest.mark.parametrize(
+    ("keys", "name", "offer"),
+    [
+        ({}, None, None),
+        ({"client_tls": {}}, "127.0.0.1", OFFERS_TLS),
+        ({"client_tls": {"name": "bus"}, "handshake_first": True}, "bus", None),
+    ],
+)
+def test_tls_begins_when_it_is_offered_unless_it_comes_first(
+    keys: dict[str, Any], name: str | None, offer: str | None
+) -> None:
+    scripted = Scripted(LostContact("gone"), INFO + b"PONG\r\n")
+    assert say(scripted, login(secret=False), **keys).taken
+    for tls in scripted.tls:
+        told = asdict(tls) if tls else {}
+        assert (told.get("name"), told.get("offer")) == (name, offer)
+    assert len(scripted.tls) == 2, "also after a lost connection"
+
+
+def test_files_and_certificates_are_those_of_the_host() -> None:
+    scripted = Scripted(INFO + b"PONG\r\n")
+    say(scripted, login(secret=False), client_tls={"ca": "a.pem", "cert": "c.pem", "key": "k.pem"})
+    (tls,) = scripted.tls
+    assert tls and (tls.ca, tls.cert, tls.key) == ("a.pem", "c.pem", "k.pem")
+
+
+def test_who_is_not_vouched_for_is_told_nothing_and_nothing_goes_in_the_clear() -> None:
+    why = "no TLS with 127.0.0.1:4222: unable to get local issuer certificate"
+    scripted = Scripted(HostFault(why, where="db1", evidence="[SSL: CERTIFICATE_VERIFY_FAILED]"))
+    with pytest.raises(ShutOut, match=why) as error:
+        say(scripted, login(secret=False), client_tls={})
+    assert "CERTIFICATE_VERIFY_FAILED" in error.value.evidence
+    assert "'client_tls'" in error.value.next and len(scripted.said) == 1
+
+
+@pytest.mark.parametrize(
+    ("info", "offered"),
+    [
+        ('{"server_id":"A","tls_required":true}', True),
+        ('{"server_id":"A","tls_available": true,"tls_required":false}', True),
+        ('{"server_id":"A"}', False),
+        ('{"tls_required":false}', False),
+    ],
+)
+def test_info_tells_whether_tls_may_begin(info: str, offered: bool) -> None:
+    assert bool(re.search(OFFERS_TLS, f"INFO {info} \r\n")) is offered
+    assert not re.search(OFFERS_TLS, f"-ERR {info}\r\n")
+
+
+def test_a_handshake_is_nothing_without_tls() -> None:
+    with pytest.raises(ValueError, match="without client_tls"):
+        NatsClusterConfig.model_validate({"handshake_first": True})
 
 
 def test_no_pong_is_silence_and_so_is_a_lost_connection() -> None:

@@ -137,6 +137,17 @@ def test_what_is_down_can_be_told_nothing(world: World) -> None:
     assert "does not answer" in moved.why and world.said == []
 
 
+def test_who_answers_alone_is_told_nothing(world: World) -> None:
+    """It would hand over to others that we cannot reach."""
+    world.down = {"host-r2", "host-r3"}
+    (moved,) = evacuate(world)
+    assert moved.group == ORDERS and "none but r1@h answers" in moved.why
+    world.down = {"host-r1", "host-r2"}
+    (moved,) = evacuate(world)
+    assert moved.why == "r1@h leads, and does not answer"
+    assert evacuate(world, "r3@h") == () and world.said == []
+
+
 def test_what_leads_again_in_maintenance_is_told_again(world: World) -> None:
     async def twice() -> tuple[Moved, ...]:
         driver = world.driver()

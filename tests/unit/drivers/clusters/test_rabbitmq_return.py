@@ -111,6 +111,18 @@ def test_the_command_line_knows_a_young_process(world: World) -> None:
     assert world.verbs() == ["status", "await_startup"], "once each"
 
 
+def test_a_member_that_is_young_before_its_restart_is_known_afterwards(world: World) -> None:
+    """It was started a moment before, and the API tells nothing of its process yet."""
+    pid, world.at("r1@h").pid = world.at("r1@h").pid, ""
+    world.lives = pid
+    before = topology(world)
+    assert before.members["r1@h"].began.startswith(pid) and world.verbs() == ["status"]
+    world.at("r1@h").pid = pid
+    assert "still the process" in rejoined(world, before).why
+    world.back("r1@h")
+    assert rejoined(world, before).done
+
+
 @pytest.mark.parametrize("how", ["nonsense", "fails"])
 def test_a_young_process_that_nobody_tells_of_is_not_back(world: World, how: str) -> None:
     before = topology(world)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+from typing import Any
+
 import pytest
 
 from gapless.clusters.gates import refusals
@@ -13,6 +17,7 @@ from gapless.testing.virtual_time import run_virtual
 from .redis_world import MASTER, World
 
 ONE, TWO, THREE = (f"10.0.0.{n}:6379" for n in (1, 2, 3))
+ASKED_NOW = [f"redis1 SENTINEL DEBUG INFO-PERIOD {period}" for period in (101, 10000)]
 
 
 def look(world: World, **changed: int) -> Topology:
@@ -120,6 +125,7 @@ def test_the_steps_of_a_move() -> None:
     assert moved.left and moved.to in (TWO, THREE)
     host, _, port = moved.to.rpartition(":")
     assert world.log == [
+        *ASKED_NOW,
         "redis1 CLIENT PAUSE 15000 WRITE",
         f"redis1 SENTINEL FAILOVER {MASTER}",
         f"redis1 REPLICAOF {host} {port}",
@@ -128,6 +134,43 @@ def test_the_steps_of_a_move() -> None:
     said = world.servers["redis1"].said
     assert said.index("CLIENT UNPAUSE") < said.index("CLIENT KILL TYPE normal SKIPME yes")
     assert "CONFIG REWRITE" in said  # else it starts as a master again
+
+
+def test_the_order_comes_when_the_sentinel_is_about_to_ask_again() -> None:
+    """Its last answers are 0.65 s old then, and 40 ms when it had asked."""
+    world = World.of_three()
+
+    async def moved() -> float:
+        loop = asyncio.get_running_loop()
+        await world.driver().evacuate(ONE, [], 2.0, None)
+        return loop.time()
+
+    assert run_virtual(moved()) == pytest.approx(0.61, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "sentinels", [{"untold": True}, {"periods": {"redis1": "3000"}}], ids=["old", "another's"]
+)
+def test_a_period_that_cannot_be_set_or_is_somebody_elses_is_left(
+    sentinels: dict[str, Any],
+) -> None:
+    world = dataclasses.replace(World.of_three(), **sentinels)
+    assert evacuate(world).left
+    assert not any("DEBUG" in one for one in world.log)
+
+
+def test_a_period_that_a_controller_left_behind_is_set_back() -> None:
+    world = World.of_three()
+    world.periods["redis2"] = "101"
+    run_virtual(world.driver().restore(TWO, None))
+    assert world.log == ["redis2 SENTINEL DEBUG INFO-PERIOD 10000"]
+
+
+def test_a_sentinel_that_is_slow_to_ask_is_ordered_all_the_same() -> None:
+    world = World.of_three()
+    world.age = "5000"
+    assert evacuate(world).left
+    assert world.log[:2] == ASKED_NOW
 
 
 def test_a_target_is_made_the_only_choice_for_the_time() -> None:
@@ -143,7 +186,8 @@ def test_a_replica_that_is_too_slow_is_left_out_of_the_second_attempt() -> None:
     world.servers["redis2"].offset -= 10
     moved = evacuate(world)
     assert moved.left and moved.to == THREE
-    assert world.log[:3] == [
+    assert world.log[:5] == [
+        *ASKED_NOW,
         "redis1 CLIENT PAUSE 15000 WRITE",
         "redis1 CLIENT UNPAUSE",
         "redis2 CONFIG SET replica-priority 1000100",

@@ -7,10 +7,11 @@ from typing import Any, cast
 
 import pytest
 
+from gapless.config.api_url import ApiTlsConfig
 from gapless.drivers.clusters.password import Password
 from gapless.drivers.clusters.redis_resp import Refusal, Reply
-from gapless.drivers.clusters.redis_talk import RedisTalk, Silent
-from gapless.drivers.transports.base import Transport
+from gapless.drivers.clusters.redis_talk import RedisTalk, Silent, talks
+from gapless.drivers.transports.base import Tls, Transport
 from gapless.errors import ClusterError, FenceRefused, LostContact
 
 SECRET = "hunter2-and-more"
@@ -23,12 +24,14 @@ class Scripted:
         self._answers = list(answers)
         self.said: list[bytes] = []
         self.connected = 0
+        self.tls: Tls | None = None
 
     async def connect(self) -> None:
         self.connected += 1
 
     async def exchange(self, address: str, data: bytes, *rest: Any) -> bytes:
         self.said.append(data)
+        self.tls = rest[-1]
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -51,6 +54,20 @@ def test_all_is_said_in_one_piece_and_closed() -> None:
     scripted = Scripted(b"+PONG\r\n*0\r\n+OK\r\n")
     assert ask(scripted) == ("PONG", ())
     assert scripted.said == [b"*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nROLE\r\n*1\r\n$4\r\nQUIT\r\n"]
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [(None, ""), (ApiTlsConfig(), "127.0.0.1"), (ApiTlsConfig(name="redis"), "redis")],
+)
+def test_tls_is_spoken_by_the_host_of_the_server(config: ApiTlsConfig | None, name: str) -> None:
+    scripted = Scripted(b"+PONG\r\n+OK\r\n")
+    found = talks(
+        "cache", ["db1"], lambda _: "127.0.0.1:6379", lambda _: cast(Transport, scripted),
+        password=Password("cache", "", None), tls=config, timeout=5.0,
+    )  # fmt: skip
+    assert asyncio.run(found["db1"].ask(("PING",))) == ("PONG",)
+    assert (scripted.tls.name if scripted.tls else "") == name
 
 
 def test_a_sentinel_is_made_to_close() -> None:

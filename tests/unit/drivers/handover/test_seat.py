@@ -299,11 +299,11 @@ async def _errors(it: Bench, slot: str) -> None:
 
 def test_a_new_copy_that_is_never_ready(tmp_path: Path) -> None:
     async def play() -> None:
-        async with bench(tmp_path, ready="1s") as it:
+        async with bench(tmp_path, ready="4s") as it:
             await it.begin()
             it.slots["b"].program = _never_ready(it.slots["b"])
             await it.start("b")
-            with pytest.raises(TrafficError, match="bot-b-2 is not ready after 1s") as found:
+            with pytest.raises(TrafficError, match="bot-b-2 is not ready after 4s") as found:
                 await it.seat.admit(it.at("b"), it.fences)
             assert "0 of 1 units ready" in found.value.evidence
             it.slots["b"].kill()

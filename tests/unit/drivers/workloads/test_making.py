@@ -13,6 +13,7 @@ from gapless.config.hosts import HostConfig
 from gapless.config.workload import WorkloadConfig
 from gapless.drivers.workloads.addresses import Addresses
 from gapless.drivers.workloads.making import MAKERS, Wish, workload
+from gapless.drivers.workloads.redis_sentinel import SentinelWorkload
 from gapless.errors import UsageError
 from gapless.prove.workload import Workload
 
@@ -42,6 +43,16 @@ def made(cluster: dict[str, Any], **client: Any) -> Workload | None:
          "DROP TABLE gapless_prove_ab12 in shop"),
         ({"nats": {}}, {}, "one.example:4222, two.example:4222, three.example:4222",
          "nats stream rm gapless-prove-ab12"),
+        ({"rabbitmq": {"login": {"user": "u", "password": "env:X"}}}, {},
+         "one.example:5672, two.example:5672, three.example:5672",
+         "rabbitmqctl delete_queue gapless-prove-ab12"),
+        ({"rabbitmq": {"login": {"user": "u", "password": "env:X"}}}, {"tls": {}},
+         "one.example:5671, two.example:5671, three.example:5671",
+         "rabbitmqctl delete_queue gapless-prove-ab12"),
+        ({"zookeeper": {}}, {}, "one.example:2181, two.example:2181, three.example:2181",
+         "zkCli.sh deleteall /gapless-prove-ab12"),
+        ({"command": {"topology": ["tell"]}}, {**_CALLS, "addresses": ("http://a:1",)},
+         "http://a:1", "/w"),
         ({"chronik": {}}, _CALLS, "http://one.example:3000, http://two.example:3000, "
          "http://three.example:3000", "/w"),
     ],
@@ -54,8 +65,28 @@ def test_where_it_goes(
     assert [of.kind] == list(cluster) and (of.addresses, of.place) == (goes, place)
 
 
+@pytest.mark.parametrize(
+    ("cluster", "client", "spoken"),
+    [
+        ({}, None, (None, None)),
+        ({"tls": {"ca": "there"}}, None, ("there", None)),
+        ({"tls": {"ca": "there"}, "sentinel_tls": {"ca": "there"}}, "here", ("here", "here")),
+        ({"sentinel_tls": {"ca": "there"}}, None, (None, "there")),
+        ({}, "here", ("here", None)),
+    ],
+)
+def test_a_sentinel_and_its_master_may_speak_tls(
+    cluster: dict[str, Any], client: str | None, spoken: tuple[str | None, str | None]
+) -> None:
+    tls = {"tls": {"ca": client}} if client else {}
+    of = made({"redis_sentinel": {"master": "m", **cluster}}, **tls)
+    assert isinstance(of, SentinelWorkload)
+    assert tuple(one and one.ca for one in (of._tls, of._sentinel_tls)) == spoken
+
+
 def test_what_has_to_be_declared_is_not_guessed() -> None:
     assert made({"chronik": {}}) is None
+    assert made({"command": {"topology": ["tell"]}}) is None
     assert made({"http": {"url": "http://a:1", "groups": {"path": "/g"}}}) is None
 
 

@@ -183,7 +183,7 @@ def test_a_server_that_is_about_to_end_is_told_nothing_new() -> None:
             while not held:
                 await asyncio.sleep(0.005)
             leaving.writers[0].write(b'INFO {"ldm": true}\r\n')
-            while of._client is None or not of._client.leaving:
+            while of._kept.client is None or not of._kept.client.leaving:
                 await asyncio.sleep(0.005)
             await of.write(7, "r.7")
             assert [subject for subject, _ in other.said] == ["gp-ab.7"]

@@ -1,0 +1,87 @@
+"""The moment at which a sentinel is ordered to fail over.
+
+While it fails over a sentinel asks a replica for its role once a second, before that every ten
+seconds, and it names the new master only when an answer says so. Ordered at any moment, it asks at
+once, before it has promoted anybody, and so names the old one for a second longer than it has to.
+
+1. It is made to ask its servers now: Redis 7 lets a sentinel's period be set while it runs (and
+   writes it nowhere). It is set back at the first answers.
+2. The order comes when these are 0.65 s old: the next question comes as soon as somebody has been
+   promoted, which takes three of the sentinel's ticks, 150 to 300 ms.
+3. Where its period cannot be set, or somebody else has set it, the order comes at once.
+4. A period that a controller left behind has a value that nobody else would choose, so whoever
+   comes next sets it back.
+"""
+
+from __future__ import annotations
+
+from gapless.clock import Clock, to_its_end
+from gapless.drivers.clusters.redis_resp import Command, NonsenseError, Refusal, Reply
+from gapless.drivers.clusters.redis_sentinel_view import ages
+from gapless.drivers.clusters.redis_talk import RedisTalk
+
+_USUAL = "10000"
+"""Milliseconds between two questions of a sentinel, unless it is told otherwise (sentinel.c)."""
+_OURS = "101"
+_PERIOD = "INFO-PERIOD"
+_RIPE = 0.65
+"""Seconds; with the pause and three ticks it is less than the one after which a sentinel asks."""
+_LOOK = 0.02
+_PATIENCE = 1.0
+"""Seconds in which it asks all of them; its ticks are 50 to 100 ms apart."""
+
+
+class Timing:
+    """Of one sentinel, for one master."""
+
+    def __init__(self, master: str, sentinel: RedisTalk, clock: Clock) -> None:
+        self._master = master
+        self._sentinel = sentinel
+        self._clock = clock
+
+    async def come(self) -> None:
+        """Returns when it is time to order it. Raises ClusterError for one that is silent."""
+        if await self._period() != _USUAL:
+            return
+        try:
+            await self._set(_OURS)
+            fresh = await self._asked()
+        finally:
+            await to_its_end(self._set(_USUAL))
+        if fresh is not None:
+            await self._clock.sleep(max(0.0, _RIPE - fresh))
+
+    async def undo(self) -> None:
+        """No period of ours is left there."""
+        if await self._period() == _OURS:
+            await self._set(_USUAL)
+
+    async def _asked(self) -> float | None:
+        """How old its oldest answer of a replica is, in seconds, when all are new; None where that
+        takes too long."""
+        until = self._clock.monotonic() + _PATIENCE
+        while self._clock.monotonic() < until:
+            found = await self._sentinel.facts((("SENTINEL", "REPLICAS", self._master),), _ages)
+            if found and max(found) < _RIPE:
+                return max(found)
+            await self._clock.sleep(_LOOK)
+        return None
+
+    async def _period(self) -> str:
+        """ "" where it has none that could be set."""
+        (reply,) = await self._sentinel.say(("SENTINEL", "DEBUG"))
+        words = reply if isinstance(reply, tuple) else ()
+        return dict(zip(map(str, words[::2]), map(str, words[1::2]), strict=False)).get(_PERIOD, "")
+
+    async def _set(self, period: str) -> None:
+        order: Command = ("SENTINEL", "DEBUG", _PERIOD, period)
+        (reply,) = await self._sentinel.say(order)
+        if isinstance(reply, Refusal):
+            raise self._sentinel.refused(order, reply)
+
+
+def _ages(replies: tuple[Reply, ...]) -> tuple[float, ...]:
+    (replicas,) = replies
+    if not isinstance(replicas, tuple):
+        raise NonsenseError(str(replicas)[:200])
+    return ages(replicas)

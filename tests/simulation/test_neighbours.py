@@ -1,0 +1,420 @@
+"""Two clusters on the same hosts: a host is safe when both say so, and what the other one leads
+there is moved away, too."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gapless.clusters.topology import Topology
+from gapless.drivers.clusters.base import Moved
+from gapless.engine.outcome import Ending
+from gapless.engine.sqlite_journal import SqliteJournal
+from gapless.errors import ClusterError
+from gapless.model import Fence
+from gapless.testing.fake_cluster import FakeCluster, FakeMembers
+from gapless.testing.fake_unit import Behaviour
+from gapless.testing.virtual_time import run_virtual
+from tests.simulation.invariants import breaches
+from tests.simulation.run import Course, _config, _plan, _worker, play
+from tests.simulation.scenario import Scenario, SimService, scenario
+
+pytestmark = pytest.mark.sim
+Happens = Callable[[Course], None]
+HOSTS = ("h1", "h2", "h3")
+
+
+def two(happens: Happens | None = None, *, asked: str = "s0", **cluster: Any) -> Scenario:
+    """Two clusters of three on the same hosts, of which ``asked`` is restarted; ``cluster`` are
+    more keys of that one. Nothing goes wrong by itself."""
+    services = tuple(
+        SimService(
+            name,
+            HOSTS,
+            after=(),
+            batch=1,
+            canary=0,
+            max_unavailable=1,
+            max_failed=0,
+            on_failure="stop",
+            balanced=False,
+            cluster=cluster if name == asked else {},
+        )
+        for name in ("s0", "s1")
+    )
+    return dataclasses.replace(
+        scenario(3), services=services, strategy="followers-first", zones={}, faults=(), kills=(),
+        abort=False, stop=0, deploys=False, happens=happens, asked=(asked,),
+    )  # fmt: skip
+
+
+def theirs(course: Course) -> FakeMembers:
+    return course.world.clusters["s1"]
+
+
+def watched(course: Course, led: list[str]) -> None:
+    """Notes what the neighbour leads on a host while our member there is not running."""
+
+    def look(_: object) -> None:
+        ours = course.world.clusters["s0"]
+        for host in HOSTS:
+            if not ours.running(host) and course.world.deeds("restart", host=host):
+                led.extend(g for g, leader in theirs(course).leaders.items() if leader == host)
+
+    course.world.on_change(look)
+
+
+def found(course: Course) -> list[str]:
+    left = [
+        f"{name}: what was ordered for {sorted(members.paused)} was left"
+        for name, members in course.world.clusters.items()
+        if members.paused
+    ]
+    return [*breaches(course), *left, *claimed(course)]
+
+
+def claimed(course: Course) -> list[str]:
+    """Which of the two is still owned, and where."""
+    return [
+        f"{name} is still claimed on {host}"
+        for name in ("s0", "s1")
+        for host in HOSTS
+        if course.world.host(host).claims.holder(f"sim.{name}").holder is not None
+    ]
+
+
+@dataclasses.dataclass
+class Elsewhere:
+    """A controller in another terminal, with a journal of its own; ``when`` it begins to restart
+    ``asked``."""
+
+    asked: str
+    when: Callable[[Course], bool]
+    ending: Ending | None = None
+    seen: tuple[str, ...] = ()
+    """What was claimed when it began."""
+    task: asyncio.Task[None] | None = None
+
+    def __call__(self, course: Course) -> None:
+        self._begin(course)
+        course.world.on_change(lambda _: self._begin(course))
+
+    def _begin(self, course: Course) -> None:
+        if self.task is None and self.when(course):
+            self.seen = tuple(claimed(course))
+            self.task = asyncio.ensure_future(self._work(course))
+
+    async def _work(self, course: Course) -> None:
+        config = _config(course.scenario)
+        worker = _worker(course.world, SqliteJournal(None), config, "", 9)
+        worker.salt = lambda: "0009"
+        rollout = worker.open(_plan(config, "", (self.asked,)), actor="other")
+        self.ending = await worker.work(rollout)
+
+
+def at_once(_: Course) -> bool:
+    return True
+
+
+def in_the_middle(course: Course) -> bool:
+    return bool(course.world.deeds("restart", host="h1"))
+
+
+def test_what_a_neighbour_leads_is_moved_away_before_the_stop() -> None:
+    led: list[str] = []
+    course = run_virtual(play(two(lambda course: watched(course, led))))
+    assert course.outcome == "done"
+    assert not led
+    assert theirs(course).moves
+    assert not found(course)
+    assert {deed.unit for deed in course.world.deeds("restart")} == {"s0.service"}
+    moved = [e.data for e in course.events if e.step == "evacuate" and e.type == "step.succeeded"]
+    assert any(data.get("beside") == {"s1": 1} for data in moved)
+
+
+def test_what_was_moved_away_of_a_neighbour_comes_back_to_its_preferred_leaders() -> None:
+    def preferred(course: Course) -> None:
+        theirs(course).preferred = dict(theirs(course).leaders)
+
+    course = run_virtual(play(two(preferred)))
+    assert course.outcome == "done"
+    assert not found(course)
+    assert theirs(course).leaders == theirs(course).preferred
+    assert len(theirs(course).moves) == 2 * len(HOSTS), "away once and back once"
+    rejoined = [e.data for e in course.events if (e.type, e.step) == ("step.succeeded", "rejoin")]
+    assert [data.get("again_beside") for data in rejoined] == [{"s1": 1}] * len(HOSTS)
+
+
+def test_a_neighbour_that_is_not_led_from_there_again_undoes_nobody() -> None:
+    """Whoever leads it instead lets nothing go."""
+
+    def holds(course: Course) -> None:
+        theirs(course).preferred = {"g0": "h1"}
+
+        def when_one_is_restarted(_: object) -> None:
+            leader = theirs(course).leaders["g0"]
+            if course.world.deeds("restart", host="h1") and leader not in ("", "h1"):
+                theirs(course).stuck.add(leader)
+
+        course.world.on_change(when_one_is_restarted)
+
+    course = run_virtual(play(two(holds)))
+    assert not course.world.deeds("stop")
+    warned = [e.data["why"] for e in course.events if e.type == "instance.warned"]
+    assert warned == [
+        "s1 on the same host does not lead again what it is the preferred leader of:"
+        " g0: not taken over within 5 s"
+    ]
+
+
+def test_one_that_says_its_stop_touches_nothing_else_leaves_them() -> None:
+    course = run_virtual(play(two(_behind("h2"), neighbours="leave")))
+    assert course.outcome == "done"
+    assert not theirs(course).moves
+
+
+def test_a_neighbour_that_is_not_full_refuses_all() -> None:
+    course = run_virtual(play(two(_behind("h2"))))
+    assert course.outcome == "refused"
+    assert not course.world.deeds("restart", "stop")
+    (refused,) = [e.data for e in course.events if e.type == "rollout.refused"]
+    assert "s1 on the same host: g0: 2 of 3 members are in sync" in str(refused)
+    assert "cluster.neighbours: leave" in str(refused)
+
+
+def test_a_neighbour_whose_leaderships_do_not_move_keeps_the_member() -> None:
+    def stuck(course: Course) -> None:
+        theirs(course).stuck.add("h1")
+
+    course = run_virtual(play(two(stuck)))
+    assert "h1" not in {deed.host for deed in course.world.deeds("restart", "stop")}
+    (failed,) = [e.data for e in course.events if e.type == "step.failed"]
+    assert "it was not stopped: it leads 1 group" in failed["what"]
+    assert not found(course)
+
+
+@pytest.mark.parametrize("happened", ["leads again", "quorum lost"])
+def test_a_neighbour_is_looked_at_again_right_before_the_stop(
+    happened: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Since h1 handed over, the neighbour leads there again, or cannot spare one there any more."""
+    sealed, courses = FakeCluster.seal, []
+
+    async def meanwhile(self: FakeCluster, member: str, fence: Fence | None) -> str:
+        if member == "h1" and happened == "leads again":
+            theirs(courses[0]).leaders["g1"] = "h1"
+        elif member == "h1":
+            theirs(courses[0]).behind.add("h2")
+        return await sealed(self, member, fence)
+
+    led: list[str] = []
+
+    def watch(course: Course) -> None:
+        courses.append(course)
+        watched(course, led)
+
+    monkeypatch.setattr(FakeCluster, "seal", meanwhile)
+    course = run_virtual(play(two(watch)))
+    assert not found(course)
+    if happened == "leads again":
+        assert course.outcome == "done"
+        assert not led
+        assert theirs(course).leaders["g1"] != "h1"
+    else:
+        assert not course.world.deeds("restart", "stop")
+        failed = [e.data["error"] for e in course.events if e.type == "instance.failed"]
+        assert "it was not stopped: s1 on the same host: g0: 1 of 3 would" in failed[0]["what"]
+
+
+def test_a_neighbour_that_suffers_is_seen_before_the_next_host() -> None:
+    """Something of its goes with our member: it is not as it was, so this one has not rejoined."""
+
+    def suffers(course: Course) -> None:
+        def once_it_was_restarted(_: object) -> None:
+            if course.world.deeds("restart", host="h1"):
+                theirs(course).behind.add("h1")
+
+        course.world.on_change(once_it_was_restarted)
+
+    course = run_virtual(play(two(suffers)))
+    assert {deed.host for deed in course.world.deeds("restart", "stop")} == {"h1"}
+    failed = [e.data for e in course.events if e.type == "step.failed"]
+    assert "s1 on the same host is not as it was: g0: 2 of 3 members" in failed[0]["what"]
+
+
+def test_a_neighbour_that_was_down_before_does_not_make_ours_fail() -> None:
+    """Its member there is down: that one may be stopped; when ours is back it is down as before."""
+
+    def down(course: Course) -> None:
+        theirs(course).unit("h2").power_off()
+
+    course = run_virtual(play(dataclasses.replace(two(down), only="h2")))
+    assert course.outcome == "done", course.outcomes
+    assert [deed.host for deed in course.world.deeds("restart")] == ["h2"]
+
+
+def test_both_restarted_go_one_after_the_other() -> None:
+    both = dataclasses.replace(two(), asked=())
+    course = run_virtual(play(both))
+    assert course.outcome == "done"
+    assert not found(course)
+    units = [deed.unit for deed in course.world.deeds("restart")]
+    assert units == ["s0.service"] * 3 + ["s1.service"] * 3
+
+
+@pytest.mark.parametrize("aborted", [False, True], ids=["resumed", "aborted"])
+def test_a_controller_killed_at_every_record(aborted: bool) -> None:
+    calm = dataclasses.replace(two(), abort=aborted)
+    records = len(run_virtual(play(calm)).journal.events())
+    for number in range(2, records + 2):
+        for committed in (False, True):
+            course = run_virtual(play(dataclasses.replace(calm, kills=((number, committed),))))
+            assert not found(course), (number, committed, found(course))
+
+
+def both(happens: Happens, **cluster: Any) -> Scenario:
+    """The same, and these keys are of both."""
+    calm = two(happens, **cluster)
+    services = tuple(dataclasses.replace(one, cluster=cluster) for one in calm.services)
+    return dataclasses.replace(calm, services=services)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("s0", "s1"), ("s1", "s0")])
+def test_who_restarts_a_neighbour_meanwhile_is_told_who_owns_it(ours: str, theirs: str) -> None:
+    """In one order, so it is the first of the two that is found to be owned."""
+    other = Elsewhere(theirs, in_the_middle)
+    course = run_virtual(play(two(other, asked=ours)))
+    assert course.outcome == "done"
+    assert not found(course)
+    assert other.ending is not None
+    assert (other.ending.outcome, other.ending.exit_code) == ("lock_held", 6)
+    error = other.ending.error
+    assert error is not None
+    assert error.what.startswith(f"s0 is locked: rollout {course.rollout} owns it")
+    why = "restart of s1, which is on the same hosts" if ours == "s1" else "s1 is on the same hosts"
+    assert why in error.evidence
+    assert "gapless lock break s0" in error.next
+    assert {deed.unit for deed in course.world.deeds("restart")} == {f"{ours}.service"}
+
+
+def test_of_two_that_begin_at_the_same_moment_one_gets_all_of_it() -> None:
+    other = Elsewhere("s1", at_once)
+    course = run_virtual(play(two(other)))
+    assert other.ending is not None
+    assert {course.outcome, other.ending.outcome} == {"done", "lock_held"}
+    assert not claimed(course)
+    assert len(course.world.deeds("restart")) == len(HOSTS)
+
+
+def test_the_one_that_is_left_alone_finds_itself_claimed() -> None:
+    """A stop of s0 does not touch s1, and one of s1 touches s0."""
+    other = Elsewhere("s1", in_the_middle)
+    course = run_virtual(play(two(other, neighbours="leave")))
+    assert course.outcome == "done"
+    assert other.ending is not None
+    assert other.ending.error is not None
+    assert other.ending.error.what.startswith("s0 is locked")
+    assert "s1 is on the same hosts" in other.ending.error.evidence
+    assert not [one for one in other.seen if one.startswith("s1")]
+
+
+def test_two_that_leave_each_other_alone_claim_nothing_of_each_other() -> None:
+    other = Elsewhere("s1", in_the_middle)
+    course = run_virtual(play(both(other, neighbours="leave")))
+    assert other.ending is not None
+    assert (course.outcome, other.ending.outcome) == ("done", "done")
+    assert not claimed(course)
+
+
+def test_a_neighbour_on_a_host_that_is_away_is_not_waited_for() -> None:
+    """Nobody can stop anything there."""
+
+    def away(course: Course) -> None:
+        course.world.host("h3").unreachable_until = 1e9
+
+    course = run_virtual(play(dataclasses.replace(two(away), only="h1,h2")))
+    (refused,) = [e.data for e in course.events if e.type == "rollout.refused"]
+    assert refused["code"] == "GL-204", "the floor says so, and not the claims"
+    assert not [one for one in claimed(course) if "h3" not in one]
+
+
+def _behind(host: str) -> Happens:
+    def happens(course: Course) -> None:
+        theirs(course).behind.add(host)
+
+    return happens
+
+
+def test_what_was_ordered_of_a_neighbour_is_taken_back_though_a_view_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its cluster cannot be asked for two seconds after our member is back."""
+    topology, silent_until = FakeCluster.topology, [0.0]
+
+    async def sometimes(self: FakeCluster) -> Topology:
+        now = self._world.clock.monotonic()
+        if self.name == "s1" and self._world.deeds("restart", host="h1") and not silent_until[0]:
+            silent_until[0] = now + 2.0
+        if self.name == "s1" and now < silent_until[0]:
+            raise ClusterError("nobody answers")
+        return await topology(self)
+
+    monkeypatch.setattr(FakeCluster, "topology", sometimes)
+    course = run_virtual(play(two()))
+    assert silent_until[0]
+    assert course.outcome == "done", course.outcomes
+    assert len(course.world.deeds("restart")) == 3, "nothing was taken back for that"
+    assert not found(course)
+
+
+def test_a_neighbour_that_cannot_be_asked_any_more_does_not_keep_ours_from_going_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Our bad member broke it; that one goes back first."""
+    topology = FakeCluster.topology
+
+    async def broken_by_ours(self: FakeCluster) -> Topology:
+        done = self._world.deeds("restart", host="h1")
+        if self.name == "s1" and done and not self._world.deeds("stop", host="h1"):
+            raise ClusterError("nobody answers")
+        return await topology(self)
+
+    monkeypatch.setattr(FakeCluster, "topology", broken_by_ours)
+    calm = two()
+    sick = dataclasses.replace(calm.services[0], bad={"h1": Behaviour(unhealthy_after=0.5)})
+    course = run_virtual(play(dataclasses.replace(calm, services=(sick, calm.services[1]))))
+    assert course.outcome == "restored", course.outcomes
+    assert not found(course)
+
+
+def test_its_own_cluster_is_looked_at_last_before_the_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While a neighbour's leadership is moved once more, ours comes back to it."""
+    evacuate, counted = FakeCluster.evacuate, []
+
+    async def slowly(self: FakeCluster, member: str, *words: Any) -> tuple[Moved, ...]:
+        moved = await evacuate(self, member, *words)
+        if self.name == "s1" and member == "h1":
+            counted.append(member)
+            if len(counted) == 2:
+                course_of[0].world.clusters["s0"].leaders["g2"] = "h1"
+        return moved
+
+    sealed, course_of = FakeCluster.seal, []
+
+    async def again(self: FakeCluster, member: str, fence: Fence | None) -> str:
+        if self.name == "s0" and member == "h1":
+            theirs(course_of[0]).leaders["g1"] = "h1"
+        return await sealed(self, member, fence)
+
+    monkeypatch.setattr(FakeCluster, "evacuate", slowly)
+    monkeypatch.setattr(FakeCluster, "seal", again)
+    course = run_virtual(play(two(course_of.append)))
+    assert len(counted) > 1
+    assert course.outcome == "done", course.outcomes
+    assert not found(course)
