@@ -73,6 +73,10 @@ class Site:
         assert not check or done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def log(self, name: str) -> str:
+        """What its program has said so far."""
+        return (self.folder / "keep" / f"{name}.log").read_text()
+
     def pids(self) -> dict[str, str]:
         return {name: self.keep(name, "status") for name in self.names}
 

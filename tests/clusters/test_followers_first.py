@@ -12,6 +12,11 @@ from tests.clusters.site import EtcdSite, Writer
 
 pytestmark = pytest.mark.timeout(180)
 
+# What etcd's own log says of a leader that was elected, of a move that was ordered, and of a stop.
+_ELECTED = "became leader at term"
+_ORDERED = "starts leadership transfer from"
+_LED_NOTHING = "skipped leadership transfer for stopping non-leader member"
+
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[EtcdSite]:
@@ -24,7 +29,7 @@ def site(tmp_path: Path) -> Iterator[EtcdSite]:
 
 
 def test_every_member_is_restarted_once_the_leader_last_and_nothing_is_lost(site: EtcdSite) -> None:
-    before, leader = site.pids(), _leader(site)
+    before, leader, elected = site.pids(), _leader(site), _logged(site, _ELECTED)
     with Writer(site.put, OSError) as writer:
         told = site.run("restart", "--yes", "--reason", "test")
     assert not site.lost(writer.acknowledged)
@@ -32,8 +37,13 @@ def test_every_member_is_restarted_once_the_leader_last_and_nothing_is_lost(site
     assert site.order()[-1] == leader
     after = site.pids()
     assert all(after[name] != before[name] for name in site.names), told
-    moved = [e.data for e in site.events() if e.type == "step.succeeded" and e.step == "evacuate"]
-    assert [data["moved"] for data in moved] == [0, 0, 1]
+    evacuated = [e for e in site.events() if e.type == "step.succeeded" and e.step == "evacuate"]
+    moved = [event.data["moved"] for event in evacuated]
+    assert _logged(site, _LED_NOTHING) == len(site.names)
+    assert _logged(site, _ORDERED) == sum(moved)
+    # A machine that is busy enough holds an election that nobody asked for: then nothing is moved.
+    by_itself = _logged(site, _ELECTED) - elected - sum(moved)
+    assert moved == [0, 0, 1] or by_itself
 
 
 def test_the_plan_says_who_leads_and_goes_last(site: EtcdSite) -> None:
@@ -81,3 +91,8 @@ def test_a_controller_that_was_killed_is_resumed(site: EtcdSite, step: str) -> N
 def _leader(site: EtcdSite) -> str:
     leads = site.members.leader(site.names[0])
     return next(name for name in site.names if site.members.id(name) == leads)
+
+
+def _logged(site: EtcdSite, words: str) -> int:
+    """How often, by all of them."""
+    return sum(site.log(name).count(words) for name in site.names)

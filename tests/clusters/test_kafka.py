@@ -172,7 +172,7 @@ def test_a_frozen_broker_is_in_no_isr_though_it_stands_there(
     play: Play, brokers: KafkaBrokers
 ) -> None:
     async def scene(hosts: Hosts) -> None:
-        cluster = hosts.cluster(timeout="1s")
+        cluster = hosts.cluster(timeout="3s")
         await shown(cluster, healthy)
         brokers.signal("kafka2", signal.SIGSTOP)
         try:
