@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# Most tests wait, for servers and for hosts: more of them at a time than there are cores. Random
-# rollouts never wait, so they go beside the others, on what those leave of the processors.
+# Most tests wait, for servers and for hosts: more of them at a time than there are cores. Those with
+# a virtual clock never wait, so they go beside the others, on what those leave of the processors.
 UNIT_WORKERS ?= 5
 SIM_WORKERS ?= 2
 LAB_WORKERS ?= 4
@@ -25,7 +25,7 @@ demo-lab: $(STAMP)
 	$(BIN)/python -m tests.lab setup
 	$(BIN)/python -m demo.lab
 
-test: $(STAMP)
+test:
 	$(MAKE) -j 2 check packages
 	./scripts/beside "$(MAKE) sim" "$(MAKE) unit lab alone bench-short"
 

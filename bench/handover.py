@@ -29,8 +29,8 @@ from bench.handing.playing import SKEW, Play, Played
 from bench.handing.rivals import RIVALS, Rival, Sequenced
 from bench.results import Bound, table
 
-QUIET = (2, 20)
-KILLED: dict[type[Rival], tuple[int, int]] = {Sequenced: (60, 1000), Deployed: (6, 100)}
+QUIET = (1, 20)
+KILLED: dict[type[Rival], tuple[int, int]] = {Sequenced: (20, 1000), Deployed: (3, 100)}
 """How many handovers: with --short, and without."""
 SEED = 5
 LEVELS = ("at-most-once", "at-least-once", "transactional", "idempotent-key")

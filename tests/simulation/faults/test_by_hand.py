@@ -19,6 +19,8 @@ from tests.simulation.faults.pool import Pool
 from tests.simulation.faults.shop import CONFIG, Shop
 from tests.simulation.killing import ControllerKilled
 
+pytestmark = pytest.mark.real
+
 LOOSE = "{canary: 0, batch: 1, max_unavailable: 2}"
 
 

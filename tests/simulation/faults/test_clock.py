@@ -8,6 +8,8 @@ from gapless.testing.fake_unit import NEVER_READY, Behaviour
 from tests.simulation.faults.local import Local
 from tests.simulation.faults.shop import HOSTS, Shop
 
+pytestmark = pytest.mark.real
+
 HOUR = 3600.0
 STEPPED = pytest.mark.parametrize("seconds", [HOUR, -HOUR], ids=["forward", "back"])
 STEPS = pytest.mark.parametrize("step", ["drain", "switch", "ready", "soak"])

@@ -8,6 +8,8 @@ import pytest
 
 from tests.simulation.faults.pool import HOSTS, Pool
 
+pytestmark = pytest.mark.real
+
 ONE_BY_ONE = [
     "out h1: h2 h3",
     "in h1: h1 h2 h3",

@@ -8,6 +8,8 @@ import pytest
 
 from tests.simulation.faults.pool import HOSTS, Pool
 
+pytestmark = pytest.mark.real
+
 
 def test_first_start_of_a_command_service(tmp_path: Path) -> None:
     """Every screen names the command that goes on, and it does."""

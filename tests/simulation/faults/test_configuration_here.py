@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.simulation.faults.pool import HOSTS, Pool
+
+pytestmark = pytest.mark.real
 
 CONFIG = """\
 config:

@@ -10,6 +10,8 @@ import pytest
 from tests.simulation.faults.proxied import HOSTS, Proxied
 from tests.unit.drivers.balancers.haproxy_rig import need_haproxy
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Iterator[Proxied]:

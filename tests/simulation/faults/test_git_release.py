@@ -10,6 +10,8 @@ import pytest
 from tests.simulation.faults.git_local import GitLocal
 from tests.unit.drivers.releases.sources import picture
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GitLocal:

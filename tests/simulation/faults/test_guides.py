@@ -9,6 +9,8 @@ import pytest
 from tests.simulation.faults.guide import Guide
 from tests.unit.docs.pages import Block, blocks
 
+pytestmark = pytest.mark.real
+
 
 def _block(page: str) -> Block:
     """The gapless.yaml of a page."""

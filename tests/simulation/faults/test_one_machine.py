@@ -8,6 +8,8 @@ import pytest
 
 from tests.simulation.faults.pool import HOSTS, Pool
 
+pytestmark = pytest.mark.real
+
 SHARED = "{{transport: local, state_dir: {0}/host, sudo: false}}"
 
 

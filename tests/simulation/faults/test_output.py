@@ -8,6 +8,8 @@ from gapless.testing.fake_unit import Behaviour
 from tests.simulation.faults.local import Local, Told
 from tests.simulation.faults.shop import Shop
 
+pytestmark = pytest.mark.real
+
 MB = 1024
 """kB of a MB."""
 ODD = r"printf 'caf\351 \377\376 says: %s\n'"

@@ -15,6 +15,8 @@ from tests.supervisor.rig import until
 
 from .processes import API, STORE, Processes
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 def tiers(tmp_path: Path) -> Iterator[Processes]:
