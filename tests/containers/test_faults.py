@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from gapless.drivers.runtimes.engine_script import script
-from gapless.drivers.runtimes.engine_script.asking import Engine as Asked
 from gapless.drivers.runtimes.engine_script.unfinished import Making
+from gapless.hostside.container_engine import Engine as Asked
 from tests.lab.load import Load
 
 from . import image

@@ -27,6 +27,7 @@ _WHERE = {
     "facts": "facts",
     "logs": "logs",
     "containers": "containers",
+    "keep": "keeping",
 }
 
 

@@ -260,6 +260,21 @@ class FakeTransport:
 
         return await self._simple("containers", work, socket)
 
+    async def keep(
+        self,
+        socket: str,
+        container: str,
+        path: str,
+        copied: Sequence[str] = (),
+        timeout: float = 60.0,
+    ) -> None:
+        """It has no engine."""
+
+        async def work() -> None:
+            raise HostFault(f"{socket}: Connection refused", where=self.host)
+
+        await self._simple("keep", work, path)
+
     async def claim(self, claim: Claim, *, take_over: bool = False, over: str = "") -> Claimed:
         """Own a service here."""
 

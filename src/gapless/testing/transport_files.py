@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -15,10 +16,38 @@ import pytest
 from gapless.drivers.transports.base import Probe, Transport
 from gapless.drivers.transports.log_query import LogQuery
 from gapless.errors import DeadlineExceeded, FenceRefused, HostFault
-from gapless.model import Verdict, VerdictStatus
-from gapless.testing.transport_rig import TransportCases, claim_of, fence_of, sh
+from gapless.model import Command, Verdict, VerdictStatus
+from gapless.testing.transport_rig import TransportCases, claim_of, fence_of, sh, until
 
 HEALTHY = b'{"status": "healthy", "checks": [{"name": "db", "up": true}]}'
+CONTAINER = "1" * 64
+INSPECTED = {
+    "Id": CONTAINER,
+    "Name": "/web",
+    "Image": "sha256:1",
+    "Config": {"Image": "web:1", "Env": ["TOKEN=hush"], "Labels": {}},
+    "HostConfig": {"NetworkMode": "none"},
+    "NetworkSettings": {"Networks": {}},
+    "Mounts": [],
+}
+ENGINE = b"""
+import os
+import socket
+import sys
+
+path, answer = sys.argv[1:]
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(path + ".new")
+listening.listen()
+os.rename(path + ".new", path)
+while True:
+    connection, _ = listening.accept()
+    with connection, connection.makefile("rb") as asked:
+        while asked.readline().strip():
+            pass
+        connection.sendall(answer.encode())
+"""
+"""Answers everything alike."""
 
 
 def _line(at: float, text: str) -> bytes:
@@ -26,8 +55,8 @@ def _line(at: float, text: str) -> bytes:
 
 
 class FileCases(TransportCases):
-    """Promises of ``put``, ``replace``, ``get``, ``digest``, ``push``, ``exchange``, ``ask`` and
-    ``watch``."""
+    """Promises of ``put``, ``replace``, ``get``, ``digest``, ``push``, ``exchange``, ``keep``,
+    ``ask`` and ``watch``."""
 
     def test_what_is_put_can_be_got(self) -> None:
         """Any bytes, also over an older file."""
@@ -206,6 +235,33 @@ class FileCases(TransportCases):
 
         self.check(case, needs="sockets")
 
+    def test_a_container_is_kept_for_its_owner_alone(self) -> None:
+        """keep(): what an engine on the host says of it, in a folder that is made."""
+
+        async def case(host: Transport) -> None:
+            socket, path = f"{self.folder}/engine", f"{self.folder}/kept/container.json"
+            async with engine(host, socket):
+                await host.keep(socket, CONTAINER, path)
+            kept = json.loads(await host.get(path) or b"{}")
+            assert (kept["name"], kept["config"]["Image"]) == ("web", "sha256:1")
+            assert kept["config"]["Env"] == ["TOKEN=hush"]
+            listed = await host.run(sh(f"cd {self.folder} && stat -c '%a %n' kept kept/*"))
+            assert listed.stdout == "700 kept\n600 kept/container.json\n"
+
+        self.check(case, needs="shell")
+
+    def test_a_container_of_an_engine_that_is_not_there_is_not_kept(self) -> None:
+        """keep(): HostFault, with the engine's path; no file."""
+
+        async def case(host: Transport) -> None:
+            socket, path = f"{self.folder}/engine", f"{self.folder}/container.json"
+            with pytest.raises(HostFault) as caught:
+                await host.keep(socket, CONTAINER, path, ["/banner"])
+            assert socket in caught.value.what
+            assert await host.get(path) is None
+
+        self.check(case)
+
     def test_answers_come_with_evidence(self) -> None:
         """What was asked, what came back, what was wanted."""
 
@@ -282,6 +338,24 @@ def http(status: int, body: bytes) -> bytes:
     """A whole HTTP answer."""
     head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     return head.encode() + body
+
+
+@asynccontextmanager
+async def engine(host: Transport, path: str) -> AsyncIterator[None]:
+    """A container engine on the host, at this path."""
+    body = json.dumps(INSPECTED).encode()
+    program = Command.python(ENGINE, path, http(200, body).decode(), timeout=30.0)
+    running = asyncio.ensure_future(host.run(program))
+
+    async def listens() -> bool:
+        return (await host.run(sh(f"test -S {path}"))).ok
+
+    try:
+        await until(listens)
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -70,13 +70,10 @@ class ComposeProject:
         other = seen.in_slots().get(beside(slot))
         return self.orders.make(written, slot, seen.generation, other)
 
-    async def keeping(self, transport: Transport, one: Container, file: str) -> Command:
-        """With what compose copied into it. One that we made says what that is; of any other one it
-        is taken to be what the project says now."""
-        if one.slot:
-            return self.orders.keep(one, file)
-        written = await self.written(transport, SLOTS[0])
-        return self.orders.keep(one, file, written.copied)
+    async def copied(self, transport: Transport, one: Container) -> Sequence[str]:
+        """One that we made says so; of any other one it is taken to be what the project says
+        now."""
+        return () if one.slot else (await self.written(transport, SLOTS[0])).copied
 
     async def examine(self, transport: Transport, whole: Whole, *, alone: bool) -> list[Verdict]:
         """See ``compose_preflight``."""

@@ -78,10 +78,12 @@ class ContainerCopy:
         if one is None:
             return RuntimeSnapshot(stored=folder, facts={"absent": "yes"})
         file = f"{folder}/container.json"
-        done = await transport.run(await self._source.keeping(transport, one, file))
-        if not done.ok:
-            what, told = "the container cannot be kept", done.evidence()
-            raise HostFault(what, where=transport.host, evidence=told)
+        copied = await self._source.copied(transport, one)
+        try:
+            await transport.keep(self._orders.config.socket, one.id, file, copied)
+        except HostFault as error:
+            what, told = "the container cannot be kept", f"{error.what}\n{error.evidence}".strip()
+            raise HostFault(what, where=transport.host, evidence=told) from error
         facts = {"container": one.name, "image": one.image, "file": file}
         return RuntimeSnapshot(stored=folder, facts=facts)
 

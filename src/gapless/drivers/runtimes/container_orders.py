@@ -59,13 +59,8 @@ class ContainerOrders(ABC):
     def up_by_hand(self) -> str:
         """Without us: as it is written now."""
 
-    def keep(self, container: Container, file: str, copied: Sequence[str] = ()) -> Command:
-        """Write down on the host what it takes to make it again. ``copied``: files that may have
-        been copied into one that does not say so."""
-        return self._script("keep", container.id, file, *copied)
-
     def again(self, file: str, slot: str, generation: int, beside: Container | None) -> Command:
-        """Make it from that and start it."""
+        """Make one that was written down in a file, and start it."""
         labels = self._own(slot, generation, beside)
         return self._script("again", file, *self.renamed(slot), "--", *labels)
 

@@ -92,8 +92,8 @@ class Source(Protocol):
         """What makes the copy in a slot and starts it."""
         ...
 
-    async def keeping(self, transport: Transport, one: Container, file: str) -> Command:
-        """What writes down on the host what it takes to make a container again."""
+    async def copied(self, transport: Transport, one: Container) -> Sequence[str]:
+        """Files that may have been copied into a container that does not say so."""
         ...
 
     async def examine(self, transport: Transport, whole: Whole, *, alone: bool) -> list[Verdict]:

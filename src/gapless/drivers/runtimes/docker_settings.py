@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -73,9 +73,9 @@ class DockerSettings:
         written = await self._written(transport, slot)
         return self.orders.create(slot, seen.generation, written.hash)
 
-    async def keeping(self, transport: Transport, one: Container, file: str) -> Command:
-        """The engine knows all of it."""
-        return self.orders.keep(one, file)
+    async def copied(self, transport: Transport, one: Container) -> Sequence[str]:
+        """docker copies none."""
+        return ()
 
     async def examine(self, transport: Transport, whole: Whole, *, alone: bool) -> list[Verdict]:
         """See ``container_preflight``."""

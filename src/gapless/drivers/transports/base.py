@@ -219,6 +219,20 @@ class Transport(Protocol):
         ``images``, the ids that the names of their images mean now."""
         ...
 
+    async def keep(
+        self,
+        socket: str,
+        container: str,
+        path: str,
+        copied: Sequence[str] = (),
+        timeout: float = 60.0,
+    ) -> None:
+        """Write to a file for its owner alone what the container engine at a unix path has to be
+        told to make the container with this id again; its folder is made. It may hold secrets, so
+        nothing of it leaves the host. ``copied``: files that may have been copied into one that
+        does not say so. HostFault, and nothing is written, where that could not be made again."""
+        ...
+
     async def claim(self, claim: Claim, *, take_over: bool = False, over: str = "") -> Claimed:
         """Own the service on this host. The same rollout claiming again gets a higher fence, so
         that its own zombie is shut out; ``take_over`` breaks another's claim, ``over`` only that

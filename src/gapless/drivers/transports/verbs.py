@@ -191,6 +191,19 @@ class HelperVerbs(ABC):
         found: dict[str, Any] = await self._ask("containers", args, timeout + SLACK)
         return found
 
+    async def keep(
+        self,
+        socket: str,
+        container: str,
+        path: str,
+        copied: Sequence[str] = (),
+        timeout: float = 60.0,
+    ) -> None:
+        """Write down on the host what makes a container again."""
+        asked = {"container": container, "path": path, "copied": list(copied)}
+        args = {"socket": socket, **asked, "timeout": timeout}
+        await self._ask("keep", args, timeout + SLACK)
+
     async def claim(self, claim: Claim, *, take_over: bool = False, over: str = "") -> Claimed:
         """Own the service on this host."""
         args = {"claim": asdict(claim), "take_over": take_over, "over": over}

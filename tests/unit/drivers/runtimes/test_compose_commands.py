@@ -52,6 +52,7 @@ class Host:
         self.containers_there = list(containers)
         self.written = {**WRITTEN, **written}
         self.asked: list[Command] = []
+        self.kept: list[tuple[str, ...]] = []
         self.refusal = ""
         self.files, self.lasting = "d1", True
 
@@ -70,6 +71,11 @@ class Host:
         if self.refusal:
             raise HostFault(self.refusal, where=self.host)
         return {"containers": self.containers_there, "images": {"web:1": "sha256:1"}}
+
+    async def keep(self, socket: str, container: str, path: str, copied: Sequence[str]) -> None:
+        if self.refusal:
+            raise HostFault(self.refusal, where=self.host, evidence="errno 28")
+        self.kept.append((socket, container, path, *copied))
 
 
 def pair(*, alone: bool = False, **config: Any) -> ComposePair:
@@ -130,10 +136,20 @@ def test_what_was_copied_into_a_container_of_compose_alone_is_asked_of_the_proje
     host = Host(container(labels=labels), copied=["/banner"])
     slot = labels.get("gapless.slot", "a")
     asyncio.run(pair().copy(slot).snapshot(of(host), "/kept"))
-    assert host.asked[-1].argv[4:] == (
-        *("keep", "/run/docker.sock", "1" * 64, "/kept/container.json"),
-        *told,
-    )
+    assert host.kept == [("/run/docker.sock", "1" * 64, "/kept/container.json", *told)]
+
+
+def test_a_container_that_cannot_be_kept_is_told_with_the_reason() -> None:
+    class Full(Host):
+        async def keep(self, *asked: Any) -> None:
+            self.refusal = "cannot write: /kept: No space left on device"
+            await super().keep(*asked)
+
+    with pytest.raises(HostFault) as caught:
+        asyncio.run(pair().copy("a").snapshot(of(Full(container())), "/kept"))
+    error = caught.value
+    assert (error.what, error.where) == ("the container cannot be kept", "app1")
+    assert error.evidence == "cannot write: /kept: No space left on device\nerrno 28"
 
 
 def test_compose_is_asked_once_as_long_as_its_files_are_the_same() -> None:

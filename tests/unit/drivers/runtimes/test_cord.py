@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from gapless.drivers import cord
-from gapless.drivers.runtimes.engine_script.asking import Refused
 from gapless.drivers.runtimes.engine_script.cording import CHECK, CORD, SECOND, corded
 from gapless.hostside import container_check
+from gapless.hostside.faults import Fault
 
 
 def made(**check: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def test_a_check_that_has_a_cord_gets_no_second_one() -> None:
 
 
 def test_what_cannot_be_written_to_is_refused() -> None:
-    with pytest.raises(Refused, match="read_only"):
+    with pytest.raises(Fault, match="read_only"):
         corded({"HostConfig": {"ReadonlyRootfs": True}}, 1.0)
 
 

@@ -4,11 +4,9 @@ Needs Python 3.8 and its standard library there, and nothing of gapless. What le
 chosen here: an environment may hold secrets, so it never does.
 
     project SOCKET SERVICE FILE... -- COMPOSE...   what a compose project says of it
-    keep SOCKET ID FILE PATH...         write all that is needed to make a container again; files
-                                        that compose may have copied into one it made alone
     make SOCKET STARTS LABEL... -- LABEL... -- COMPOSE...   one more by ``compose up``, more labels
     create SOCKET NAME LABEL... -- CREATE... -- WORD...   one by ``docker create``, and start it
-    again SOCKET FILE [NAME] -- LABEL...   make one from such a file, and start it
+    again SOCKET FILE [NAME] -- LABEL...   make one that the helper wrote down, and start it
     hook SOCKET NAME SECONDS -- EXEC...   a command in it; what is wrong with that is no failure
     end SOCKET ID SECONDS               stop it, with so much time to end by itself, and remove it
     disarm SOCKET ID                    have the engine not start it again when it ends
@@ -19,7 +17,8 @@ Containers of one service are made one after another, whoever asks: compose is t
 are to be, and that is one more than there are.
 
 A host is sent the parts that a verb needs, and no other, as byte code for a Python like ours and as
-text for any other: to compile them takes longer than most questions.
+text for any other: to compile them takes longer than most questions. What the helper needs as well
+is of ``gapless.hostside``.
 """
 
 from __future__ import annotations
@@ -30,20 +29,23 @@ import re
 import zlib
 from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
-from gapless.hostside.bundle import TAG, byte_code_tag
+from gapless.hostside.bundle import TAG, byte_code_tag, compiled
 
 VERBS = {
     "project": "projects",
     **dict.fromkeys(("make", "create"), "making"),
-    **dict.fromkeys(("keep", "again"), "keeping"),
+    "again": "remaking",
     **dict.fromkeys(("end", "hook"), "ending"),
     **dict.fromkeys(("disarm", "rearm", "account"), "arming"),
 }
 """The part in which each is."""
-_HERE = Path(__file__).parent
-_NEEDS = re.compile(rf"^from {re.escape(__name__)}\.(\w+) import", re.MULTILINE)
+_SOURCES = Path(__file__).parents[4]
+_NEEDS = re.compile(
+    rf"^from ((?:{re.escape(__name__)}|gapless\.hostside)\.\w+) import", re.MULTILINE
+)
 _LOADS = f"""
 import binascii
 import marshal
@@ -60,13 +62,12 @@ sys.modules[RUNS].run(module.ORDERS)
 @cache
 def script(verb: str) -> bytes:
     """The program for a verb: its parts, each after those it imports from."""
-    parts: dict[str, str] = {}
-    _collect("entry", parts)
-    _collect(VERBS[verb], parts)
-    named = [(f"{__name__}.{part}", text) for part, text in parts.items()]
+    parts: list[str] = []
+    _collect(f"{__name__}.entry", parts)
+    _collect(f"{__name__}.{VERBS[verb]}", parts)
     known = {
-        "TEXT": _packed(named, 2),
-        "CODE": _packed([(name, compile(text, name, "exec")) for name, text in named], 4),
+        "TEXT": _packed([(part, _text(part)) for part in parts], 2),
+        "CODE": _packed([(part, _code(part)) for part in parts], 4),
         "OURS": byte_code_tag(),
         "RUNS": f"{__name__}.entry",
     }
@@ -79,10 +80,20 @@ def _packed(parts: list[tuple[str, Any]], version: int) -> str:
     return binascii.b2a_base64(data, newline=False).decode()
 
 
-def _collect(part: str, parts: dict[str, str]) -> None:
+def _collect(part: str, parts: list[str]) -> None:
     if part in parts:
         return
-    text = (_HERE / f"{part}.py").read_text()
-    for needed in _NEEDS.findall(text):
+    for needed in _NEEDS.findall(_text(part)):
         _collect(needed, parts)
-    parts[part] = text
+    parts.append(part)
+
+
+@cache
+def _text(part: str) -> str:
+    return _SOURCES.joinpath(*part.split(".")).with_suffix(".py").read_text()
+
+
+@cache
+def _code(part: str) -> CodeType:
+    """Most verbs need the same parts."""
+    return compiled({part: _text(part)})[part]

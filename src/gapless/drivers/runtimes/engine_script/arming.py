@@ -6,7 +6,8 @@ import contextlib
 import json
 import os
 
-from gapless.drivers.runtimes.engine_script.asking import Engine, Refused
+from gapless.hostside.container_engine import Engine
+from gapless.hostside.faults import Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ def rearm(engine: Engine, identity: str) -> str:
     except FileNotFoundError:
         return "as it was"
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise Refused(f"{kept_policy(one)} says nothing of a restart policy") from None
+        raise Fault(f"{kept_policy(one)} says nothing of a restart policy") from None
     if name not in ("always", "unless-stopped", "on-failure"):
-        raise Refused(f"{kept_policy(one)} says nothing of a restart policy")
+        raise Fault(f"{kept_policy(one)} says nothing of a restart policy")
     policy = {"RestartPolicy": {"Name": name, "MaximumRetryCount": most}}
     engine.ask("POST", f"/containers/{identity}/update", policy)
     forget(one)
@@ -66,13 +67,13 @@ def kept_policy(one: dict[str, Any]) -> str:
     inside = [word[len(mark) :] for word in one["Config"]["Env"] or () if word.startswith(mark)]
     here = [mount["Source"] for mount in one["Mounts"] if mount["Destination"] in inside]
     if not here:
-        raise Refused(one["Name"].lstrip("/") + " has no folder of this host at HANDOVER_DIR")
+        raise Fault(one["Name"].lstrip("/") + " has no folder of this host at HANDOVER_DIR")
     return os.path.join(here[0], f".restart-{one['Id'][:12]}.json")
 
 
 def forget(one: dict[str, Any]) -> None:
     """Leave no file about it; one that never handed over has none."""
-    with contextlib.suppress(Refused, OSError):
+    with contextlib.suppress(Fault, OSError):
         os.unlink(kept_policy(one))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gapless.drivers.runtimes.engine_script.asking import Refused
+from gapless.hostside.faults import Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def corded(config: dict[str, Any], every: float) -> dict[str, Any]:
     if CORD in test:
         return before
     if config["HostConfig"].get("ReadonlyRootfs"):
-        raise Refused("read_only: a container that cannot be written to can have no cord")
+        raise Fault("read_only: a container that cannot be written to can have no cord")
     own = test[1:] if test[:1] == ["CMD"] else []
     if test[:1] == ["CMD-SHELL"]:
         own = [*(config.get("Shell") or ["/bin/sh", "-c"]), *test[1:]]

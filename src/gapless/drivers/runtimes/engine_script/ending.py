@@ -6,7 +6,8 @@ import contextlib
 import time
 
 from gapless.drivers.runtimes.engine_script.arming import NEVER, forget, restarted_by_engine
-from gapless.drivers.runtimes.engine_script.asking import BREATH, LIMIT, Engine, Refused
+from gapless.hostside.container_engine import BREATH, LIMIT, Engine
+from gapless.hostside.faults import Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def end(engine: Engine, identity: str, grace: float) -> str:
     if before is None:
         return "there is no container " + identity
     if restarted_by_engine(before):
-        with contextlib.suppress(Refused):  # a full disk: to stop and to remove needs none
+        with contextlib.suppress(Fault):  # a full disk: to stop and to remove needs none
             engine.ask("POST", f"/containers/{identity}/update", NEVER)
     grace, began = round(grace), time.monotonic()
     engine.ask("POST", f"/containers/{identity}/stop?t={grace}", patience=grace)
@@ -59,7 +60,7 @@ def remove(engine: Engine, identity: str) -> None:
     until = time.monotonic() + LIMIT
     while not removed(engine, identity):
         if time.monotonic() > until:
-            raise Refused(f"{identity[:12]} is still being removed after {LIMIT:g} s")
+            raise Fault(f"{identity[:12]} is still being removed after {LIMIT:g} s")
         time.sleep(BREATH)
 
 
@@ -67,7 +68,7 @@ def removed(engine: Engine, identity: str) -> bool:
     """Whether there is no such container any more."""
     try:
         engine.ask("DELETE", f"/containers/{identity}?force=1")
-    except Refused as error:
+    except Fault as error:
         if "in progress" not in str(error):
             raise
         return False

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from gapless.drivers.runtimes.engine_script.asking import OWN, Engine, Refused
+from gapless.hostside.container_engine import Engine
+from gapless.hostside.faults import Fault
+from gapless.hostside.labels import OWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,5 +32,5 @@ def run(orders: Mapping[str, Callable[..., str]]) -> None:
     verb, path, *words = sys.argv[1:]
     try:
         print(orders[verb](Engine(path), *words))
-    except (Refused, OSError) as error:
+    except (Fault, OSError) as error:
         sys.exit(str(error) or type(error).__name__)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
-from gapless.drivers.runtimes.engine_script.asking import COPIED, OWN, PREFIX, Engine, Refused
-from gapless.drivers.runtimes.engine_script.bodies import body_of, make, renumber
+from gapless.drivers.runtimes.engine_script.bodies import make, renumber
 from gapless.drivers.runtimes.engine_script.entry import labels_of, split
 from gapless.drivers.runtimes.engine_script.programs import order
 from gapless.drivers.runtimes.engine_script.projects import project
 from gapless.drivers.runtimes.engine_script.unfinished import Making, alone, is_template
+from gapless.hostside.container_body import body_of
+from gapless.hostside.container_engine import Engine
+from gapless.hostside.faults import Fault
+from gapless.hostside.labels import COMPOSE, COPIED, OWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ def make_one_more(
     """Have compose create a container, label it and start it. What is there is neither made again
     nor stopped; what an earlier call left half made goes. ``starts``: "compose" where something
     hooks on to that, "engine" takes half the time, "asked" has the project say which."""
-    service = dict(label.split("=", 1) for label in labels)[PREFIX + "service"]
+    service = dict(label.split("=", 1) for label in labels)[COMPOSE + "service"]
     up = [*compose, "up", "--no-deps", "--no-recreate"]
     if starts == "asked":
         written = project(service, (), compose)
@@ -54,7 +57,7 @@ def label(
     found = engine.labelled(labels)
     fresh = [one for one in found if is_template(one) and one["Id"] not in before]
     if not fresh:
-        raise Refused("compose made no new container")
+        raise Fault("compose made no new container")
     body = body_of(fresh[0])
     renumber(body, [one for one in found if one not in fresh])
     return instead(engine, fresh, body, more)
@@ -72,7 +75,7 @@ def create(
     order([*docker, "--name", name, *given, *words])
     fresh = engine.ask("GET", f"/containers/{name}/json")
     if fresh is None:
-        raise Refused(f"docker made no container {name}")
+        raise Fault(f"docker made no container {name}")
     made = instead(engine, [fresh], body_of(fresh), labels)
     engine.ask("POST", f"/containers/{made}/start")
     return name
@@ -88,7 +91,7 @@ def refuse_unstarted(there: Sequence[dict[str, Any]]) -> None:
     """compose starts all that there are."""
     names = ", ".join(one["Name"].lstrip("/") for one in there if is_template(one))
     if names:
-        raise Refused(f"compose would start {names} as well: start or remove what was only created")
+        raise Fault(f"compose would start {names} as well: start or remove what was only created")
 
 
 def instead(

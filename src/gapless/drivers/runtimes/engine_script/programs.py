@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from gapless.drivers.runtimes.engine_script.asking import Refused
+from gapless.hostside.faults import Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ def begin(argv: Sequence[str]) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env=env)
     except FileNotFoundError:
-        raise Refused(f"there is no program {argv[0]} on this host") from None
+        raise Fault(f"there is no program {argv[0]} on this host") from None
 
 
 def answer(told: str, refused: str, status: int) -> str:
     """The output of compose, when it has ended well."""
     if status:
-        raise Refused(refused.strip() or f"compose ended with status {status}")
+        raise Fault(refused.strip() or f"compose ended with status {status}")
     return told
 
 

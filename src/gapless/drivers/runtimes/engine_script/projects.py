@@ -6,9 +6,11 @@ import json
 import os
 import re
 
-from gapless.drivers.runtimes.engine_script.asking import Engine, Refused
 from gapless.drivers.runtimes.engine_script.entry import split
 from gapless.drivers.runtimes.engine_script.programs import answer, begin
+from gapless.hostside.container_engine import Engine
+from gapless.hostside.faults import Fault
+from gapless.hostside.labels import SECRETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ def project(service: str, files: Sequence[str], compose: Sequence[str]) -> dict[
     told, hashed = [(*one.communicate(), one.returncode) for one in asked]
     resolved = json.loads(answer(*told))
     if service not in resolved["services"]:
-        raise Refused(no_such(service, resolved))
+        raise Fault(no_such(service, resolved))
     written = answer(*hashed)
     one = resolved["services"][service]
     networks = one.get("networks") or {}
@@ -56,7 +58,6 @@ def project(service: str, files: Sequence[str], compose: Sequence[str]) -> dict[
     }
 
 
-SECRETS = "/run/secrets"
 _RESOLVED = ("--format", "json")
 _ELSEWHERE = re.compile(rb"\b(include|extends|env_file|label_file)\b|^\s*COMPOSE_", re.MULTILINE)
 """What has compose read more files than those it is given."""

@@ -9,7 +9,8 @@ import os
 import socket
 import time
 
-from gapless.drivers.runtimes.engine_script.asking import BREATH, OWN, Engine
+from gapless.hostside.container_engine import BREATH, Engine
+from gapless.hostside.labels import OWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
