@@ -21,7 +21,7 @@ class EtcdRig(Rig):
     first = 2
 
     def __init__(self, folder: Path) -> None:
-        self.site: EtcdSite = EtcdSite(folder)
+        self.site: EtcdSite = EtcdSite(folder, times=())  # its own
         self._members = self.site.members
 
     def workload(self, run: str) -> Workload:

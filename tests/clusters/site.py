@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import yaml
 
 from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.events.event import Event
-from tests.clusters.etcd_cluster import PROGRAM, EtcdMembers
+from tests.clusters.etcd_cluster import PROGRAM, QUICK, EtcdMembers
 
 KEEPER = Path(__file__).with_name("keeper.py")
 
@@ -171,12 +171,12 @@ class KeptMembers(EtcdMembers):
 
 
 class EtcdSite(Site):
-    """Three members."""
+    """Three members; ``times`` as for ``EtcdMembers``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, times: Sequence[str] = QUICK) -> None:
         super().__init__(folder, [f"etcd{number}" for number in (1, 2, 3)])
         (folder / "data").mkdir()
-        self.members = KeptMembers(folder / "data")
+        self.members = KeptMembers(folder / "data", times)
         self._turns = itertools.cycle(self.names)
 
     def put(self, key: str) -> None:
