@@ -33,7 +33,7 @@ from bench.results import Bound, table
 
 DOWN, SHORT_DOWN = 3.0, 1.0
 GATES = 1.2
-"""Seconds that a member may cost beyond those in which it is down."""
+"""Seconds that a member may cost beyond those in which it is down or its leaderships move."""
 SHORT_TOLERANCE = 2.0
 """--short has one roll, and other tests may have the processors."""
 SEED = 20
@@ -94,6 +94,8 @@ def _bounds(
         first = median(one.first for one in alike)
         yield Bound(f"{rig.name}: failed at first, median", first, rig.first)
     gates = median(one.gates for one in alike) / members
+    moves = median(one.moves for one in alike) / members
+    print(f"  {rig.name}, each member: gates {gates:.2f} s, moves of leaderships {moves:.2f} s")
     yield Bound(f"{rig.name}: gates, for each member", gates, GATES * more, "s")
     if "gapless, together" in seen:
         ratio = seen["gapless, together"].seconds / seen["gapless"].seconds

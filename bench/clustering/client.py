@@ -51,9 +51,9 @@ class Client:
         """What comes now is during the roll."""
         self._loop.call_soon_threadsafe(self._load.mark_change)
 
-    def finish(self, seconds: float, gates: float = 0.0) -> Seen:
-        """All that was acknowledged is read back; what it saw of a roll of so many seconds, of
-        which no member was down in so many."""
+    def finish(self, seconds: float, gates: float, moves: float) -> Seen:
+        """All that was acknowledged is read back; what it saw of a roll of so many seconds, and
+        what these went to."""
         self._await(self._load.finish())
         view = self._load.view()
         latencies = self._load._tally.during  # of the longest nobody tells but the histogram
@@ -70,6 +70,7 @@ class Client:
             during=view.gap.p99_during or 0.0,
             seconds=seconds,
             gates=gates,
+            moves=moves,
             failures=tuple(f"{one.at:.1f} s: {one.what[:120]}" for one in view.gap.failures),
         )
 

@@ -74,13 +74,11 @@ def rolled(rig: Rig, roll: Roll, down: float, *, short: bool = False) -> Seen:
         began = time.monotonic()
         roll(rig, down)
         seconds = time.monotonic() - began
-        gates = 0.0
-        if roll in (gapless, together):
-            events = rig.site.events()
-            gates = steps.beside_down(events)
+        events = rig.site.events() if roll in (gapless, together) else []
+        if events:
             print(f"  {rig.name}, {roll.__name__}: {steps.told(events, seconds, down)}")
         time.sleep(SHORT if short else AFTER)
-        return client.finish(seconds, gates)
+        return client.finish(seconds, steps.gates(events), steps.moves(events))
 
 
 def _bounce(rig: Rig, name: str, down: float) -> None:

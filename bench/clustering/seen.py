@@ -15,8 +15,9 @@ class Seen:
     """Seconds, and numbers of operations. ``first``: those whose first attempt came to nothing;
     ``lost``: writes that were acknowledged and are not there, ``unread`` those that nobody could be
     asked for; ``gap``: the longest time without any good answer; ``longest``: from when an
-    operation was due to its good answer; ``gates``: of the seconds those from the first record of
-    the journal to the last in which no member was down."""
+    operation was due to its good answer; ``gates`` and ``moves``: of the seconds those from the
+    first record of the journal to the last in which no member was down, ``moves`` those in which
+    leaderships were moved."""
 
     operations: int
     failed: int
@@ -29,6 +30,7 @@ class Seen:
     during: float
     seconds: float
     gates: float = 0.0
+    moves: float = 0.0
     failures: tuple[str, ...] = ()
 
     @property

@@ -21,10 +21,22 @@ def told(events: Sequence[Event], seconds: float, down: float) -> str:
     return ", ".join([*words, f"the command around it {max(0.0, seconds - span):.1f} s"])
 
 
-def beside_down(events: Sequence[Event]) -> float:
-    """Seconds of a roll of one member after the other in which none of them was down. One is down
-    from the order to stop until it answers its own health check again, which is more than an open
-    port: a server that reads what it has stored has that long before."""
-    spans = events[-1].ts - events[0].ts if events else 0.0
-    ended = (e for e in events if e.type == "step.succeeded" and e.step in ("switch", "ready"))
-    return spans - sum(float(event.data.get("seconds", 0.0)) for event in ended)
+def gates(events: Sequence[Event]) -> float:
+    """Seconds of a roll of one member after the other in which none of them was down and no
+    leadership was moved: what is asked before and after."""
+    span = events[-1].ts - events[0].ts if events else 0.0
+    return span - _seconds(events, "switch", "ready") - moves(events)
+
+
+def moves(events: Sequence[Event]) -> float:
+    """Seconds in which leaderships were moved, by the system's own command; who leads nothing is
+    only asked."""
+    moved = [event for event in events if event.data.get("moved")]
+    return _seconds(moved, "evacuate")
+
+
+def _seconds(events: Sequence[Event], *steps: str) -> float:
+    # A member is down from the order to stop until it answers its own health check again (switch,
+    # ready), which is more than an open port: it reads what it has stored before.
+    ended = (e for e in events if e.type == "step.succeeded" and e.step in steps)
+    return sum(float(event.data.get("seconds", 0.0)) for event in ended)
