@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
+from gapless.clusters.finding import Finding
 from gapless.clusters.topology import Topology
 from gapless.drivers.clusters.base import Moved
+from gapless.drivers.transports.base import Claim
 from gapless.engine.outcome import Ending
 from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.errors import ClusterError
 from gapless.model import Fence
 from gapless.testing.fake_cluster import FakeCluster, FakeMembers
+from gapless.testing.fake_transport import FakeTransport
 from gapless.testing.fake_unit import Behaviour
 from gapless.testing.virtual_time import run_virtual
 from tests.simulation.invariants import breaches
@@ -230,6 +233,80 @@ def test_a_neighbour_is_looked_at_again_right_before_the_stop(
         assert "it was not stopped: s1 on the same host: g0: 1 of 3 would" in failed[0]["what"]
 
 
+@pytest.mark.parametrize("mended", [True, False], ids=["mended", "gone"])
+def test_a_neighbour_that_lost_one_while_ours_handed_over_is_waited_for_and_then_spared(
+    mended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has five members, so that there is a quorum without the two."""
+    sealed, courses = FakeCluster.seal, []
+
+    async def meanwhile(self: FakeCluster, member: str, fence: Fence | None) -> str:
+        members = theirs(courses[0])
+        if member == "h1" and self.name == "s0":
+            members.behind.add("h5")
+            if mended:
+                now = asyncio.get_running_loop()
+                now.call_later(1.0, members.behind.discard, "h5")
+        return await sealed(self, member, fence)
+
+    monkeypatch.setattr(FakeCluster, "seal", meanwhile)
+    calm = two(courses.append)
+    wide = dataclasses.replace(calm.services[1], hosts=(*HOSTS, "h4", "h5"))
+    services = (calm.services[0], wide)
+    course = run_virtual(play(dataclasses.replace(calm, services=services)))
+    assert not found(course)
+    if mended:
+        assert course.outcome == "done", course.outcomes
+        assert {deed.host for deed in course.world.deeds("restart")} == set(HOSTS)
+    else:
+        assert not course.world.deeds("restart", "stop")
+        failed = [e.data["error"] for e in course.events if e.type == "instance.failed"]
+        why = "it was not stopped: s1 on the same host: g0: 4 of 5 members are in sync; h5 is not"
+        assert failed[0]["what"] == why
+
+
+@pytest.mark.parametrize("aborted", [False, True], ids=["resumed", "aborted"])
+def test_what_a_cut_off_move_left_at_a_neighbour_is_taken_back_before_its_gates_are_asked(
+    aborted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was ordered for its member there speaks against a stop until it is taken back."""
+    topology, evacuate, restore = FakeCluster.topology, FakeCluster.evacuate, FakeCluster.restore
+    killed: list[str] = []
+    left: set[str] = set()
+
+    async def cut_off(self: FakeCluster, member: str, *words: Any) -> tuple[Moved, ...]:
+        moved = await evacuate(self, member, *words)
+        if self.name == "s1" and not killed:
+            killed.append(member)
+            left.add(member)
+            courses[0].kill_controller()
+        return moved
+
+    async def taken_back(self: FakeCluster, member: str, fence: Fence | None) -> None:
+        await restore(self, member, fence)
+        left.discard(member if self.name == "s1" else "")
+
+    async def told(self: FakeCluster) -> Topology:
+        seen, found = await topology(self), [Finding("half", one, "left") for one in sorted(left)]
+        theirs = found if self.name == "s1" else []
+        return dataclasses.replace(seen, findings=(*seen.findings, *theirs))
+
+    monkeypatch.setattr(FakeCluster, "evacuate", cut_off)
+    monkeypatch.setattr(FakeCluster, "restore", taken_back)
+    monkeypatch.setattr(FakeCluster, "topology", told)
+    courses: list[Course] = []
+    calm = two(courses.append)
+    course = run_virtual(play(dataclasses.replace(calm, abort=aborted)))
+    assert killed
+    assert not left
+    assert not found(course)
+    if aborted:
+        assert course.outcome == "restored"
+    else:
+        assert course.outcomes == ["killed", "done"]
+        assert sorted(deed.host for deed in course.world.deeds("restart")) == list(HOSTS)
+
+
 def test_a_neighbour_that_suffers_is_seen_before_the_next_host() -> None:
     """Something of its goes with our member: it is not as it was, so this one has not rejoined."""
 
@@ -418,3 +495,46 @@ def test_its_own_cluster_is_looked_at_last_before_the_stop(
     assert len(counted) > 1
     assert course.outcome == "done", course.outcomes
     assert not found(course)
+
+
+@pytest.mark.parametrize("given_back", [True, False], ids=["free", "taken"])
+def test_a_neighbour_whose_lock_was_broken_meanwhile_is_claimed_again_or_stops_the_resume(
+    given_back: bool,
+) -> None:
+    """The controller is gone, and somebody breaks the lock of the neighbour; ``taken``: for
+    himself."""
+
+    def breaks(course: Course) -> None:
+        def in_its_middle(_: object) -> None:
+            if in_the_middle(course) and not course.outcomes and not broken:
+                course.kill_controller()
+                broken.extend(_broken(course, "s1", given_back=given_back))
+
+        course.world.on_change(in_its_middle)
+
+    broken: list[Fence] = []
+    course = run_virtual(play(two(breaks)))
+    assert len(broken) == len(HOSTS)
+    restarted = [deed.host for deed in course.world.deeds("restart")]
+    if given_back:
+        assert course.outcomes == ["killed", "done"]
+        assert not found(course)
+        assert sorted(restarted) == list(HOSTS)
+    else:
+        assert set(course.outcomes) == {"killed", "mixed"}, "h1 is stopped in the middle"
+        assert restarted == ["h1"], "nobody is touched beside somebody else's rollout"
+        assert claimed(course)
+
+
+def _broken(course: Course, service: str, *, given_back: bool) -> list[Fence]:
+    """As by ``gapless lock break``."""
+    claim = Claim(f"sim.{service}", "by-hand", "dana", "desk", 1, 0.0, "she is gone")
+    fences = []
+    for host in HOSTS:
+        claims = course.world.host(host).claims
+        claimed = claims.claim(claim, FakeTransport(course.world, host), take_over=True)
+        assert claimed.fence is not None
+        if given_back:
+            claims.release(claimed.fence)
+        fences.append(claimed.fence)
+    return fences

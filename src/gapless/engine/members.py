@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from gapless.clock import Clock
 from gapless.clusters.finding import Finding
@@ -185,28 +185,43 @@ async def evacuate_again(ctx: InstanceContext) -> None:
         return
     config = ctx.config.cluster
     assert config is not None
-    topology = await _fit_to_stop(ctx, member, config.transfer if evacuated["moved"] else SETTLES)
+    topology = await fit_to_stop(
+        ctx,
+        cluster_of(ctx),
+        lambda now: (member, *beside(ctx, now)),
+        within=config.transfer if evacuated["moved"] else SETTLES,
+        reserve=ctx.service.reserve,
+    )
     if still_leads(topology, member) is not None:
         await evacuate(ctx, topology, member)
 
 
-async def _fit_to_stop(ctx: InstanceContext, member: str, within: float) -> Topology:
-    """As soon as the gates hold again. Raises ClusterError."""
-    clock, cluster, force = ctx.rollout.clock, cluster_of(ctx), bool(ctx.rollout.plan.force)
+async def fit_to_stop(
+    ctx: InstanceContext,
+    cluster: Cluster,
+    stopping: Callable[[Topology], Sequence[str]],
+    *,
+    within: float,
+    reserve: int = 1,
+    told: Callable[[Finding], Finding] = lambda finding: finding,
+) -> Topology:
+    """Its cluster, or that of a neighbour, as soon as the gates hold again. Raises ClusterError,
+    in the words of ``told``."""
+    clock, force = ctx.rollout.clock, bool(ctx.rollout.plan.force)
     until = clock.monotonic() + within
     while True:
         topology = await cluster.topology()
-        stopping = (member, *beside(ctx, topology))
-        found = refusals(topology, stopping, reserve=ctx.service.reserve)
+        found = refusals(topology, stopping(topology), reserve=reserve)
         holding = sorted(refusing(found, force=force), key=lambda one: not one.absolute)
         if not holding:
             return topology
         if clock.monotonic() >= until:
+            one = told(holding[0])
             raise ClusterError(
-                f"it was not stopped: {holding[0]}",
+                f"it was not stopped: {one}",
                 where=str(ctx.instance),
                 evidence="\n".join(map(str, holding)),
-                next=holding[0].next,
+                next=one.next,
             )
         await clock.sleep(_LOOK / 5)
 

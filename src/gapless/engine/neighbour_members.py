@@ -2,8 +2,9 @@
 
 1. A stop there is one of theirs, too: the gates of each cluster decide whether its member may be
    stopped now, and those that go in a round together count together.
-2. What they lead is moved away before anything that the member itself leads is, and looked for
-   again right before the stop. One that is no member yet leads nothing.
+2. What they lead is moved away before anything that the member itself leads is. One that is no
+   member yet leads nothing. Right before the stop the gates are asked again, and so is who leads:
+   while ours handed over another one of theirs may have gone.
 3. When the member is back, what was ordered for them is taken back, and their clusters have to be
    led and full in several views in a row: else it has not rejoined.
 4. A cluster that cannot be asked is not safe.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gapless.clock import Clock
 from gapless.clusters.finding import Finding
@@ -25,7 +27,16 @@ from gapless.config.clusters import ClusterConfig
 from gapless.drivers.clusters.base import Cluster
 from gapless.engine.assembly import Assembly
 from gapless.engine.context import InstanceContext
-from gapless.engine.members import move_away, objections, refusing, restarted_on, round_of, silent
+from gapless.engine.members import (
+    SETTLES,
+    fit_to_stop,
+    move_away,
+    objections,
+    refusing,
+    restarted_on,
+    round_of,
+    silent,
+)
 from gapless.errors import ClusterError, GaplessError
 from gapless.places import machine_of
 from gapless.plans import StepKind
@@ -59,9 +70,15 @@ def neighbours_of(assembly: Assembly, service: str) -> Iterator[Neighbour]:
 
 
 async def objections_of_neighbours(
-    assembly: Assembly, clock: Clock, service: str, rounds: Iterable[Sequence[str]]
+    assembly: Assembly,
+    clock: Clock,
+    service: str,
+    rounds: Iterable[Sequence[str]],
+    *,
+    again: bool = False,
 ) -> tuple[Finding, ...]:
-    """What their clusters say against stopping what is on these hosts; rule 1."""
+    """What their clusters say against stopping what is on these hosts; rule 1. ``again``: a move
+    may have been cut off in the middle, and its cluster is ending it."""
     asked = list(rounds)
     found: list[Finding] = []
     for neighbour in neighbours_of(assembly, service):
@@ -69,16 +86,19 @@ async def objections_of_neighbours(
         if theirs:
             found += [
                 of_neighbour(neighbour, service, one)
-                for one in await _ask(neighbour, clock, theirs)
+                for one in await _ask(neighbour, clock, theirs, again=again)
             ]
     return tuple(found)
 
 
 async def _ask(
-    neighbour: Neighbour, clock: Clock, rounds: Sequence[Sequence[str]]
+    neighbour: Neighbour, clock: Clock, rounds: Sequence[Sequence[str]], *, again: bool
 ) -> tuple[Finding, ...]:
+    settles = neighbour.config.transfer if again else SETTLES
     try:
-        _, found = await objections(neighbour.cluster, clock, rounds, strangers=True)
+        _, found = await objections(
+            neighbour.cluster, clock, rounds, strangers=True, settles=settles
+        )
     except GaplessError as error:
         return (silent(neighbour.cluster, error),)
     return found
@@ -137,25 +157,23 @@ async def _evacuate(
 
 async def evacuate_neighbours_again(ctx: InstanceContext) -> None:
     """Right before the stop, as for the member itself. Raises ClusterError."""
-    evacuated = ctx.facts.get(StepKind.EVACUATE, {}).get("member") is not None
-    if not evacuated or ctx.key(StepKind.SWITCH) in ctx.rollout.steps:
+    evacuated = ctx.facts.get(StepKind.EVACUATE, {})
+    if evacuated.get("member") is None or ctx.key(StepKind.SWITCH) in ctx.rollout.steps:
         return
-    await _let_go(ctx)
-
-
-async def _let_go(ctx: InstanceContext) -> None:
+    moved = evacuated.get("beside", {})
     for neighbour in beside_it(ctx):
-        topology, members = await theirs_here(ctx, neighbour)
-        found = [f for f in refusals(topology, [one.id for one in members]) if f.absolute]
-        if found:
-            one = of_neighbour(neighbour, ctx.service.name, found[0])
-            raise ClusterError(
-                f"it was not stopped: {one}",
-                where=str(ctx.instance),
-                evidence="\n".join(map(str, found)),
-                next=one.next,
-            )
+        await fit_to_stop(
+            ctx,
+            neighbour.cluster,
+            partial(_members_on, neighbour.beside(round_of(ctx))),
+            within=neighbour.config.transfer if moved.get(neighbour.service) else SETTLES,
+            told=partial(of_neighbour, neighbour, ctx.service.name),
+        )
     await evacuate_neighbours(ctx)
+
+
+def _members_on(places: Collection[str], topology: Topology) -> list[str]:
+    return [one.id for one in topology.members.values() if one.host in places]
 
 
 async def settle_neighbours(ctx: InstanceContext) -> None:
@@ -179,7 +197,7 @@ async def _settle(ctx: InstanceContext, neighbour: Neighbour, here: Mapping[str,
                 left.pop(0)
             topology = await neighbour.cluster.topology()
             # those of the same round wait for themselves
-            stopping = [one.id for one in topology.members.values() if one.host in absent]
+            stopping = _members_on(absent, topology)
             stopping += down & topology.members.keys()
             found = refusing(refusals(topology, stopping), force=force)
         except ClusterError as error:

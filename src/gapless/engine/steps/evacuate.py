@@ -19,6 +19,7 @@ from gapless.engine.neighbour_members import (
     evacuate_neighbours,
     members_beside,
     objections_of_neighbours,
+    restore_neighbours,
 )
 from gapless.engine.steps.base import Facts, Step
 from gapless.errors import ClusterError
@@ -41,8 +42,10 @@ class Evacuate(Step):
         cluster, config = cluster_of(ctx), ctx.config.cluster
         assert config is not None
         settles = SETTLES
-        if ctx.rollout.again:  # a move that was cut off in the middle is ended by the system itself
+        again = ctx.rollout.again
+        if again:  # a move that was cut off in the middle is ended by the system itself
             await restore_member(ctx)
+            await restore_neighbours(ctx)
             settles = config.transfer
         topology, found = await objections(
             cluster,
@@ -53,7 +56,11 @@ class Evacuate(Step):
         )
         member = member_on(topology, cluster, ctx.host)
         found += await objections_of_neighbours(
-            ctx.rollout.assembly, ctx.rollout.clock, ctx.service.name, [round_of(ctx)]
+            ctx.rollout.assembly,
+            ctx.rollout.clock,
+            ctx.service.name,
+            [round_of(ctx)],
+            again=again,
         )
         if holding := refusing(found, force=bool(ctx.rollout.plan.force)):
             raise ClusterError(
