@@ -323,6 +323,26 @@ def test_a_neighbour_that_suffers_is_seen_before_the_next_host() -> None:
     assert "s1 on the same host is not as it was: g0: 2 of 3 members" in failed[0]["what"]
 
 
+def test_a_member_that_is_back_beside_a_neighbour_that_suffers_is_not_called_broken() -> None:
+    """Another one of theirs goes while ours comes back: ours is well, and stays as it is."""
+
+    def suffers(course: Course) -> None:
+        def once_it_was_restarted(_: object) -> None:
+            if course.world.deeds("restart", host="h1"):
+                theirs(course).behind.add("h2")
+
+        course.world.on_change(once_it_was_restarted)
+
+    course = run_virtual(play(two(suffers)))
+    assert [deed.host for deed in course.world.deeds("restart", "stop")] == ["h1"]
+    (failed,) = [e.data for e in course.events if e.type == "instance.failed"]
+    assert failed["outcome"] == "stayed"
+    (ended,) = [e.data for e in course.events if e.type == "rollout.failed"]
+    assert ended["exit_code"] == 5
+    assert ended["serving"]["s0"]["h1"] == "restarted (way back held by others)"
+    assert ended["next"] == "gapless status s0; then gapless restart s0"
+
+
 def test_a_neighbour_that_was_down_before_does_not_make_ours_fail() -> None:
     """Its member there is down: that one may be stopped; when ours is back it is down as before."""
 

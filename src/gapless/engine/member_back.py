@@ -32,7 +32,12 @@ _LOOK = 0.5
 
 class StaysUp(ClusterError):
     """It may not be stopped to go back, and a person should not do it by hand either: what is
-    ``next`` comes first."""
+    ``next`` comes first. ``well``: nothing is wrong with it itself, it is others that suffer."""
+
+    def __init__(self, what: str, *, where: str, holding: Sequence[Finding], well: bool) -> None:
+        told = "\n".join(map(str, holding))
+        super().__init__(what, where=where, evidence=told, next=holding[0].next)
+        self.well = well
 
 
 async def evacuate_to_go_back(ctx: InstanceContext) -> None:
@@ -56,8 +61,8 @@ async def evacuate_to_go_back(ctx: InstanceContext) -> None:
             raise StaysUp(
                 f"it may not be stopped to go back: {holding[0]}",
                 where=str(ctx.instance),
-                evidence="\n".join(map(str, holding)),
-                next=holding[0].next,
+                holding=holding,
+                well=member.well,
             )
         await clock.sleep(_LOOK)
     if still_leads(topology, member.id) is not None:

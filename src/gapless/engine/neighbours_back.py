@@ -65,12 +65,12 @@ async def _lets_go(ctx: InstanceContext, neighbour: Neighbour, *, back: bool) ->
         if not holding:
             return True
         if clock.monotonic() >= until:
-            one = of_neighbour(neighbour, ctx.service.name, holding[0])
+            told = [of_neighbour(neighbour, ctx.service.name, one) for one in holding]
             raise StaysUp(
-                f"it may not be stopped to go back: {one}",
+                f"it may not be stopped to go back: {told[0]}",
                 where=str(ctx.instance),
-                evidence="\n".join(map(str, holding)),
-                next=one.next,
+                holding=told,
+                well=back,
             )
         await clock.sleep(_LOOK)
 

@@ -14,6 +14,7 @@ from gapless.engine.copies import know_live, order, replaces_beside, speaking_of
 from gapless.engine.first_install import NOTHING_TO_ASK, removes, stay_out, was_absent
 from gapless.engine.held import Held, held_data, hold
 from gapless.engine.journal import StepState
+from gapless.engine.member_back import StaysUp
 from gapless.engine.members import evacuate_again
 from gapless.engine.neighbour_members import evacuate_neighbours_again
 from gapless.engine.opening import OUT_OF_SERVICE
@@ -52,7 +53,8 @@ class InstanceOutcome(StrEnum):
     LOST = "lost"
     """Could not be reached before anything was done."""
     STAYED = "stayed"
-    """New and healthy: the floor refused its way back before anything of it was changed."""
+    """New and healthy: the floor, or others of its cluster, refused its way back before anything of
+    it was changed."""
     DOWN = "down"
     """Not touched, and it does not serve when the rollout ends."""
     HELD = "held"
@@ -260,6 +262,8 @@ async def _back(ctx: InstanceContext, error: GaplessError) -> Replaced:
             restored = await undo_instance(ctx, cancelled=cancelled)
     except NotRestored as failed:
         told = {**_not_restored(failed, error), **await _standing(ctx, touched=touched)}
+        if _is_held(ctx, failed):
+            return Replaced(ctx.host, InstanceOutcome.STAYED, {**told, "held": True}, cancelled)
         return Replaced(ctx.host, InstanceOutcome.BROKEN, told, cancelled)
     back = restored != NOT_TOUCHED
     outcome = InstanceOutcome.RESTORED if back else InstanceOutcome.UNTOUCHED
@@ -268,6 +272,13 @@ async def _back(ctx: InstanceContext, error: GaplessError) -> Replaced:
     elif ctx.rollout.plan.verb is Verb.ROLLBACK and not cancelled:
         tell_by_hand(ctx, error)
     return Replaced(ctx.host, outcome, failure_data(error), cancelled)
+
+
+def _is_held(ctx: InstanceContext, failed: NotRestored) -> bool:
+    """Whether it runs and is well, and only others keep it from going back. What was taken out of
+    traffic stays out, so that one serves nobody."""
+    cause = failed.__cause__
+    return isinstance(cause, StaysUp) and cause.well and StepKind.DRAIN not in ctx.service.steps
 
 
 async def _standing(ctx: InstanceContext, *, touched: bool) -> dict[str, str]:

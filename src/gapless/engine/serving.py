@@ -29,7 +29,7 @@ def _now(ctx: RolloutContext, service: ServicePlan, host: str, replaced: Replace
     if replaced.outcome is InstanceOutcome.RESTORED:
         return _restored(service, host)
     if replaced.outcome is InstanceOutcome.STAYED:
-        return _stayed(service, host, replaced)
+        return _stayed(service, host, replaced, ctx.plan.verb)
     if replaced.error.get("now"):
         return str(replaced.error["now"])
     unknown = replaced.error.get("unknown")
@@ -51,12 +51,20 @@ def _restored(service: ServicePlan, host: str) -> str:
     return f"{old} (restored)".strip()
 
 
-def _stayed(service: ServicePlan, host: str, replaced: Replaced) -> str:
+def _stayed(service: ServicePlan, host: str, replaced: Replaced, verb: Verb) -> str:
+    why = _why_it_stayed(replaced)
+    if verb is Verb.RESTART:
+        return f"restarted ({why})"
     known = service.to.get("name") or service.from_.get(host) or _image(service, host, 1)
-    new = known or "as switched"
-    floor = replaced.error.get("code") == FloorBroken.code
-    why = "way back refused by the floor" if floor else "way back not begun"
-    return f"{new} (new release, {why})"
+    return f"{known or 'as switched'} (new release, {why})"
+
+
+def _why_it_stayed(replaced: Replaced) -> str:
+    if replaced.error.get("held"):
+        return "way back held by others"
+    if replaced.error.get("code") == FloorBroken.code:
+        return "way back refused by the floor"
+    return "way back not begun"
 
 
 def _release(service: ServicePlan, host: str, verb: Verb) -> str:
