@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gapless.events.event import Event
@@ -114,6 +114,8 @@ def _step_done(event: Event, data: Mapping[str, Any]) -> str:
         words = _shifted(data)
     if event.step == "evacuate" and data.get("keeps"):
         words = "leads nothing that can be moved"
+    if event.step == "evacuate" and data.get("leads"):
+        words = f"still leads {_some(texts(data['leads']))}"
     if data.get("stays"):
         words = "stays in traffic until it ends"
     if data.get("handed_over"):
@@ -155,6 +157,8 @@ def _returned(event: Event, data: Mapping[str, Any]) -> str:
     return f"{_where(event)}  all traffic back on copy {data.get('copy')}"
 
 
+_SHOWN = 3
+"""Of the groups that it leads."""
 _BACK = "back in traffic"
 _HANDED_OVER = {"admit": "handles events", "drain": "takes no events any more"}
 """Of copies that nothing sends traffic to."""
@@ -203,6 +207,12 @@ def _moved(data: Mapping[str, Any]) -> str:
     told += [f"{keeps:,} leaderships leave when it stops"] if keeps > 1 else []
     told += [f"{plural(int(n), 'leadership')} of {name}" for name, n in beside.items()]
     return f"({', '.join(told)})" if told else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of them, and how many there are more."""
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _instance_done(event: Event, data: Mapping[str, Any]) -> str:

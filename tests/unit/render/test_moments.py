@@ -23,6 +23,11 @@ from gapless.render.moments import sentence
             {"member": "1", "moved": 0, "keeps": 1},
             "leads nothing that can be moved (1 leadership leaves when it stops) in 2 s",
         ),
+        (
+            {"member": "1", "moved": 1, "leads": ["SHOP > SOLO"]},
+            "still leads SHOP > SOLO (1 leadership) in 2 s",
+        ),
+        ({"member": "1", "leads": list("abcde")}, "still leads a, b, c and 2 more in 2 s"),
     ],
 )
 def test_what_a_member_led(data: dict[str, Any], told: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gapless.clusters.kept import kept
 from gapless.clusters.topology import Topology
+from gapless.drivers.clusters.base import Cluster
 from gapless.engine.context import InstanceContext
 from gapless.engine.members import (
     SETTLES,
@@ -33,7 +34,7 @@ class Evacuate(Step):
     taken back when the member has rejoined or the instance goes back."""
 
     kind = StepKind.EVACUATE
-    shown = ("member", "moved", "keeps", "beside", "sealed")
+    shown = ("member", "moved", "keeps", "leads", "beside", "sealed")
 
     async def act(self, ctx: InstanceContext, before: Facts, key: str) -> Facts:
         """The gates, the moves, and what it holds written down."""
@@ -72,11 +73,13 @@ class Evacuate(Step):
         neighbours = await members_beside(ctx)
         beside = await evacuate_neighbours(ctx)
         moved = await evacuate(ctx, topology, member.id)
+        leads = await _leads_still(ctx, cluster, member.id)
         sealed = await cluster.seal(member.id, ctx.fence)
         return {
             "member": member.id,
             "moved": sum(one.left for one in moved),
             **({"keeps": keeps} if (keeps := _kept_by_system(topology, member.id)) else {}),
+            **({"leads": leads} if leads else {}),
             **({"beside": beside} if beside else {}),
             **({"neighbours": neighbours} if neighbours else {}),
             **({"sealed": sealed} if sealed else {}),
@@ -87,3 +90,12 @@ class Evacuate(Step):
 def _kept_by_system(topology: Topology, member: str) -> int:
     """How many groups it leads that nobody can move: they leave it when it stops."""
     return sum(not group.movable for group in topology.led_by(member))
+
+
+async def _leads_still(ctx: InstanceContext, cluster: Cluster, member: str) -> list[str]:
+    """Groups that could be moved and were not: only with a reason to force it is it stopped with
+    them, so nobody else has to ask."""
+    if not ctx.rollout.plan.force:
+        return []
+    topology = await cluster.topology()
+    return [group.id for group in topology.led_by(member) if group.movable]
