@@ -53,7 +53,7 @@ def with_cluster(service: ServicePlan, seen: SeenCluster | None, *, force: str) 
     notes = [f"{service.name}: {note}" for note in _order_of(service, seen.topology, rounds)]
     notes += [f"{service.name}: {name} is on the same hosts: {_ASKED}" for name in seen.neighbours]
     notes += [f"{service.name}: forced: {one}" for one in forced]
-    unsafe = [f"{one}{f'; {one.next}' if one.next else ''}" for one in holding[:_SHOWN]]
+    unsafe = ["; ".join([str(one), *one.next.splitlines()]) for one in holding[:_SHOWN]]
     unsafe += [f"{len(holding) - _SHOWN} more"] if len(holding) > _SHOWN else []
     unsafe += [begin_all(service.name)] if seen.topology is None and holding else []
     return replace(service, notes=(*service.notes, *notes), unsafe=tuple(unsafe))
