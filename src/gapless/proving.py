@@ -181,7 +181,8 @@ async def _open(load: Load) -> None:
             f"--prove cannot write and read as a client of {kind}, from where gapless runs",
             where=name,
             evidence=f"{load.workload.addresses}: {error}",
-            next=f"set prove.workloads.{name} in gapless.yaml: addresses, user and password",
+            next=f"set addresses, tls, user, password of prove.workloads.{name} in gapless.yaml, or"
+            f" mend the cluster's own: what is not set there is taken from services.{name}.cluster",
         ) from None
 
 

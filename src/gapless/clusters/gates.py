@@ -114,7 +114,7 @@ def _of(
         yield Finding(
             code="no-leader",
             where=group.id,
-            what=f"nobody leads it; members are {_some(names_of(topology, group.members))}",
+            what=f"nobody leads it; {_of_whom(topology, group)}",
             next="wait for its election, and see the logs of its members",
         )
     costs = topology.costs(group, stopping)
@@ -123,6 +123,12 @@ def _of(
     if costs:
         yield from _too_little_left(group, left, reserve)
         yield from _nobody_else(topology, group, stopping)
+
+
+def _of_whom(topology: Topology, group: Group) -> str:
+    if not group.members:
+        return "nobody tells of a member of it"
+    return f"members are {_some(names_of(topology, group.members))}"
 
 
 def _not_full(topology: Topology, group: Group, stopping: Collection[str]) -> Iterator[Finding]:

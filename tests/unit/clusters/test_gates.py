@@ -99,6 +99,12 @@ def test_a_group_without_a_leader() -> None:
     assert _codes(_raft(3, leader=0), "2") == ["no-leader"]
 
 
+def test_a_group_of_which_no_member_is_known() -> None:
+    shop = Group("shop", Kind.PRIMARY, (), "", frozenset(), 1)
+    found = refusals(replace(_raft(3), groups={"shop": shop}), ("2",))
+    assert [one.what for one in found] == ["nobody leads it; nobody tells of a member of it"]
+
+
 def test_one_witness_is_not_believed() -> None:
     assert _codes(replace(_raft(3), asked=("1",)), "2") == ["one-witness"]
     alone = _raft(1)
