@@ -51,7 +51,7 @@ class Client:
         """What comes now is during the roll."""
         self._loop.call_soon_threadsafe(self._load.mark_change)
 
-    def finish(self, seconds: float, gates: float, moves: float) -> Seen:
+    def finish(self, seconds: float, gates: float = 0.0, moves: float = 0.0) -> Seen:
         """All that was acknowledged is read back; what it saw of a roll of so many seconds, and
         what these went to."""
         self._await(self._load.finish())

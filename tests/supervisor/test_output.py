@@ -229,3 +229,25 @@ def test_what_others_wrote_to_the_file_stays(web: Web, tmp_path: Path) -> None:
     assert rig.flip()["ok"]
     until(lambda: "generation 3 serves" in file.read_text())
     assert "\0" not in file.read_text()
+
+
+def test_why_a_copy_ended_is_told_though_the_other_one_fills_the_file(
+    web: Web, tmp_path: Path
+) -> None:
+    """The requests of a server that goes on, between the reason and the end."""
+    flag, file = tmp_path / "broken", tmp_path / "all"
+    program = script(
+        tmp_path,
+        "import os, sys, time\n"
+        f"if not os.path.exists({str(flag)!r}): time.sleep(1000)\n"
+        "print('no module named shop', file=sys.stderr)\n"
+        "for n in range(400): print(f'10.0.0.{n % 250}:{40000 + n} GET / 200', file=sys.stderr)\n"
+        "sys.exit(1)\n",
+    )
+    rig = web(command=program, listen=(), ready=ALIVE, settle=1.0)
+    rig.start(out=open(file, "wb"))  # noqa: SIM115
+    flag.touch()
+    reply = rig.ask("flip").reply(SOON)
+    assert not reply["ok"]
+    assert reply["log"][0] == "no module named shop"
+    assert len(reply["log"]) == 4

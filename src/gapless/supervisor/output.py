@@ -15,6 +15,10 @@ from gapless.supervisor.stream import Stream
 
 KEPT = 80
 """Lines of each copy: with several workers the reason may stand some tracebacks before the end."""
+_READ = 1 << 16
+"""Bytes of a file."""
+_ALIKE = 3
+_DIGITS = dict.fromkeys(map(ord, "0123456789"))
 _STREAMS = (1, 2)
 
 
@@ -105,14 +109,28 @@ class Output:
 
 
 def _tail(path: str, start: int) -> list[str]:
+    """What has come since into a file that the old copy writes to as well."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return []
     try:
         size = os.fstat(fd).st_size
-        start = max(start, size - 16384) if size >= start else 0
-        text = os.pread(fd, 16384, start)
+        start = max(start, size - _READ) if size >= start else 0
+        text = os.pread(fd, _READ, start)
     finally:
         os.close(fd)
-    return text.decode(errors="replace").splitlines()[-KEPT:]
+    return _thinned(text.decode(errors="replace").splitlines())[-KEPT:]
+
+
+def _thinned(lines: list[str]) -> list[str]:
+    """Of lines that differ in numbers only the last few: the requests that the old copy answers
+    meanwhile would hide why the new one ended."""
+    seen: dict[str, int] = {}
+    kept: list[str] = []
+    for line in reversed(lines):
+        shape = line.translate(_DIGITS)
+        seen[shape] = seen.get(shape, 0) + 1
+        if seen[shape] <= _ALIKE:
+            kept.append(line)
+    return kept[::-1]

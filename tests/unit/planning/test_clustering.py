@@ -107,7 +107,9 @@ def test_one_that_no_group_can_spare_is_last_and_alone(tmp_path: Path) -> None:
 
 
 def test_a_cluster_that_cannot_be_asked_leaves_the_order_and_is_refused(tmp_path: Path) -> None:
-    silent = SeenCluster(None, (Finding("silent", "etcd", "nobody answers", next="look\nor leave it"),))
+    silent = SeenCluster(
+        None, (Finding("silent", "etcd", "nobody answers", next="look\nor leave it"),)
+    )
     service = planned(tmp_path, batch=2, seen=silent)
     assert hosts(service) == [("h1", "h2"), ("h3", "h4"), ("h5", "h6")]
     first, begin = service.unsafe
