@@ -1,5 +1,9 @@
 """Rollouts under a virtual clock never wait, so time says nothing of them: beside other tests they
-get what those leave of the processors, which may be next to nothing for minutes."""
+get what those leave of the processors, which may be next to nothing for minutes. A process has the
+machine's clock, so a test that starts one is not among them."""
+
+import subprocess
+from typing import NoReturn
 
 import pytest
 
@@ -13,3 +17,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("sim")
         if item.get_closest_marker("sim"):
             item.add_marker(pytest.mark.timeout(LIMIT))
+
+
+@pytest.fixture(autouse=True)
+def _virtual(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("sim"):
+        monkeypatch.setattr(subprocess.Popen, "__init__", _started)
+
+
+def _started(popen: object, args: object, *rest: object, **options: object) -> NoReturn:
+    pytest.fail(f"{args} was started under a virtual clock: mark the test 'real'")

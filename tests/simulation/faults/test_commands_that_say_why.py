@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.faults.local import Local
 
-pytestmark = [pytest.mark.sim, pytest.mark.xdist_group("commands-say-why")]
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("commands-say-why")]
 CTL = """\
 cd "{folder}"
 broken=$(cat srv/current/broken 2>/dev/null)
