@@ -244,6 +244,7 @@ def test_a_forced_catch_up_brings_it_all_the_same(tolerant: Shop) -> None:
     assert "Nothing to do" in shop.gapless("catch-up", "--yes", code=0).text
 
 
+@pytest.mark.real
 def test_a_commit_that_was_missed_while_the_branch_went_on(shop: Shop) -> None:
     repository = make(shop.folder / "shop.git")
     tree = shop.folder / "tree"

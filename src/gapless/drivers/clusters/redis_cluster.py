@@ -6,6 +6,8 @@
    master hold back clients, gets the rest, and is voted in; nothing that was acknowledged is lost.
    Never FORCE or TAKEOVER, which do without the master. When it does not come to pass within a few
    seconds the cluster itself takes back everything, and the next best replica is asked.
+   Of several shards one after the other: a master votes once in an epoch, and a replica that is
+   not voted in by a majority tries again after seconds only, while its master holds clients back.
 3. It has moved when every node says so, and when the old master follows the new one.
 4. A node that was restarted is back when it has its node id and another process, follows its
    master, near its end, and every node finds it well.
@@ -14,6 +16,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 
 from gapless.clock import Clock
@@ -60,6 +63,7 @@ class RedisCluster:
         self._config = config
         self._clock = clock
         self._places = Places(hosts)
+        self._ballot = asyncio.Lock()
         password = Password(name, config.user, config.password)
         self._servers = talks(
             name,
@@ -100,18 +104,21 @@ class RedisCluster:
         until = began + within
         tried: set[str] = set()
         shard, why = "", "there was no time for it"
-        for attempt in range(_ATTEMPTS):
-            if attempt and self._clock.monotonic() >= until:
-                break
+        for _ in range(_ATTEMPTS):
             try:
-                sight = await self._look()
-                shard = shard or _led(sight, member)
-                if not shard or sight.shards.get(shard) not in ("", member):
-                    return self._moved(shard, sight, began) if shard else ()
-                new = self._best(sight, member, targets, tried)
-                tried.add(new)
-                await self._admitted(sight, member, fence)
-                await self._take_over(shard, new, until)
+                async with self._ballot:
+                    if self._clock.monotonic() >= until:
+                        break
+                    sight = await self._look()
+                    shard = shard or _led(sight, member)
+                    if not shard or sight.shards.get(shard) not in ("", member):
+                        return self._moved(shard, sight, began) if shard else ()
+                    new = self._best(sight, member, targets, tried)
+                    tried.add(new)
+                    await self._admitted(sight, member, fence)
+                    ends = min(until, self._clock.monotonic() + _ATTEMPT)
+                    await self._voted_in(shard, new, ends)
+                await self._settled(ends)
                 seconds = self._clock.monotonic() - began
                 return (Moved(shard, to=new, seconds=seconds),)
             except ClusterError as error:
@@ -170,11 +177,9 @@ class RedisCluster:
         if fence is not None and member in sight.told:
             await self._servers[sight.hosts[member]].ask(("PING",), fence=fence)
 
-    async def _take_over(self, shard: str, new: str, until: float) -> None:
-        """The replica is the master for every node; then, as far as there is time, nothing is
-        wrong any more: what comes next asks whether the old one may be stopped."""
+    async def _voted_in(self, shard: str, new: str, until: float) -> None:
+        """The replica is the master for every node."""
         await self._servers[self._places.host(new) or ""].ask(("CLUSTER", "FAILOVER"))
-        until = min(until, self._clock.monotonic() + _ATTEMPT)
         while (sight := await self._look()).shards.get(shard) != new:
             if self._clock.monotonic() >= until:
                 raise ClusterError(
@@ -183,6 +188,10 @@ class RedisCluster:
                     evidence=f"CLUSTER NODES → {sight.shards.get(shard) or 'they differ'}",
                 )
             await self._clock.sleep(_LOOK)
+
+    async def _settled(self, until: float) -> None:
+        """Nothing is wrong any more, as far as there is time: what comes next asks whether the old
+        master may be stopped."""
         while topology(await self._look(), self._config.lag).findings:
             if self._clock.monotonic() >= until:
                 return

@@ -26,7 +26,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from gapless.clock import Clock, to_its_end
 from gapless.drivers.clusters.redis_answers import of_each
-from gapless.drivers.clusters.redis_resp import Command, Refusal
+from gapless.drivers.clusters.redis_resp import Command, Refusal, Reply
 from gapless.drivers.clusters.redis_sentinel_choice import Choice
 from gapless.drivers.clusters.redis_sentinel_sight import SHUNNED
 from gapless.drivers.clusters.redis_sentinel_timing import Timing
@@ -47,6 +47,7 @@ _HEARD = 12.0
 """Seconds for a sentinel to hear of a priority: it asks every ten."""
 _LOOK = 0.01
 _SEEK = 0.1
+_PLACE: Command = ("INFO", "replication")
 REWRITE: Command = ("CONFIG", "REWRITE")
 """Has a server write its settings as they are now into its configuration file."""
 
@@ -86,7 +87,7 @@ class RedisSentinelMove:
         await self._admitted()
         try:
             await self._shun(until)
-            await self._timing.come()
+            await self._timing.come(await self._rehearsed())
             return await self._hand_over(until)
         finally:
             await to_its_end(self._welcome())
@@ -96,6 +97,13 @@ class RedisSentinelMove:
         compared there, before anything is ordered elsewhere."""
         if self._fence is not None:
             await self._servers[self._choice.old].ask(("PING",), fence=self._fence)
+
+    async def _rehearsed(self) -> float:
+        """Seconds from the pause to the order, by what the same questions take now."""
+        began = self._clock.monotonic()
+        await self._place(self._choice.old)
+        await self._places(self._choice.wanted)
+        return self._clock.monotonic() - began
 
     async def _shun(self, until: float) -> None:
         if not self._choice.shunned:
@@ -124,8 +132,9 @@ class RedisSentinelMove:
         old = self._servers[self._choice.old]
         over = self._clock.monotonic() + PAUSE - _MARGIN
         try:
-            await self._order(old, ("CLIENT", "PAUSE", str(int(PAUSE * 1000)), "WRITE"))
-            await self._equal(min(until, over, self._clock.monotonic() + self._choice.equal))
+            goal = await self._pause(old)
+            equal = self._clock.monotonic() + self._choice.equal
+            await self._equal(goal, min(until, over, equal))
         except BaseException:
             await to_its_end(self._unpause(old))
             raise
@@ -143,9 +152,14 @@ class RedisSentinelMove:
         await self._demote(old, new)  # when that fails it stays paused: sentinels see to it then
         return new
 
-    async def _equal(self, until: float) -> None:
+    async def _pause(self, old: RedisTalk) -> Replication:
+        """What it has, and will have until the pause is over."""
+        pause: Command = ("CLIENT", "PAUSE", str(int(PAUSE * 1000)), "WRITE")
+        _, *told = await old.ask(pause, _PLACE, fence=self._fence)
+        return old.made_of(tuple(told), _PLACE, _place)
+
+    async def _equal(self, goal: Replication, until: float) -> None:
         """All that may be chosen have what the master had when it was paused."""
-        goal = await self._place(self._choice.old)
         behind: dict[str, int | None] = {}
 
         async def none_behind() -> bool:
@@ -213,7 +227,7 @@ class RedisSentinelMove:
 
     async def _place(self, member: str) -> Replication:
         talk = self._servers[member]
-        return await talk.facts((("INFO", "replication"),), lambda came: replication(came[0]))
+        return await talk.facts((_PLACE,), _place)
 
     async def _places(self, members: Collection[str]) -> Mapping[str, Replication]:
         return (await of_each({one: self._place(one) for one in members})).said
@@ -229,6 +243,10 @@ class RedisSentinelMove:
             if self._clock.monotonic() >= until:
                 raise ClusterError(what, where=self._choice.old)
             await self._clock.sleep(every)
+
+
+def _place(replies: tuple[Reply, ...]) -> Replication:
+    return replication(replies[0])
 
 
 async def named_by_all(master: str, sentinels: Mapping[str, RedisTalk]) -> str:

@@ -6,8 +6,9 @@ once, before it has promoted anybody, and so names the old one for a second long
 
 1. It is made to ask its servers now: Redis 7 lets a sentinel's period be set while it runs (and
    writes it nowhere). It is set back at the first answers.
-2. The order comes when these are 0.65 s old: the next question comes as soon as somebody has been
-   promoted, which takes three of the sentinel's ticks, 150 to 300 ms.
+2. The order comes when these are 0.78 s old. The sentinel promotes somebody in the third of its
+   ticks after that, 0.1 to 0.3 s later, and asks in the first one that finds its answers older than
+   a second: that must not be the second tick, which is up to 0.2 s after the order.
 3. Where its period cannot be set, or somebody else has set it, the order comes at once.
 4. A period that a controller left behind has a value that nobody else would choose, so whoever
    comes next sets it back.
@@ -24,8 +25,10 @@ _USUAL = "10000"
 """Milliseconds between two questions of a sentinel, unless it is told otherwise (sentinel.c)."""
 _OURS = "101"
 _PERIOD = "INFO-PERIOD"
-_RIPE = 0.65
-"""Seconds; with the pause and three ticks it is less than the one after which a sentinel asks."""
+_RIPE = 0.78
+"""Seconds; with two ticks, at most 0.1 each, less than the one after which a sentinel asks."""
+_NEW = 0.25
+"""Seconds; older ones are from before, as it asks ten times a second now."""
 _LOOK = 0.02
 _PATIENCE = 1.0
 """Seconds in which it asks all of them; its ticks are 50 to 100 ms apart."""
@@ -39,33 +42,37 @@ class Timing:
         self._sentinel = sentinel
         self._clock = clock
 
-    async def come(self) -> None:
-        """Returns when it is time to order it. Raises ClusterError for one that is silent."""
+    async def come(self, before: float) -> None:
+        """Returns when it is time for what takes ``before`` seconds, the pause, and then ordering
+        it. Raises ClusterError for one that is silent."""
         if await self._period() != _USUAL:
             return
         try:
             await self._set(_OURS)
-            fresh = await self._asked()
+            asked = await self._asked()
         finally:
             await to_its_end(self._set(_USUAL))
-        if fresh is not None:
-            await self._clock.sleep(max(0.0, _RIPE - fresh))
+        if asked:  # it asks nobody from here on, so these ages are the last ones
+            await self._clock.sleep(max(0.0, _RIPE - before - max(await self._ages())))
 
     async def undo(self) -> None:
         """No period of ours is left there."""
         if await self._period() == _OURS:
             await self._set(_USUAL)
 
-    async def _asked(self) -> float | None:
-        """How old its oldest answer of a replica is, in seconds, when all are new; None where that
-        takes too long."""
+    async def _asked(self) -> bool:
+        """Whether it has asked all replicas just now; waited for."""
         until = self._clock.monotonic() + _PATIENCE
         while self._clock.monotonic() < until:
-            found = await self._sentinel.facts((("SENTINEL", "REPLICAS", self._master),), _ages)
-            if found and max(found) < _RIPE:
-                return max(found)
+            ages = await self._ages()
+            if ages and max(ages) < _NEW:
+                return True
             await self._clock.sleep(_LOOK)
-        return None
+        return False
+
+    async def _ages(self) -> tuple[float, ...]:
+        """How old its answer of each replica is, in seconds."""
+        return await self._sentinel.facts((("SENTINEL", "REPLICAS", self._master),), _ages)
 
     async def _period(self) -> str:
         """ "" where it has none that could be set."""

@@ -98,12 +98,20 @@ class RedisTalk:
     ) -> T:
         """What ``read_in`` makes of the answers, errors among them. Raises ClusterError where it
         raises NonsenseError."""
-        replies = await self.say(*commands)
+        return self.made_of(await self.say(*commands), commands[0], read_in)
+
+    def made_of(
+        self,
+        replies: tuple[Reply, ...],
+        command: Command,
+        read_in: Callable[[tuple[Reply, ...]], T],
+    ) -> T:
+        """The same of answers that came; ``command`` is the first that they answer."""
         try:
             return read_in(replies)
         except NonsenseError as error:
             what = f"{self.label} does not answer as Redis does"
-            raise self._error(what, commands[0], error, ()) from None
+            raise self._error(what, command, error, ()) from None
 
     def refused(self, command: Command, reply: object) -> ClusterError:
         """The error in an answer that is not what it has to be."""

@@ -3,6 +3,7 @@ Redis 7.0 does, and can be made wrong in every way."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -89,6 +90,11 @@ class World:
     periods: dict[str, str] = field(default_factory=dict)
     """Milliseconds after which a sentinel asks its servers again, where that is not ten seconds."""
     age: str = "40"
+    slow: float = 0.0
+    """Seconds that every answer of a server takes; sentinels answer at once."""
+    told_ages: float = 0.0
+    ordered: float = 0.0
+    """When a sentinel was ordered to fail over, and when it had told ages last before that."""
     """Milliseconds of its answers once that was set."""
     untold: bool = False
     """Sentinels are older than 7.0."""
@@ -125,6 +131,8 @@ class World:
         if words[1] == "MASTER":
             return self._watched(self.at(named))
         if words[1] == "REPLICAS":
+            if not self.ordered:
+                self.told_ages = asyncio.get_running_loop().time()
             age = self.age if host in self.periods else "5000"
             replicas = (s for s in self.servers.values() if s.address != named)
             others = [self._watched(one, "info-refresh", age) for one in replicas]
@@ -141,6 +149,7 @@ class World:
         """As Sentinel chooses: the lowest priority, then the furthest."""
         if self.no_failover:
             return f"-{self.no_failover}\r\n"
+        self.ordered = asyncio.get_running_loop().time()
         replicas = [one for one in self.servers.values() if one.address != self.master]
         new = min((one for one in replicas if one.priority), key=_rank)
         new.following, self.master = "", new.address
@@ -187,6 +196,8 @@ class Told:
         if self._host in self._world.down:
             raise Unreachable(f"no route to {self._host}")
         sentinel = address.endswith("26379")
+        if not sentinel:
+            await asyncio.sleep(self._world.slow)
         commands = read(data.removesuffix(b"*?\r\n")) if sentinel else read(data)
         answers = [self._answer(cast("tuple[str, ...]", one), sentinel) for one in commands]
         return "".join([*answers, "-ERR Protocol error\r\n" if sentinel else ""]).encode()
