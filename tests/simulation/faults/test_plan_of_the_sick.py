@@ -20,6 +20,8 @@ def test_the_plan_says_that_a_sick_instance_refuses_it(shop: Shop, verb: str, ho
     assert "refused as things are: web2 (" in ended.text
     assert "Refused as things are, before anything is changed" in ended.text
     assert shop.changed() == []
+    shop.gapless("plan", verb, "--exit-code", code=3)
+    shop.gapless("plan", verb, "--exit-code", "--force", "--reason", "it hangs", code=10)
     shop.gapless(verb, "--yes", code=3)
 
 

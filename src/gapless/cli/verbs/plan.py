@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from gapless.cli.exit_codes import ExitCode
@@ -14,13 +16,20 @@ from gapless.cli.options import (
     where_option,
 )
 
+if TYPE_CHECKING:
+    from gapless.plans import Plan
+
 
 @click.command("plan")
 @services_argument
 @choice_option
 @click.option("--reason", default="", help="Why; needed with --force.")
 @click.option("--offline", is_flag=True, help="Ask no host and no balancer.")
-@click.option("--exit-code", is_flag=True, help="Exit 10 when there is something to do.")
+@click.option(
+    "--exit-code",
+    is_flag=True,
+    help="Exit 10 when there is something to do, 3 when that would be refused.",
+)
 @click.option("-o", "--output", help="Write it to a file for restart or deploy.")
 @click.option("-v", "--verbose", is_flag=True, help="Steps, and what they are made of.")
 @click.option("--diff", is_flag=True, help="All that changes in configuration files.")
@@ -65,4 +74,13 @@ def command(
         store.save(plan, output)
         note(spelled(f"Written to {output}; carry it out with: gapless {verb} {output}\n"))
     tell_in_the_way(project, plan)
-    return ExitCode.PENDING if exit_code and plan.services else ExitCode.DONE
+    return _answer(plan) if exit_code else ExitCode.DONE
+
+
+def _answer(plan: Plan) -> ExitCode:
+    """Whether there is something to do, and whether it would be done."""
+    from gapless.planning.refusals import refusals
+
+    if refusals(plan.services):
+        return ExitCode.REFUSED
+    return ExitCode.PENDING if plan.services else ExitCode.DONE

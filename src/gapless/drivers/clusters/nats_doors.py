@@ -3,9 +3,10 @@
 1. A group can be told to hand over where its account is: by the user that is given for it, and in
    ``$G`` by nobody in particular, unless one is given. The meta group is told by a user of the
    system account.
-2. Before a member is stopped its client port is tried with each user that will be needed there. A
-   server that takes no clients, though its monitoring port answers, is in lame duck mode, or about
-   to begin; and one that is another process than that of the monitoring port would be told in vain.
+2. Before a member is stopped its client port is tried with each user that may be needed there: of
+   every group that it has a replica of, for it may be elected before its turn comes. A server that
+   takes no clients, though its monitoring port answers, is in lame duck mode, or about to begin;
+   and one that is another process than that of the monitoring port would be told in vain.
 """
 
 from __future__ import annotations
@@ -70,11 +71,13 @@ class Doors:
             return ()  # silent: that is said already
         led = [group for group, leader in seen.leaders.items() if leader == member]
         mute = [group for group in led if account_of(group) not in self.open and group != META]
-        needed = {account_of(group) for group in led} & self.open
+        # What it only follows now it may have been elected to lead when its turn comes.
+        held = [group for group, members in seen.members_of.items() if member in members]
+        needed = {account_of(group) for group in held} & self.open
         found = [self._unmovable(group, member) for group in mute]
         for account in sorted(needed) or [_any(self._logins)]:
             trouble = await self._tried(host, account, server.life, member)
-            # Who will not be told anything need not let us in.
+            # Who will never be told anything need not let us in.
             if trouble is not None and (needed or trouble.code != _REFUSED):
                 found.append(trouble)
         return tuple(found)
