@@ -22,6 +22,7 @@ from gapless.clusters.topology import Topology
 
 FEWEST_VOTERS = 3
 """With fewer there is no majority left without one of them."""
+NOT_IN_SYNC = "not-in-sync"
 _SHOWN = 5
 
 
@@ -97,6 +98,7 @@ def _in_trouble(topology: Topology, stopping: Collection[str]) -> Iterator[Findi
                 code="member-in-trouble",
                 where=name_of(topology, member.id),
                 what=member.trouble,
+                member=member.id,
                 next=f"mend it first{_by_itself(member)}",
             )
 
@@ -135,7 +137,7 @@ def _not_full(topology: Topology, group: Group, stopping: Collection[str]) -> It
     behind = [m for m in group.members if m not in group.in_sync and m not in stopping]
     if behind:
         yield Finding(
-            code="not-in-sync",
+            code=NOT_IN_SYNC,
             where=group.id,
             what=f"{len(group.in_sync)} of {len(group.members)} members are in sync; "
             f"{_some(names_of(topology, behind))} {'is' if len(behind) == 1 else 'are'} not",

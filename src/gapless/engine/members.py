@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 
 from gapless.clock import Clock
+from gapless.clusters.causes import causes
 from gapless.clusters.finding import Finding
 from gapless.clusters.gates import refusals, still_leads
 from gapless.clusters.member import Member
@@ -87,7 +88,7 @@ async def objections(
             members = [member_on(topology, cluster, host).id for host in known]
             found.update(dict.fromkeys(await unsafe(cluster, topology, members, reserve=reserve)))
         if not found or clock.monotonic() >= until:
-            return topology, tuple(found)
+            return topology, causes(topology, tuple(found))
         await clock.sleep(_LOOK)
 
 
