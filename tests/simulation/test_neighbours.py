@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,118 +12,22 @@ import pytest
 from gapless.clusters.finding import Finding
 from gapless.clusters.topology import Topology
 from gapless.drivers.clusters.base import Moved
-from gapless.drivers.transports.base import Claim
-from gapless.engine.outcome import Ending
-from gapless.engine.sqlite_journal import SqliteJournal
 from gapless.errors import ClusterError
 from gapless.model import Fence
-from gapless.testing.fake_cluster import FakeCluster, FakeMembers
-from gapless.testing.fake_transport import FakeTransport
+from gapless.testing.fake_cluster import FakeCluster
 from gapless.testing.fake_unit import Behaviour
 from gapless.testing.virtual_time import run_virtual
-from tests.simulation.invariants import breaches
-from tests.simulation.run import Course, _config, _plan, _worker, play
-from tests.simulation.scenario import Scenario, SimService, scenario
+from tests.simulation.neighbours import (
+    HOSTS,
+    Happens,
+    found,
+    theirs,
+    two,
+    watched,
+)
+from tests.simulation.run import Course, play
 
 pytestmark = pytest.mark.sim
-Happens = Callable[[Course], None]
-HOSTS = ("h1", "h2", "h3")
-
-
-def two(happens: Happens | None = None, *, asked: str = "s0", **cluster: Any) -> Scenario:
-    """Two clusters of three on the same hosts, of which ``asked`` is restarted; ``cluster`` are
-    more keys of that one. Nothing goes wrong by itself."""
-    services = tuple(
-        SimService(
-            name,
-            HOSTS,
-            after=(),
-            batch=1,
-            canary=0,
-            max_unavailable=1,
-            max_failed=0,
-            on_failure="stop",
-            balanced=False,
-            cluster=cluster if name == asked else {},
-        )
-        for name in ("s0", "s1")
-    )
-    return dataclasses.replace(
-        scenario(3), services=services, strategy="followers-first", zones={}, faults=(), kills=(),
-        abort=False, stop=0, deploys=False, happens=happens, asked=(asked,),
-    )  # fmt: skip
-
-
-def theirs(course: Course) -> FakeMembers:
-    return course.world.clusters["s1"]
-
-
-def watched(course: Course, led: list[str]) -> None:
-    """Notes what the neighbour leads on a host while our member there is not running."""
-
-    def look(_: object) -> None:
-        ours = course.world.clusters["s0"]
-        for host in HOSTS:
-            if not ours.running(host) and course.world.deeds("restart", host=host):
-                led.extend(g for g, leader in theirs(course).leaders.items() if leader == host)
-
-    course.world.on_change(look)
-
-
-def found(course: Course) -> list[str]:
-    left = [
-        f"{name}: what was ordered for {sorted(members.paused)} was left"
-        for name, members in course.world.clusters.items()
-        if members.paused
-    ]
-    return [*breaches(course), *left, *claimed(course)]
-
-
-def claimed(course: Course) -> list[str]:
-    """Which of the two is still owned, and where."""
-    return [
-        f"{name} is still claimed on {host}"
-        for name in ("s0", "s1")
-        for host in HOSTS
-        if course.world.host(host).claims.holder(f"sim.{name}").holder is not None
-    ]
-
-
-@dataclasses.dataclass
-class Elsewhere:
-    """A controller in another terminal, with a journal of its own; ``when`` it begins to restart
-    ``asked``."""
-
-    asked: str
-    when: Callable[[Course], bool]
-    ending: Ending | None = None
-    seen: tuple[str, ...] = ()
-    """What was claimed when it began."""
-    task: asyncio.Task[None] | None = None
-
-    def __call__(self, course: Course) -> None:
-        self._begin(course)
-        course.world.on_change(lambda _: self._begin(course))
-
-    def _begin(self, course: Course) -> None:
-        if self.task is None and self.when(course):
-            self.seen = tuple(claimed(course))
-            self.task = asyncio.ensure_future(self._work(course))
-
-    async def _work(self, course: Course) -> None:
-        config = _config(course.scenario)
-        worker = _worker(course.world, SqliteJournal(None), config, "", 9)
-        worker.salt = lambda: "0009"
-        rollout = worker.open(_plan(config, "", (self.asked,)), actor="other")
-        self.ending = await worker.work(rollout)
-
-
-def at_once(_: Course) -> bool:
-    return True
-
-
-def in_the_middle(course: Course) -> bool:
-    return bool(course.world.deeds("restart", host="h1"))
 
 
 def test_what_a_neighbour_leads_is_moved_away_before_the_stop() -> None:
@@ -185,7 +88,7 @@ def test_a_neighbour_that_is_not_full_refuses_all() -> None:
     assert course.outcome == "refused"
     assert not course.world.deeds("restart", "stop")
     (refused,) = [e.data for e in course.events if e.type == "rollout.refused"]
-    assert "s1 on the same host: g0: 2 of 3 members are in sync" in str(refused)
+    assert "s1 on the same host: g0 and 2 other groups: 2 of 3 members are in sync" in str(refused)
     assert "cluster.neighbours: leave" in str(refused)
 
 
@@ -373,72 +276,6 @@ def test_a_controller_killed_at_every_record(aborted: bool) -> None:
             assert not found(course), (number, committed, found(course))
 
 
-def both(happens: Happens, **cluster: Any) -> Scenario:
-    """The same, and these keys are of both."""
-    calm = two(happens, **cluster)
-    services = tuple(dataclasses.replace(one, cluster=cluster) for one in calm.services)
-    return dataclasses.replace(calm, services=services)
-
-
-@pytest.mark.parametrize(("ours", "theirs"), [("s0", "s1"), ("s1", "s0")])
-def test_who_restarts_a_neighbour_meanwhile_is_told_who_owns_it(ours: str, theirs: str) -> None:
-    """In one order, so it is the first of the two that is found to be owned."""
-    other = Elsewhere(theirs, in_the_middle)
-    course = run_virtual(play(two(other, asked=ours)))
-    assert course.outcome == "done"
-    assert not found(course)
-    assert other.ending is not None
-    assert (other.ending.outcome, other.ending.exit_code) == ("lock_held", 6)
-    error = other.ending.error
-    assert error is not None
-    assert error.what.startswith(f"s0 is locked: rollout {course.rollout} owns it")
-    why = "restart of s1, which is on the same hosts" if ours == "s1" else "s1 is on the same hosts"
-    assert why in error.evidence
-    assert "gapless lock break s0" in error.next
-    assert {deed.unit for deed in course.world.deeds("restart")} == {f"{ours}.service"}
-
-
-def test_of_two_that_begin_at_the_same_moment_one_gets_all_of_it() -> None:
-    other = Elsewhere("s1", at_once)
-    course = run_virtual(play(two(other)))
-    assert other.ending is not None
-    assert {course.outcome, other.ending.outcome} == {"done", "lock_held"}
-    assert not claimed(course)
-    assert len(course.world.deeds("restart")) == len(HOSTS)
-
-
-def test_the_one_that_is_left_alone_finds_itself_claimed() -> None:
-    """A stop of s0 does not touch s1, and one of s1 touches s0."""
-    other = Elsewhere("s1", in_the_middle)
-    course = run_virtual(play(two(other, neighbours="leave")))
-    assert course.outcome == "done"
-    assert other.ending is not None
-    assert other.ending.error is not None
-    assert other.ending.error.what.startswith("s0 is locked")
-    assert "s1 is on the same hosts" in other.ending.error.evidence
-    assert not [one for one in other.seen if one.startswith("s1")]
-
-
-def test_two_that_leave_each_other_alone_claim_nothing_of_each_other() -> None:
-    other = Elsewhere("s1", in_the_middle)
-    course = run_virtual(play(both(other, neighbours="leave")))
-    assert other.ending is not None
-    assert (course.outcome, other.ending.outcome) == ("done", "done")
-    assert not claimed(course)
-
-
-def test_a_neighbour_on_a_host_that_is_away_is_not_waited_for() -> None:
-    """Nobody can stop anything there."""
-
-    def away(course: Course) -> None:
-        course.world.host("h3").unreachable_until = 1e9
-
-    course = run_virtual(play(dataclasses.replace(two(away), only="h1,h2")))
-    (refused,) = [e.data for e in course.events if e.type == "rollout.refused"]
-    assert refused["code"] == "GL-204", "the floor says so, and not the claims"
-    assert not [one for one in claimed(course) if "h3" not in one]
-
-
 def _behind(host: str) -> Happens:
     def happens(course: Course) -> None:
         theirs(course).behind.add(host)
@@ -515,46 +352,3 @@ def test_its_own_cluster_is_looked_at_last_before_the_stop(
     assert len(counted) > 1
     assert course.outcome == "done", course.outcomes
     assert not found(course)
-
-
-@pytest.mark.parametrize("given_back", [True, False], ids=["free", "taken"])
-def test_a_neighbour_whose_lock_was_broken_meanwhile_is_claimed_again_or_stops_the_resume(
-    given_back: bool,
-) -> None:
-    """The controller is gone, and somebody breaks the lock of the neighbour; ``taken``: for
-    himself."""
-
-    def breaks(course: Course) -> None:
-        def in_its_middle(_: object) -> None:
-            if in_the_middle(course) and not course.outcomes and not broken:
-                course.kill_controller()
-                broken.extend(_broken(course, "s1", given_back=given_back))
-
-        course.world.on_change(in_its_middle)
-
-    broken: list[Fence] = []
-    course = run_virtual(play(two(breaks)))
-    assert len(broken) == len(HOSTS)
-    restarted = [deed.host for deed in course.world.deeds("restart")]
-    if given_back:
-        assert course.outcomes == ["killed", "done"]
-        assert not found(course)
-        assert sorted(restarted) == list(HOSTS)
-    else:
-        assert set(course.outcomes) == {"killed", "mixed"}, "h1 is stopped in the middle"
-        assert restarted == ["h1"], "nobody is touched beside somebody else's rollout"
-        assert claimed(course)
-
-
-def _broken(course: Course, service: str, *, given_back: bool) -> list[Fence]:
-    """As by ``gapless lock break``."""
-    claim = Claim(f"sim.{service}", "by-hand", "dana", "desk", 1, 0.0, "she is gone")
-    fences = []
-    for host in HOSTS:
-        claims = course.world.host(host).claims
-        claimed = claims.claim(claim, FakeTransport(course.world, host), take_over=True)
-        assert claimed.fence is not None
-        if given_back:
-            claims.release(claimed.fence)
-        fences.append(claimed.fence)
-    return fences

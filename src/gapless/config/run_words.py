@@ -71,7 +71,7 @@ class Said:
             self._put("--ready", ("ready",), {kind: True if kind == "notify" else value})
         else:
             place = self._place("--ready")
-            self.findings.add(place, f"unknown kind '{kind}'", did_you_mean(kind, KINDS))
+            self.findings.add(place, f"unknown kind '{kind}'", _meant(kind))
 
     def _set(self, setting: str) -> None:
         key, equals, value = setting.partition("=")
@@ -100,6 +100,14 @@ class Said:
     def _place(self, option: str) -> Place:
         self._options.append(option)
         return Place(len(self._options), 1)
+
+
+def _meant(kind: str) -> str:
+    """``alive:5s`` is ``alive=5s``; any other by its letters."""
+    known, colon, value = kind.partition(":")
+    if colon and known in KINDS:
+        return f"did you mean '{known}={value}'?"
+    return did_you_mean(kind, KINDS)
 
 
 def _listen(word: str) -> Any:

@@ -222,6 +222,7 @@ UNSAID = [
     (["stop=1", "stop.timeout=2s"], "", "--set stop.timeout: it is given already — see --set stop"),
     (["max_draining=0"], "", "--set max_draining: must be 1 or more"),
     ([], "bogus", f"--ready: unknown kind 'bogus' — {BOGUS}"),
+    ([], "alive:5s", "--ready: unknown kind 'alive:5s' — did you mean 'alive=5s'?"),
     ([], "alive=abc", "--ready: alive: 'abc' is not a duration"),
 ]  # fmt: skip
 

@@ -30,8 +30,8 @@ class Silent(ClusterError):
 
 class MemberApi:
     """``cluster`` is the name that errors carry, ``product`` what answers there, ``hint`` what to
-    do when it does not; ``secrets``: header name to secret reference; ``timeout`` seconds bound
-    one exchange."""
+    do when it does not, beside looking at ``key`` of the cluster, which has its URL; ``secrets``:
+    header name to secret reference; ``timeout`` seconds bound one exchange."""
 
     def __init__(
         self,
@@ -42,11 +42,13 @@ class MemberApi:
         *,
         product: str,
         hint: str,
+        key: str = "url",
         tls: ApiTlsConfig = _NO_TLS,
         secrets: Mapping[str, str] = NO_HEADERS,
         timeout: float = 5.0,
     ) -> None:
         node = NodeHost(cluster, host, transport)
+        hint = f"{hint}; compare '{key}' of the cluster in gapless.yaml"
         self._api = HttpApi(
             node, url, product=product, hint=hint, tls=tls, secrets=secrets, timeout=timeout
         )

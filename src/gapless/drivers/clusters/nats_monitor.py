@@ -40,6 +40,7 @@ class NatsMonitor:
             url,
             product="NATS",
             hint=f"curl {url}/healthz on that host; http_port is in the server's configuration",
+            key="monitor",
             tls=config.tls,
             timeout=config.timeout,
         )
