@@ -44,7 +44,8 @@ class Server:
     def written(self, **other: str) -> str | None:
         """By the client, and read again."""
         believes, nobody = tls(self.certificates, **other), Login("bus", WorkloadConfig())
-        return asyncio.run(written(NatsWorkload((self.address,), nobody, "gp-ab", 1, believes)))
+        place = ((self.address,), nobody, "gp-ab", 1)
+        return asyncio.run(written(NatsWorkload(*place, believes, tls_first=self.first)))
 
     def keys(self, **other: str) -> dict[str, Any]:
         """What the driver has to be told."""
@@ -116,15 +117,15 @@ def server(request: pytest.FixtureRequest) -> Server:
     return cast(Server, request.getfixturevalue(request.param))
 
 
-def test_the_client_and_its_server_are_vouched_for(offers: Server) -> None:
-    assert offers.written() == "one"
+def test_the_client_and_its_server_are_vouched_for(server: Server) -> None:
+    assert server.written() == "one"
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_the_client_believes_nobody_else(offers: Server, wrong: str) -> None:
+def test_the_client_believes_nobody_else(server: Server, wrong: str) -> None:
     told = "no TLS with" if wrong != "cert" else None
     with pytest.raises((NotDone, OSError), match=told):
-        offers.written(**{wrong: ""})
+        server.written(**{wrong: ""})
 
 
 def test_the_driver_orders_over_tls_and_believes_nobody_else(

@@ -108,6 +108,7 @@ def _nats(wish: Wish) -> Workload:
         wish.name,
         wish.addresses.count(),
         wish.client.tls or config.client_tls,
+        tls_first=config.handshake_first,
     )
 
 

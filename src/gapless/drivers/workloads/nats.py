@@ -28,7 +28,8 @@ _KEPT = 7 * 24 * 3600 * 10**9
 
 
 class NatsWorkload:
-    """See ``Workload``. ``stream``: the name of its own; ``members``: how many servers."""
+    """See ``Workload``. ``stream``: the name of its own; ``members``: how many servers;
+    ``tls_first``: TLS begins before anything is said."""
 
     kind = "nats"
     removes = True
@@ -40,9 +41,11 @@ class NatsWorkload:
         stream: str,
         members: int,
         tls: ApiTlsConfig | None = None,
+        *,
+        tls_first: bool = False,
     ) -> None:
         self._kept: Kept[NatsClient] = Kept(addresses, self._opened)
-        self._login, self._tls = login, tls
+        self._login, self._tls, self._tls_first = login, tls, tls_first
         self._stream = stream
         self._replicas = 3 if members >= 3 else 1
 
@@ -105,7 +108,8 @@ class NatsWorkload:
 
     async def _opened(self, address: str) -> NatsClient:
         tls = tls_to(address, self._tls)
-        return await NatsClient.of(address, await self._login.words(), tls)
+        words = await self._login.words()
+        return await NatsClient.of(address, words, tls, first=self._tls_first)
 
 
 def _is_gone(answer: dict[str, Any], *codes: int) -> bool:

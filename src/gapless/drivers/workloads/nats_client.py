@@ -1,7 +1,8 @@
 """One connection of a client of NATS: questions with answers, several under way at once.
 
-1. INFO comes first, in the clear; TLS begins right after it. What is said then is CONNECT, one
-   inbox for all answers, and PING: PONG says that the server lets us in.
+1. INFO comes first, in the clear; TLS begins right after it, or before it where servers have it so
+   (``handshake_first``). What is said then is CONNECT, one inbox for all answers, and PING: PONG
+   says that the server lets us in.
 2. A server that is about to end says so in another INFO (``ldm``): the connection is not used for
    anything new then, as clients of NATS do.
 3. The end of the connection is the end of every question that is under way.
@@ -39,11 +40,17 @@ class NatsClient:
         """Why nothing new is said here; "" where it may be."""
 
     @classmethod
-    async def of(cls, address: str, login: tuple[str, ...], tls: Tls | None = None) -> NatsClient:
-        """Connected and let in. Raises NotDone, OSError."""
-        client = cls(*await connected(address))
+    async def of(
+        cls, address: str, login: tuple[str, ...], tls: Tls | None = None, *, first: bool = False
+    ) -> NatsClient:
+        """Connected and let in; ``first``: TLS begins before anything is said. Raises NotDone,
+        OSError."""
+        client = cls(*await connected(address, tls if first else None))
         try:
-            await client._enter(address, login, tls)
+            info = await client._info(address)
+            if not first:
+                await client._secure(address, info, tls)
+            await client._enter(address, login)
         except BaseException:
             client._writer.transport.abort()
             raise
@@ -72,11 +79,14 @@ class NatsClient:
             await asyncio.gather(self._listening, return_exceptions=True)
         self._end("the connection is closed")
 
-    async def _enter(self, address: str, login: tuple[str, ...], tls: Tls | None) -> None:
-        info = await self._line()
-        if not info.startswith("INFO "):
+    async def _info(self, address: str) -> Mapping[str, Any]:
+        verb, _, rest = (await self._line()).partition(" ")
+        if verb != "INFO":
             raise NotDone(f"it is not NATS that listens on {address}")
-        await self._secure(address, json.loads(info[5:]), tls)
+        info: Mapping[str, Any] = json.loads(rest)
+        return info
+
+    async def _enter(self, address: str, login: tuple[str, ...]) -> None:
         options: dict[str, Any] = {
             "verbose": False,
             "pedantic": False,

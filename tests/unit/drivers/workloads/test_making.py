@@ -84,6 +84,28 @@ def test_a_sentinel_and_its_master_may_speak_tls(
     assert tuple(one and one.ca for one in (of._tls, of._sentinel_tls)) == spoken
 
 
+@pytest.mark.parametrize("client", [None, "here"])
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        {"redis_cluster": {"tls": {"ca": "there"}}},
+        {"nats": {"client_tls": {"ca": "there"}}},
+    ],
+    ids=lambda cluster: next(iter(cluster)),
+)
+def test_its_tls_is_that_of_the_driver_unless_it_has_its_own(
+    cluster: dict[str, Any], client: str | None
+) -> None:
+    of: Any = made(cluster, **({"tls": {"ca": client}} if client else {}))
+    assert of._tls.ca == (client or "there")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_tls_of_nats_begins_where_that_of_the_driver_does(first: bool) -> None:
+    of: Any = made({"nats": {"client_tls": {}, "handshake_first": first}}, tls={"ca": "here"})
+    assert (of._tls_first, of._tls.ca) == (first, "here")
+
+
 def test_what_has_to_be_declared_is_not_guessed() -> None:
     assert made({"chronik": {}}) is None
     assert made({"command": {"topology": ["tell"]}}) is None
