@@ -6,9 +6,10 @@ once, before it has promoted anybody, and so names the old one for a second long
 
 1. It is made to ask its servers now: Redis 7 lets a sentinel's period be set while it runs (and
    writes it nowhere). It is set back at the first answers.
-2. The order comes when these are 0.78 s old. The sentinel promotes somebody in the third of its
+2. The order comes when these are 0.76 s old. The sentinel promotes somebody in the third of its
    ticks after that, 0.1 to 0.3 s later, and asks in the first one that finds its answers older than
-   a second: that must not be the second tick, which is up to 0.2 s after the order.
+   a second: that must not be the second tick, which is up to 0.2 s after the order; what replicas
+   need to catch up in the pause comes on top.
 3. Where its period cannot be set, or somebody else has set it, the order comes at once.
 4. A period that a controller left behind has a value that nobody else would choose, so whoever
    comes next sets it back.
@@ -25,7 +26,7 @@ _USUAL = "10000"
 """Milliseconds between two questions of a sentinel, unless it is told otherwise (sentinel.c)."""
 _OURS = "101"
 _PERIOD = "INFO-PERIOD"
-_RIPE = 0.78
+_RIPE = 0.76
 """Seconds; with two ticks, at most 0.1 each, less than the one after which a sentinel asks."""
 _NEW = 0.25
 """Seconds; older ones are from before, as it asks ten times a second now."""
@@ -53,7 +54,8 @@ class Timing:
         finally:
             await to_its_end(self._set(_USUAL))
         if asked:  # it asks nobody from here on, so these ages are the last ones
-            await self._clock.sleep(max(0.0, _RIPE - before - max(await self._ages())))
+            age = max(await self._ages(), default=_RIPE)
+            await self._clock.sleep(max(0.0, _RIPE - before - age))
 
     async def undo(self) -> None:
         """No period of ours is left there."""
