@@ -160,6 +160,33 @@ class FaultySentinels(FaultyRedis, SentinelSite):
             sentinel.execute_command("SENTINEL", "FAILOVER", MASTER)
         wait_for(lambda: self.leader() != old and self._follows(old), "moved", 60)
 
+    @contextmanager
+    def chosen(self, name: str) -> Iterator[None]:
+        """Sentinels take it, whoever else there is."""
+        self._prefer(name, 1)
+        try:
+            yield
+        finally:
+            self._prefer(name, 100)
+
+    def _prefer(self, name: str, priority: int) -> None:
+        self.said(name, "CONFIG", "SET", "replica-priority", priority)
+        self.said(name, "CONFIG", "REWRITE")
+        for period in (100, 10_000):  # else they hear of it after ten seconds
+            for sentinel in self.names:
+                with self.client(self.address(sentinel), _SENTINEL) as asked:
+                    asked.execute_command("SENTINEL", "DEBUG", "INFO-PERIOD", period)
+            wait_for(lambda: self._heard(name, priority), f"priority {priority} is heard of")
+
+    def _heard(self, name: str, priority: int) -> bool:
+        """By all sentinels, where it is a replica."""
+        told = []
+        for sentinel in self.names:
+            with self.client(self.address(sentinel), _SENTINEL) as asked:
+                replicas = asked.sentinel_slaves(MASTER)
+                told += [one for one in replicas if one["ip"] == self.address(name)]
+        return {one["slave-priority"] for one in told} <= {priority}
+
     def _follows(self, name: str) -> bool:
         """Whether it is a replica; sentinels cut its clients off when they make it one."""
         with suppress(redis.RedisError):
@@ -225,15 +252,19 @@ def test_a_replica_that_is_slow(site: FaultySentinels) -> None:
 
 
 def test_sentinels_fail_over_by_hand_in_the_middle(site: FaultySentinels) -> None:
-    """Whoever leads now makes way before it is stopped."""
+    """The one that is chosen is still to be restarted, and makes way before it is stopped."""
     site.told("20s")
     site.write()
-    with site.writing() as before:
-        rollout = site.restart()
-        site.wait_for("step.started", "rejoin")
-    site.fail_over()
-    with site.writing() as after:
-        faults.nobody_leads_who_is_stopped(site, rollout)
+    last = site.followers[-1]
+    with site.chosen(last):
+        with site.writing() as before:
+            rollout = site.restart()
+            site.wait_for("step.started", "rejoin")
+        assert last not in site.order()
+        site.fail_over()
+        assert site.leader() == last
+        with site.writing() as after:
+            faults.nobody_leads_who_is_stopped(site, rollout)
     assert sorted(site.order()) == sorted(site.names)
     faults.assert_nothing_lost(site, before)
     faults.assert_nothing_lost(site, after)
