@@ -143,4 +143,15 @@ def _text(reference: str, raw: bytes) -> str:
 
 
 def _unreadable(reference: str, why: str) -> UsageError:
-    return UsageError(f"the secret {reference} cannot be read: {why}", next="gapless doctor")
+    kind, _, place = reference.partition(":")
+    return UsageError(
+        f"the secret {reference} cannot be read: {why}", next=f"{_NEXT[kind]}: {place.strip()}"
+    )
+
+
+_NEXT = {
+    "env": "set it where gapless runs",
+    "file": "look at it where gapless runs",
+    "command": "run it by hand where gapless runs",
+}
+"""By kind of reference, what to do about one that is not there."""

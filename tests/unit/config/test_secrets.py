@@ -61,6 +61,7 @@ def test_errors_name_the_reference_and_why(reference: str, why: str) -> None:
         read(reference)
     if "begins with" not in why:
         assert reference in str(caught.value)
+        assert caught.value.next.endswith(f"where gapless runs: {reference.partition(':')[2]}")
 
 
 def test_an_error_never_shows_what_was_read() -> None:
