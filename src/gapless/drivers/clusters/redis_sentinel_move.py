@@ -6,8 +6,8 @@ seconds, until a sentinel turns it into a replica: all of those are lost. So:
 1. Replicas that are not to be chosen are made the last choice, before anything stands still:
    sentinels ask for priorities every ten seconds only. Mostly there are none. Then the moment is
    awaited in which a failover is shortest (``redis_sentinel_timing``).
-2. ``CLIENT PAUSE … WRITE``: the old master acknowledges no write any more. The pause ends by
-   itself, whatever becomes of us.
+2. ``CLIENT PAUSE … WRITE``: the old master acknowledges no write any more, and says in the same
+   answer that it still is the master. The pause ends by itself, whatever becomes of us.
 3. Wait until every replica that may be chosen has what the master had: which one sentinels take
    need not be known then, since none of them lacks anything. (To lower the priority of one instead
    would cost those ten seconds each time, with nothing gained.)
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from gapless.clock import Clock, to_its_end
+from gapless.clock import Clock, to_its_end, within
 from gapless.drivers.clusters.redis_answers import of_each
 from gapless.drivers.clusters.redis_resp import Command, Refusal, Reply
 from gapless.drivers.clusters.redis_sentinel_choice import Choice
@@ -87,7 +87,7 @@ class RedisSentinelMove:
         await self._admitted()
         try:
             await self._shun(until)
-            await self._timing.come(await self._rehearsed())
+            await self._timing.come(await self._rehearsed(until))
             return await self._hand_over(until)
         finally:
             await to_its_end(self._welcome())
@@ -98,12 +98,31 @@ class RedisSentinelMove:
         if self._fence is not None:
             await self._servers[self._choice.old].ask(("PING",), fence=self._fence)
 
-    async def _rehearsed(self) -> float:
-        """Seconds from the pause to the order, by what the same questions take now."""
+    async def _rehearsed(self, until: float) -> float:
+        """Seconds from the pause to the order, by what the same questions take now. Raises TooSlow
+        where nobody has to be paused to see that it would be in vain."""
         began = self._clock.monotonic()
-        await self._place(self._choice.old)
-        await self._places(self._choice.wanted)
+        self._master_still(await self._place(self._choice.old))
+        equal = self._clock.monotonic() + self._choice.equal
+        answers = await self._places_by(self._choice.wanted, min(until, equal))
+        if silent := frozenset(self._choice.wanted) - answers.keys():
+            raise TooSlow(
+                f"{len(silent)} of {len(self._choice.wanted)} replicas do not answer",
+                where=self._choice.old,
+                evidence=f"INFO replication → nothing from {', '.join(sorted(silent))}",
+                slow=silent,
+            )
         return self._clock.monotonic() - began
+
+    def _master_still(self, told: Replication) -> None:
+        """Sentinels may have moved the role by themselves since it was looked at: whom they would
+        take it from then holds back no write."""
+        if not told.master:
+            raise ClusterError(
+                "it is not the master any more: sentinels have moved that role meanwhile",
+                where=self._choice.old,
+                evidence="INFO replication → role:slave",
+            )
 
     async def _shun(self, until: float) -> None:
         if not self._choice.shunned:
@@ -130,7 +149,10 @@ class RedisSentinelMove:
 
     async def _hand_over(self, until: float) -> str:
         old = self._servers[self._choice.old]
-        over = self._clock.monotonic() + PAUSE - _MARGIN
+        now = self._clock.monotonic()
+        if now >= until:
+            raise ClusterError("there was no time left to pause writes", where=self._choice.old)
+        over = now + PAUSE - _MARGIN
         try:
             goal = await self._pause(old)
             equal = self._clock.monotonic() + self._choice.equal
@@ -156,17 +178,21 @@ class RedisSentinelMove:
         """What it has, and will have until the pause is over."""
         pause: Command = ("CLIENT", "PAUSE", str(int(PAUSE * 1000)), "WRITE")
         _, *told = await old.ask(pause, _PLACE, fence=self._fence)
-        return old.made_of(tuple(told), _PLACE, _place)
+        place = old.made_of(tuple(told), _PLACE, _place)
+        self._master_still(place)
+        return place
 
     async def _equal(self, goal: Replication, until: float) -> None:
         """All that may be chosen have what the master had when it was paused."""
         behind: dict[str, int | None] = {}
 
         async def none_behind() -> bool:
-            places = await self._places(self._choice.wanted)
-            behind.clear()
-            behind.update({one: place.behind(goal) for one, place in places.items()})
-            behind.update(dict.fromkeys(set(self._choice.wanted) - places.keys()))
+            places = await self._places_by(self._choice.wanted, until)
+            for one in self._choice.wanted:
+                if one in places:
+                    behind[one] = places[one].behind(goal)
+                else:  # who had everything once has it: nothing comes any more
+                    behind.setdefault(one, None)
             return all(gap == 0 for gap in behind.values())
 
         try:
@@ -231,6 +257,18 @@ class RedisSentinelMove:
 
     async def _places(self, members: Collection[str]) -> Mapping[str, Replication]:
         return (await of_each({one: self._place(one) for one in members})).said
+
+    async def _places_by(self, members: Collection[str], until: float) -> Mapping[str, Replication]:
+        """Of those that answer until then."""
+
+        async def place(member: str) -> Replication:
+            try:
+                async with within(max(0.0, until - self._clock.monotonic())):
+                    return await self._place(member)
+            except TimeoutError:
+                raise ClusterError(f"{member} does not answer in time", where=member) from None
+
+        return (await of_each({one: place(one) for one in members})).said
 
     async def _watch(self) -> Watch:
         return await self._sentinel.facts(questions(self._master), watch)

@@ -90,12 +90,16 @@ class World:
     periods: dict[str, str] = field(default_factory=dict)
     """Milliseconds after which a sentinel asks its servers again, where that is not ten seconds."""
     age: str = "40"
+    """Milliseconds of its answers once that was set."""
     slow: float = 0.0
     """Seconds that every answer of a server takes; sentinels answer at once."""
     told_ages: float = 0.0
     ordered: float = 0.0
     """When a sentinel was ordered to fail over, and when it had told ages last before that."""
-    """Milliseconds of its answers once that was set."""
+    gone: dict[str, Callable[[], None]] = field(default_factory=dict)
+    """By what a server is asked (its first words) what happens once, right before it answers."""
+    dumb: set[str] = field(default_factory=set)
+    """Hosts whose servers never answer."""
     untold: bool = False
     """Sentinels are older than 7.0."""
     log: list[str] = field(default_factory=list)
@@ -196,11 +200,20 @@ class Told:
         if self._host in self._world.down:
             raise Unreachable(f"no route to {self._host}")
         sentinel = address.endswith("26379")
-        if not sentinel:
-            await asyncio.sleep(self._world.slow)
         commands = read(data.removesuffix(b"*?\r\n")) if sentinel else read(data)
+        if not sentinel:
+            await self._before(commands, timeout)
         answers = [self._answer(cast("tuple[str, ...]", one), sentinel) for one in commands]
         return "".join([*answers, "-ERR Protocol error\r\n" if sentinel else ""]).encode()
+
+    async def _before(self, commands: Any, timeout: float) -> None:
+        asked = f"{self._host} {' '.join(commands[0])}"
+        for begin in [one for one in self._world.gone if asked.startswith(one)]:
+            self._world.gone.pop(begin)()
+        await asyncio.sleep(self._world.slow)
+        if self._host in self._world.dumb:
+            await asyncio.sleep(timeout)
+            raise Unreachable(f"{self._host} does not answer")
 
     def _answer(self, words: tuple[str, ...], sentinel: bool) -> str:
         if words[0] == "REPLICAOF" or (len(words) > 1 and words[1] in _ORDERS):
