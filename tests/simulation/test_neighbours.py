@@ -88,7 +88,7 @@ def test_a_neighbour_that_is_not_full_refuses_all() -> None:
     assert course.outcome == "refused"
     assert not course.world.deeds("restart", "stop")
     (refused,) = [e.data for e in course.events if e.type == "rollout.refused"]
-    assert "s1 on the same host: g0 and 2 other groups: 2 of 3 members are in sync" in str(refused)
+    assert "s1 on the same host: g0, g1, g2: 2 of 3 members are in sync" in str(refused)
     assert "cluster.neighbours: leave" in str(refused)
 
 

@@ -17,8 +17,10 @@ def standing(project: Project, row: RolloutRecord) -> RolloutRecord:
     return engine.standing(project.journal, row)
 
 
-def tell_in_the_way(project: Project, plan: Plan) -> None:
-    """Of rollouts that are not over and have one of the plan's services: it is refused so long."""
+def tell_in_the_way(project: Project, plan: Plan) -> bool:
+    """Of rollouts that are not over and have one of the plan's services: it is refused so long.
+    Whether there is one."""
+    told = False
     wanted = {service.name for service in plan.services} | {one.service for one in plan.untouched}
     for row in project.journal.rollouts(50, unfinished=True):
         if not row.parent and wanted & set(row.services):
@@ -26,3 +28,5 @@ def tell_in_the_way(project: Project, plan: Plan) -> None:
             from gapless.render.tables import render_in_the_way
 
             note(render_in_the_way(standing(project, row)))
+            told = True
+    return told

@@ -105,7 +105,7 @@ class Said:
 def _meant(kind: str) -> str:
     """``alive:5s`` is ``alive=5s``; any other by its letters."""
     known, colon, value = kind.partition(":")
-    if colon and known in KINDS:
+    if colon and value and known in KINDS and known != "notify":
         return f"did you mean '{known}={value}'?"
     return did_you_mean(kind, KINDS)
 

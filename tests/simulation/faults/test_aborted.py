@@ -50,8 +50,9 @@ def test_a_plan_beside_an_interrupted_rollout_says_what_ends_that(shop: Shop) ->
         told = shop.gapless(*words, code=0).text
         assert f"Refused as long as this restart of api is interrupted (rollout {rollout})" in told
         assert ways in told
+    shop.gapless("plan", "restart", "--exit-code", code=3)
     shop.gapless("abort", code=4)
-    assert "Refused as long" not in shop.gapless("plan", "restart", code=0).text
+    assert "Refused as long" not in shop.gapless("plan", "restart", "--exit-code", code=10).text
 
 
 @pytest.mark.parametrize("verb", ["restart", "deploy"])

@@ -73,14 +73,14 @@ def command(
     if output:
         store.save(plan, output)
         note(spelled(f"Written to {output}; carry it out with: gapless {verb} {output}\n"))
-    tell_in_the_way(project, plan)
-    return _answer(plan) if exit_code else ExitCode.DONE
+    in_the_way = tell_in_the_way(project, plan)
+    return _answer(plan, in_the_way) if exit_code else ExitCode.DONE
 
 
-def _answer(plan: Plan) -> ExitCode:
+def _answer(plan: Plan, in_the_way: bool) -> ExitCode:
     """Whether there is something to do, and whether it would be done."""
     from gapless.planning.refusals import refusals
 
-    if refusals(plan.services):
+    if plan.services and (in_the_way or refusals(plan.services)):
         return ExitCode.REFUSED
     return ExitCode.PENDING if plan.services else ExitCode.DONE

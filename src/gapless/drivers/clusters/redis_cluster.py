@@ -103,16 +103,19 @@ class RedisCluster:
         began = self._clock.monotonic()
         until = began + within
         tried: set[str] = set()
-        shard, why = "", "there was no time for it"
+        shard, why = "", "there was no time for it beside other shards"
         for _ in range(_ATTEMPTS):
             try:
+                sight = await self._look()
+                shard = shard or _led(sight, member)
+                if not _still(sight, shard, member):
+                    return self._moved(shard, sight, began) if shard else ()
                 async with self._ballot:
                     if self._clock.monotonic() >= until:
                         break
                     sight = await self._look()
-                    shard = shard or _led(sight, member)
-                    if not shard or sight.shards.get(shard) not in ("", member):
-                        return self._moved(shard, sight, began) if shard else ()
+                    if not _still(sight, shard, member):
+                        return self._moved(shard, sight, began)
                     new = self._best(sight, member, targets, tried)
                     tried.add(new)
                     await self._admitted(sight, member, fence)
@@ -217,6 +220,11 @@ def _led(sight: Sight, member: str) -> str:
         told = "; ".join(f"{host}: {error.what}" for host, error in sight.silent.items())
         raise ClusterError("no node that answers knows it", where=member, evidence=told)
     return "" if node.master else node.shard
+
+
+def _still(sight: Sight, shard: str, member: str) -> bool:
+    """Whether it may be the master of that shard: nobody else is, by the word of all."""
+    return bool(shard) and sight.shards.get(shard) in ("", member)
 
 
 def _lag(sight: Sight, found: Told) -> int | None:

@@ -70,7 +70,8 @@ def test_silence_is_told_apart() -> None:
     for silence in (Unreachable("no way", evidence="refused"), cut):
         error = failed(Line(silence))
         assert isinstance(error, Silent) and error.where == "keys" and "Thing on db1" in error.what
-        assert error.next == "start it" and error.evidence
+        assert error.next == "start it; compare 'url' of the cluster in gapless.yaml"
+        assert error.evidence
 
 
 def test_nonsense_is_an_error_of_the_cluster() -> None:

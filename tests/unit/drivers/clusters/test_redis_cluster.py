@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
+from gapless.clock import LoopClock
 from gapless.clusters.gates import refusals
 from gapless.clusters.group import Kind
 from gapless.clusters.topology import Topology
+from gapless.config.cluster_redis import RedisClusterConfig
+from gapless.drivers.clusters.base import Moved
 from gapless.drivers.clusters.places import Places
+from gapless.drivers.clusters.redis_cluster import RedisCluster
 from gapless.drivers.clusters.redis_cluster_sight import MASTERS, Sight, topology
 from gapless.drivers.clusters.redis_cluster_view import SLOTS, Told, nodes
 from gapless.drivers.clusters.redis_resp import NonsenseError
 from gapless.drivers.clusters.redis_view import Replication, Server
+from gapless.drivers.transports.base import Transport
 from gapless.errors import ClusterError
+from gapless.testing.virtual_time import run_virtual
 
 IDS = tuple(letter * 40 for letter in "abcdef")
 A, B, C, D, E, F = IDS
@@ -125,3 +132,55 @@ def test_what_came_back_as_another_node_takes_over_its_place() -> None:
     assert places.hosts({"h1": A, "h2": B}, [A, B]) == {A: "h1", B: "h2"}
     assert places.hosts({"h1": A, "h2": C}, [A, B, C]) == {A: "h1", C: "h2"}
     assert places.hosts({"h1": A}, [A, C]) == {A: "h1", C: "h2"}
+
+
+class Voting(RedisCluster):
+    """Each vote takes ``seconds``; ``votes``: which were under way when one began."""
+
+    def __init__(self, seconds: float) -> None:
+        config = RedisClusterConfig.model_validate({})
+        super().__init__("cache", config, tuple(HOSTS), _nowhere, LoopClock())
+        self.seconds, self.votes, self._under_way = seconds, list[int](), 0
+
+    async def _look(self) -> Sight:
+        return Sight.of({host: told(one) for host, one in HOSTS.items()}, {}, self._places)
+
+    async def _voted_in(self, shard: str, new: str, until: float) -> None:
+        self.votes.append(self._under_way)
+        self._under_way += 1
+        await asyncio.sleep(self.seconds)
+        self._under_way -= 1
+        if self._clock.monotonic() >= until:
+            raise ClusterError("not voted in", where=new)
+
+    def all_at_once(self, within: float) -> dict[str, tuple[Moved, ...]]:
+        async def scene() -> list[tuple[Moved, ...]]:
+            return await asyncio.gather(*(self.evacuate(o, (), within, None) for o in (A, B, C, D)))
+
+        return dict(zip((A, B, C, D), run_virtual(scene()), strict=True))
+
+
+def _nowhere(host: str) -> Transport:
+    raise AssertionError(host)
+
+
+def test_masters_are_voted_in_one_after_the_other() -> None:
+    """They vote once in an epoch: of three at once two would be refused, and wait for seconds."""
+    cluster = Voting(0.2)
+    moved = cluster.all_at_once(5.0)
+    assert cluster.votes == [0, 0, 0]
+    assert [len(moved[one]) for one in (A, B, C, D)] == [1, 1, 1, 0]
+    assert {one.group for (one,) in (moved[A], moved[B], moved[C])} == {
+        f"slots {slots}" for slots in SLOTS_OF
+    }
+
+
+def test_who_had_no_time_says_of_which_shard() -> None:
+    moved = Voting(6.0).all_at_once(5.0)
+    assert moved[D] == (), "who leads nothing waits for nobody"
+    whys = {one.group: (one.left, one.why) for (one,) in (moved[A], moved[B], moved[C])}
+    assert whys == {
+        f"slots {SLOTS_OF[0]}": (False, "not voted in"),
+        f"slots {SLOTS_OF[1]}": (False, "there was no time for it beside other shards"),
+        f"slots {SLOTS_OF[2]}": (False, "there was no time for it beside other shards"),
+    }
