@@ -3,6 +3,7 @@ get what those leave of the processors, which may be next to nothing for minutes
 machine's clock, so a test that starts one is not among them."""
 
 import subprocess
+from collections.abc import Generator
 from typing import NoReturn
 
 import pytest
@@ -19,10 +20,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(LIMIT))
 
 
-@pytest.fixture(autouse=True)
-def _virtual(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.node.get_closest_marker("sim"):
-        monkeypatch.setattr(subprocess.Popen, "__init__", _started)
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """With its fixtures."""
+    with pytest.MonkeyPatch.context() as patch:
+        if item.get_closest_marker("sim"):
+            patch.setattr(subprocess.Popen, "__init__", _started)
+        return (yield)
 
 
 def _started(popen: object, args: object, *rest: object, **options: object) -> NoReturn:
