@@ -1,5 +1,6 @@
-"""One broker that speaks as much of Kafka's protocol as an administrator needs:
-``kafka_fake.py FOLDER ID``. It stores nothing; what the cluster is lies in ``kafka_state.py``.
+"""One broker that speaks as much of Kafka's protocol as an administrator needs, and a client of
+one partition: ``kafka_fake.py FOLDER ID``. What the cluster is lies in ``kafka_state.py``, and what
+was produced in ``kafka_log.py``.
 
 Requests and answers are read and written by kafka-python's own classes, in the versions of 4.0.
 ``SIGTERM`` is a controlled shutdown.
@@ -17,14 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kafka.protocol import admin, metadata, sasl
+from kafka.protocol import admin, consumer, metadata, producer, sasl
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from tests.clusters import kafka_state
+from tests.clusters import kafka_log, kafka_state
 from tests.clusters.kafka_state import Facts, State
 
-_MODULES = (metadata, admin, sasl)
+_MODULES = (metadata, admin, producer, consumer, sasl)
 _BEAT = 0.1
 _HANDS_OVER = 0.2
 """Seconds that an orderly stop takes."""
@@ -37,6 +38,11 @@ VERSIONS = {
     "DescribeQuorum": 1,
     "ListPartitionReassignments": 0,
     "ElectLeaders": 2,
+    "CreateTopics": 7,
+    "DeleteTopics": 6,
+    "Produce": 9,
+    "Fetch": 12,
+    "ListOffsets": 7,
     "SaslHandshake": 1,
     "SaslAuthenticate": 2,
 }
@@ -62,8 +68,16 @@ class Broker:
             "DescribeLogDirs": partial(_dirs, name),
             "DescribeQuorum": _quorum,
             "ListPartitionReassignments": _moves,
+            "Fetch": partial(kafka_log.fetch, name),
+            "ListOffsets": partial(kafka_log.offsets, name),
             "SaslHandshake": _handshake,
             "SaslAuthenticate": _login,
+        }
+        self._orders: Mapping[str, Callable[[Any, Facts], dict[str, Any]]] = {
+            "ElectLeaders": _elect,
+            "CreateTopics": kafka_log.create,
+            "DeleteTopics": kafka_log.delete,
+            "Produce": partial(kafka_log.produce, name),
         }
 
     async def serve(self) -> None:
@@ -104,8 +118,9 @@ class Broker:
             fields, version = {**_versions(None, {}), "error_code": 35}, 0
         else:
             request = _class(name, "Request").decode(data, version=version, header=True)
-            if name == "ElectLeaders":
-                fields = self._elect(request)
+            if name in self._orders:
+                with self._state.held() as facts:
+                    fields = self._orders[name](request, facts)
             else:
                 facts = self._read(name)
                 seen = {**facts, **facts["stale"].get(self._name, {})}
@@ -121,23 +136,23 @@ class Broker:
             facts["asked"][self._name] += asked == "Metadata"
             return facts
 
-    def _elect(self, request: Any) -> dict[str, Any]:
-        with self._state.held() as facts:
-            results = [
+
+def _elect(request: Any, facts: Facts) -> dict[str, Any]:
+    results = [
+        {
+            "topic": topic.topic,
+            "partition_result": [
                 {
-                    "topic": topic.topic,
-                    "partition_result": [
-                        {
-                            "partition_id": number,
-                            "error_code": kafka_state.elect(facts, f"{topic.topic}-{number}"),
-                            "error_message": None,
-                        }
-                        for number in topic.partitions
-                    ],
+                    "partition_id": number,
+                    "error_code": kafka_state.elect(facts, f"{topic.topic}-{number}"),
+                    "error_message": None,
                 }
-                for topic in request.topic_partitions
-            ]
-        return {"error_code": 0, "replica_election_results": results}
+                for number in topic.partitions
+            ],
+        }
+        for topic in request.topic_partitions
+    ]
+    return {"error_code": 0, "replica_election_results": results}
 
 
 def _made(kind: Any, fields: Mapping[str, Any]) -> Any:
@@ -161,7 +176,8 @@ def _versions(_: Any, __: Facts) -> dict[str, Any]:
     return {"error_code": 0, "api_keys": keys}
 
 
-def _metadata(_: Any, facts: Facts) -> dict[str, Any]:
+def _metadata(request: Any, facts: Facts) -> dict[str, Any]:
+    asked = {topic.name for topic in request.topics or ()}
     topics: dict[str, list[dict[str, Any]]] = {}
     for name, one in facts["partitions"].items():
         topic, _, number = name.rpartition("-")
@@ -182,7 +198,8 @@ def _metadata(_: Any, facts: Facts) -> dict[str, Any]:
         "topics": [
             {"error_code": 0, "name": topic, "partitions": partitions}
             for topic, partitions in topics.items()
-        ],
+        ]
+        + [{"error_code": 3, "name": one, "partitions": []} for one in asked - topics.keys()],
     }
 
 

@@ -1,5 +1,5 @@
-"""Three fake brokers are restarted by one command, each by a controlled shutdown of its own. What a
-client of Kafka would see is not measured here: there is no Kafka."""
+"""Three fake brokers are restarted by one command, each by a controlled shutdown of its own; what a
+client sees meanwhile is in ``test_proved_kafka.py``."""
 
 from __future__ import annotations
 

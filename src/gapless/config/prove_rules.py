@@ -9,8 +9,8 @@ from gapless.config.problems import did_you_mean
 from gapless.config.references import Finding, Path
 
 _DECLARED = ("chronik", "http", "command")
-_LOGGED_IN = ("etcd", "redis_sentinel", "redis_cluster", "patroni", "nats", "rabbitmq")
-_SECURED = ("etcd", "redis_sentinel", "redis_cluster", "nats", "rabbitmq", "zookeeper")
+_LOGGED_IN = ("etcd", "redis_sentinel", "redis_cluster", "patroni", "nats", "rabbitmq", "kafka")
+_SECURED = ("etcd", "redis_sentinel", "redis_cluster", "nats", "rabbitmq", "zookeeper", "kafka")
 _ONLY = {
     "tls": (*_SECURED, *_DECLARED),
     "user": _LOGGED_IN,
@@ -22,8 +22,8 @@ _ONLY = {
 }
 """Keys that not every client has a use for."""
 _TOGETHER = {
-    "user": ("etcd", "nats", "rabbitmq", "redis_sentinel", "redis_cluster"),
-    "password": ("etcd", "nats", "rabbitmq"),
+    "user": ("etcd", "nats", "rabbitmq", "kafka", "redis_sentinel", "redis_cluster"),
+    "password": ("etcd", "nats", "rabbitmq", "kafka"),
 }
 """Who gives one of these has to give the other: Redis has a password without a user, too, and
 PostgreSQL a user without a password."""
@@ -45,6 +45,9 @@ def check_workloads(data: dict[str, Any]) -> Iterator[Finding]:
                 text = f"{key}: a client of {kinds[0]} has no use for it"
                 yield Finding((*path, key), text, "leave it out")
         yield from _login(path, kinds, _table(client))
+        if "kafka" in kinds and _table(_table(client).get("tls")).get("name"):
+            text = "name: a client of kafka expects the name of the address"
+            yield Finding((*path, "tls", "name"), text, "leave it out, and give addresses by name")
         if "command" in kinds and "write" in _table(client) and "addresses" not in _table(client):
             text = "write: a client of command needs addresses, too"
             yield Finding((*path, "write"), text, "give URLs of the members")

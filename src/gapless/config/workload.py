@@ -53,8 +53,8 @@ class WorkloadConfig(Section):
     host:port for the others (for Redis with Sentinel those of the sentinels). Default: what
     ``cluster`` says, a loopback address of another host replaced by that host's."""
     tls: ApiTlsConfig | None = None
-    """For https addresses, and for Redis, NATS, RabbitMQ and ZooKeeper that speak TLS to their
-    clients ({} for all defaults); paths are on the machine gapless runs on. Default: what
+    """For https addresses, and for Redis, NATS, RabbitMQ, ZooKeeper and Kafka that speak TLS to
+    their clients ({} for all defaults); paths are on the machine gapless runs on. Default: what
     ``cluster`` says."""
     user: str = ""
     """User of the client. Default: what ``cluster`` says; for PostgreSQL the one of libpq."""
@@ -64,7 +64,8 @@ class WorkloadConfig(Section):
     """Database of PostgreSQL."""
     place: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")] = "gapless-prove"
     """Begins the name of where it writes: keys of etcd and Redis, a table of PostgreSQL, a stream
-    of NATS, a queue of RabbitMQ, a node of ZooKeeper. It is removed at the end."""
+    of NATS, a queue of RabbitMQ, a node of ZooKeeper, a topic of Kafka. It is removed at the
+    end."""
     rate: Annotated[float, Field(gt=0, le=1000)] = 20.0
     """Operations per second, half of them writes."""
     budget: Limit = 2.0

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from gapless.config.cluster_kafka import KafkaConfig, KafkaTlsConfig
+from gapless.config.cluster_kafka import KafkaConfig
+from gapless.drivers.clusters.kafka_access import QUIET, access
 from gapless.drivers.clusters.kafka_answers import Answers
 from gapless.drivers.clusters.kafka_questions import Ask, elect, look
 from gapless.drivers.clusters.member_api import Silent
@@ -31,8 +31,6 @@ T = TypeVar("T")
 _FIRST = "bootstrap-0"
 """The library's name for the address that it was given."""
 _LARGEST = 100_000_000
-_QUIET = logging.CRITICAL + 1
-"""The library's log shows what is sent, logins too; what matters comes as an error."""
 ALLOW = (
     "allow this user Describe, DescribeConfigs and Alter of the cluster, and Describe and "
     "DescribeConfigs of all topics"
@@ -70,7 +68,7 @@ class KafkaClient:
     async def _converse(self, script: Callable[[Ask, Any], Awaitable[T]]) -> T:
         login = await self.password.login()
         try:
-            options = {**self._options(), **_login(self.config, login)}
+            options = access(self.config.tls, self.config.sasl, login)
         except (OSError, ValueError) as error:
             what, hint = f"{self.label} cannot be asked over TLS", _TLS
             raise self._error(ClusterError, what, f"{error}", hint) from None
@@ -83,13 +81,6 @@ class KafkaClient:
             raise self._error(ClusterError, what, f"{error}", _INSTALL) from None
         except Exception as error:
             raise self._told(error, secret_forms(login[-1:])) from None
-
-    def _options(self) -> dict[str, Any]:
-        tls = self.config.tls
-        kind = ("SASL_" if self.config.sasl else "") + ("SSL" if tls else "PLAINTEXT")
-        if tls is None:
-            return {"security_protocol": kind}
-        return {"security_protocol": kind, "ssl_context": _context(tls)}
 
     def _told(self, error: Exception, hidden: Iterable[bytes]) -> ClusterError:
         """The library's error in our words."""
@@ -126,7 +117,7 @@ def _conversation(
     from kafka.net.manager import KafkaConnectionManager
     from kafka.net.selector import NetworkSelector
 
-    logging.getLogger("kafka").setLevel(_QUIET)
+    logging.getLogger("kafka").setLevel(QUIET)
     net = NetworkSelector(client_id="gapless")
     manager = KafkaConnectionManager(
         net,
@@ -155,25 +146,6 @@ def _conversation(
     finally:
         manager.close()
         net.close()
-
-
-def _login(config: KafkaConfig, login: Sequence[str]) -> dict[str, str]:
-    if config.sasl is None:
-        return {}
-    user, password = login
-    return {
-        "sasl_mechanism": config.sasl.mechanism,
-        "sasl_plain_username": user,
-        "sasl_plain_password": password,
-    }
-
-
-def _context(tls: KafkaTlsConfig) -> ssl.SSLContext:
-    """Raises OSError, ssl.SSLError."""
-    context = ssl.create_default_context(cafile=tls.ca or None)
-    if tls.cert:
-        context.load_cert_chain(tls.cert, tls.key or None)
-    return context
 
 
 def _silences(errors: Any) -> tuple[type[Exception], ...]:

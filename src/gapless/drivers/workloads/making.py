@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gapless.config.api_url import ApiTlsConfig
+from gapless.config.cluster_kafka import KafkaLoginConfig
 from gapless.config.clusters import ClusterConfig
 from gapless.config.workload import WorkloadConfig
 from gapless.drivers.workloads.addresses import Addresses
@@ -112,6 +113,26 @@ def _nats(wish: Wish) -> Workload:
     )
 
 
+def _kafka(wish: Wish) -> Workload:
+    from gapless.drivers.workloads.kafka import KafkaWorkload, need_kafka
+
+    config = wish.cluster.kafka
+    assert config is not None
+    need_kafka(wish.service)
+    client, sasl = wish.client, config.sasl
+    own = (sasl.user, sasl.password) if sasl else ("", None)
+    if sasl is None and client.password is not None:
+        sasl = KafkaLoginConfig(user=client.user, password=client.password)
+    return KafkaWorkload(
+        wish.reached(config.address),
+        Login(wish.service, client, *own),
+        wish.name,
+        wish.addresses.count(),
+        client.tls or config.tls,
+        sasl,
+    )
+
+
 def _rabbitmq(wish: Wish) -> Workload:
     from gapless.drivers.workloads.rabbitmq import RabbitWorkload
 
@@ -165,6 +186,7 @@ MAKERS: Mapping[str, Callable[[Wish], Workload | None]] = {
     "redis_cluster": _redis_cluster,
     "patroni": _patroni,
     "nats": _nats,
+    "kafka": _kafka,
     "rabbitmq": _rabbitmq,
     "zookeeper": _zookeeper,
     "chronik": _http,

@@ -49,6 +49,8 @@ def made(cluster: dict[str, Any], **client: Any) -> Workload | None:
         ({"rabbitmq": {"login": {"user": "u", "password": "env:X"}}}, {"tls": {}},
          "one.example:5671, two.example:5671, three.example:5671",
          "rabbitmqctl delete_queue gapless-prove-ab12"),
+        ({"kafka": {}}, {}, "one.example:9092, two.example:9092, three.example:9092",
+         "kafka-topics.sh --delete --topic gapless-prove-ab12"),
         ({"zookeeper": {}}, {}, "one.example:2181, two.example:2181, three.example:2181",
          "zkCli.sh deleteall /gapless-prove-ab12"),
         ({"command": {"topology": ["tell"]}}, {**_CALLS, "addresses": ("http://a:1",)},
@@ -100,6 +102,53 @@ def test_its_tls_is_that_of_the_driver_unless_it_has_its_own(
     assert of._tls.ca == (client or "there")
 
 
+_CLUSTERS = {"mechanism": "PLAIN", "user": "asks", "password": "env:ASKS_WORD"}
+_OWN = {"user": "shop", "password": "env:SHOP_WORD"}
+
+
+@pytest.mark.parametrize(
+    ("cluster", "client", "said"),
+    [
+        ({}, {}, ()),
+        ({"sasl": _CLUSTERS}, {}, ("PLAIN", "asks", "asks-secret")),
+        ({"sasl": _CLUSTERS}, _OWN, ("PLAIN", "shop", "shop-secret")),
+        ({}, _OWN, ("SCRAM-SHA-512", "shop", "shop-secret")),
+    ],
+)
+def test_a_login_of_kafka(
+    cluster: dict[str, Any],
+    client: dict[str, Any],
+    said: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ASKS_WORD", "asks-secret")
+    monkeypatch.setenv("SHOP_WORD", "shop-secret")
+    of: Any = made({"kafka": cluster}, **client)
+    options = asyncio.run(of._entry.options())
+    assert tuple(text for key, text in options.items() if key.startswith("sasl")) == said
+    assert options["security_protocol"] == ("SASL_PLAINTEXT" if said else "PLAINTEXT")
+
+
+@pytest.mark.parametrize(
+    "library", [("patroni", "psycopg", "postgresql"), ("kafka", "kafka", "kafka")]
+)
+def test_a_library_that_is_missing_is_named(
+    library: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, module, extra = library
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any) -> Any:
+        if name == module:
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(UsageError) as refused:
+        made({kind: {}})
+    assert refused.value.next == f"pip install 'gapless[{extra}]'"
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_tls_of_nats_begins_where_that_of_the_driver_does(first: bool) -> None:
     of: Any = made({"nats": {"client_tls": {}, "handshake_first": first}}, tls={"ca": "here"})
@@ -114,20 +163,6 @@ def test_what_has_to_be_declared_is_not_guessed() -> None:
 
 def test_the_kinds_with_a_client_are_kinds() -> None:
     assert set(MAKERS) <= set(KINDS)
-
-
-def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *rest: Any) -> Any:
-        if name == "psycopg":
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(UsageError) as refused:
-        made({"patroni": {}})
-    assert refused.value.next == "pip install 'gapless[postgresql]'"
 
 
 @pytest.mark.parametrize(
