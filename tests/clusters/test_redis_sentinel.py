@@ -226,7 +226,7 @@ def test_cancelled_while_paused_it_takes_the_pause_back(site: SentinelSite) -> N
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert not paused(site, host)
+            assert not paused(site, host, 5.0)
             assert (await cluster.topology()).groups[MASTER].leader == master
 
     asyncio.run(run())
@@ -251,7 +251,7 @@ def test_after_a_controller_that_died_while_paused_another_one_restores(
             for turned in site.turned.values():
                 turned.before, turned.cut_off = None, False
             await site.driver().restore(master, None)
-            assert not paused(site, host)
+            assert not paused(site, host, 5.0)
 
     asyncio.run(run())
 
@@ -264,7 +264,7 @@ def test_a_host_that_obeys_another_rollout_lets_nothing_move(site: SentinelSite)
             assert old and (await site.local.claim(claim("two"), take_over=True)).fence
             with pytest.raises(FenceRefused):
                 await cluster.evacuate(master, [], 5.0, old)
-            assert not paused(site, site.host(master))
+            assert not paused(site, site.host(master), 5.0)
             assert (await cluster.topology()).groups[MASTER].leader == master
 
     asyncio.run(run())
@@ -281,9 +281,9 @@ def claim(rollout: str) -> Claim:
     return Claim("cache", rollout, "test", "here", 1, time.time())
 
 
-def paused(site: SentinelSite, host: str) -> bool:
-    """Whether a write has to wait there."""
-    with site.servers[host].client(timeout=0.3) as client:
+def paused(site: SentinelSite, host: str, patience: float = 0.3) -> bool:
+    """Whether a write has to wait there for so many seconds."""
+    with site.servers[host].client(timeout=patience) as client:
         try:
             client.set("paused", "no")
         except TimeoutError:
