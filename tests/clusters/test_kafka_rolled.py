@@ -12,7 +12,7 @@ import pytest
 from tests.clusters.kafka_brokers import NAMES, KafkaBrokers, id_of, well
 from tests.clusters.site import Site
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("kafka-rolled")]
+pytestmark = [pytest.mark.timeout(170), pytest.mark.xdist_group("kafka-rolled")]
 
 
 _ASKED = 16

@@ -80,7 +80,7 @@ def test_only_members_on_the_hosts_that_were_asked_for() -> None:
 def test_what_speaks_against_a_restart_is_told_once_with_its_remedy() -> None:
     found = [f for f in asked(happens=lambda members: members.behind.add("h2")) if f.remedy]
     told = lines(found)
-    assert any("may be restarted (not-in-sync): g0: 2 of 3" in line for line in told)
+    assert any("may be restarted (not-in-sync): g0, g1, g2: 2 of 3" in line for line in told)
     assert len(told) == len(set(told))
     assert all(finding.remedy for finding in found)
 

@@ -184,7 +184,7 @@ class CommandCases(TransportCases):
 
         async def case(first: Transport, second: Transport) -> None:
             begun, runs = f"{self.folder}/begun", f"{self.folder}/runs"
-            script = f"echo b > {begun}; sleep 1; echo x >> {runs}"
+            script = f"echo b > {begun}; sleep 3; echo x >> {runs}"
             acting = asyncio.create_task(first.act(action_of("k1", sh(script))))
             await until(lambda: second.get(begun))
             await first.close()
