@@ -456,9 +456,11 @@ def test_a_secret_that_cannot_be_read_is_found_by_doctor(configured: Shop, how: 
     assert (SECRET in good.text, "secret" in good.text) == (False, True)
     if how == "variable":
         shop.patch.delenv("SHOP_DB")
+        remedy = "set it where gapless runs: SHOP_DB"
     else:
         shop.edit("env:SHOP_DB", "file:/no/such")
-    assert "gapless doctor" in shop.gapless("plan", "deploy", code=2).text
+        remedy = "look at it where gapless runs: /no/such"
+    assert remedy in shop.gapless("plan", "deploy", code=2).text
     assert "cannot be read" in shop.gapless("doctor", code=3).text
 
 
