@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gapless.config.cluster_kafka import KafkaLoginConfig
+from gapless.config.cluster_kafka import KafkaLoginConfig, KafkaTlsConfig
 from gapless.config.workload import WorkloadConfig
 from gapless.drivers.workloads.kafka import KafkaWorkload
 from gapless.drivers.workloads.login import Login
@@ -150,6 +150,21 @@ def test_where_nobody_answers_it_is_told_and_nothing_hangs(brokers: KafkaBrokers
                 await of.read(0)
 
     asyncio.run(scene())
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    nobody = Login("bus", WorkloadConfig())
+    tls = KafkaTlsConfig(ca="/no/such/ca.pem")
+
+    async def scene() -> None:
+        of = KafkaWorkload(("127.0.0.1:9",), nobody, _TOPIC, 3, tls)
+        try:
+            await of.prepare()
+        finally:
+            await of.close()
+
+    with pytest.raises(NotDone, match=r"/no/such/ca\.pem: No such file"):
+        asyncio.run(scene())
 
 
 @pytest.mark.parametrize("given", ["bees-and-honey", "falsch-und-alt"])

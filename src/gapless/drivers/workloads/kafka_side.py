@@ -53,7 +53,9 @@ class Entry:
         try:
             return access(self._tls, self._sasl, words)
         except OSError as error:  # of TLS, too
-            raise NotDone(f"no TLS: {error.strerror or error}") from None
+            tls = self._tls
+            files = ", ".join(filter(None, (tls.ca, tls.cert, tls.key))) if tls else ""
+            raise NotDone(f"no TLS with {files}: {error.strerror or error}") from None
 
     @asynccontextmanager
     async def words(self) -> AsyncIterator[None]:
@@ -65,8 +67,7 @@ class Entry:
         except errors.KafkaError as error:
             if isinstance(error, errors.SaslAuthenticationFailedError):
                 self._login.forget()
-            told = f"{type(error).__name__.removesuffix('Error')}: {error}"
-            text = veil(told.encode(), self._hidden).decode("utf-8", "replace")
+            text = veil(str(error).encode(), self._hidden).decode("utf-8", "replace")
             raise NotDone(f"Kafka: {text}") from None
         except (AttributeError, TypeError, struct.error) as error:
             told = f"gapless and kafka-python do not fit together: {type(error).__name__}: {error}"
